@@ -1,1 +1,13 @@
-//! To be written.
+//! The machine below the engine: locks, the gate, the counting allocator and the operating system's calls.
+//!
+//! One of the two crates that may contain `unsafe`; everything public here is a safe interface.
+//!
+//! - [`lock`]: the shard lock, a spin lock that never sleeps.
+//! - [`gate`]: the batch counters that let one thread run alone, and that say when freed memory is out of sight.
+//! - [`alloc`]: jemalloc with a running count of allocated bytes.
+//! - [`os`]: clocks, resident size, CPU times, affinity, limits, signals.
+
+pub mod alloc;
+pub mod gate;
+pub mod lock;
+pub mod os;

@@ -1,0 +1,206 @@
+//! jemalloc with a running count of the bytes it gave out.
+//!
+//! Sizes are *usable* sizes (the size class), so the count is what the memory costs. Each thread counts for
+//! itself and publishes at 64 KB of drift; [`allocated`] may therefore be off by that much per thread.
+//! The build sets lg-quantum 3 (classes 8 bytes apart), so an alignment over 8 must be passed explicitly.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::cell::Cell;
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tikv_jemalloc_sys as je;
+
+const PUBLISH_BYTES: i64 = 64 << 10;
+
+static ALLOCATED: AtomicI64 = AtomicI64::new(0);
+
+thread_local! {
+    static DRIFT: Cell<i64> = const { Cell::new(0) };
+}
+
+/// Options that jemalloc reads at its start: huge pages for the heap (nothing here ever forks), and freed
+/// pages given back after a second.
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static MALLOC_CONF: Option<&'static c_char> = Some(malloc_conf());
+
+const fn malloc_conf() -> &'static c_char {
+    let text: &'static std::ffi::CStr =
+        c"thp:always,metadata_thp:auto,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4";
+    // SAFETY: the pointer of a `CStr` literal is valid for its first character for the whole program.
+    unsafe { &*text.as_ptr() }
+}
+
+/// The global allocator of our binaries.
+pub struct Counting;
+
+#[inline]
+fn flags(layout: &Layout) -> c_int {
+    if layout.align() <= 8 { 0 } else { layout.align().trailing_zeros() as c_int }
+}
+
+#[inline]
+fn count(delta: i64) {
+    // A thread that is being torn down has no counter any more; its last few bytes go to the global one.
+    let counted = DRIFT.try_with(|drift| {
+        let now = drift.get() + delta;
+        if now.abs() >= PUBLISH_BYTES {
+            ALLOCATED.fetch_add(now, Ordering::Relaxed);
+            drift.set(0);
+        } else {
+            drift.set(now);
+        }
+    });
+    if counted.is_err() {
+        ALLOCATED.fetch_add(delta, Ordering::Relaxed);
+    }
+}
+
+#[inline]
+fn class_bytes(size: usize, flags: c_int) -> i64 {
+    // SAFETY: nallocx has no preconditions but a size of at least 1 and valid flags, which `flags` gives.
+    unsafe { je::nallocx(size.max(1), flags) as i64 }
+}
+
+// SAFETY: every method forwards to jemalloc's functions of the same contract, with the layout's size and
+// alignment; `sdallocx` and `rallocx` get the same flags as the allocation had.
+unsafe impl GlobalAlloc for Counting {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let flags = flags(&layout);
+        // SAFETY: the size is not zero, as `GlobalAlloc::alloc` demands of its caller.
+        let pointer = unsafe { je::mallocx(layout.size(), flags) };
+        if !pointer.is_null() {
+            count(class_bytes(layout.size(), flags));
+        }
+        pointer.cast()
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let flags = flags(&layout);
+        // SAFETY: as in `alloc`.
+        let pointer = unsafe { je::mallocx(layout.size(), flags | je::MALLOCX_ZERO) };
+        if !pointer.is_null() {
+            count(class_bytes(layout.size(), flags));
+        }
+        pointer.cast()
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        let flags = flags(&layout);
+        count(-class_bytes(layout.size(), flags));
+        // SAFETY: the caller passes a pointer of this allocator with its layout.
+        unsafe { je::sdallocx(pointer.cast::<c_void>(), layout.size(), flags) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let flags = flags(&layout);
+        // SAFETY: the caller passes a live pointer of this allocator with its layout, and a size over zero.
+        let moved = unsafe { je::rallocx(pointer.cast::<c_void>(), size, flags) };
+        if !moved.is_null() {
+            count(class_bytes(size, flags) - class_bytes(layout.size(), flags));
+        }
+        moved.cast()
+    }
+}
+
+/// Bytes given out and not yet taken back, in size classes, in the whole process.
+pub fn allocated() -> u64 {
+    ALLOCATED.load(Ordering::Relaxed).max(0) as u64
+}
+
+/// Publishes the calling thread's own drift, for exact figures.
+pub fn publish() {
+    DRIFT.with(|drift| ALLOCATED.fetch_add(drift.take(), Ordering::Relaxed));
+}
+
+/// The size class, in bytes, that an allocation of `size` bytes costs.
+pub fn usable(size: usize) -> usize {
+    class_bytes(size, 0) as usize
+}
+
+/// jemalloc's own figures, in bytes.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Figures {
+    pub allocated: usize,
+    pub active: usize,
+    pub resident: usize,
+    pub retained: usize,
+}
+
+/// Reads jemalloc's figures afresh.
+pub fn figures() -> Figures {
+    refresh();
+    Figures {
+        allocated: read(c"stats.allocated"),
+        active: read(c"stats.active"),
+        resident: read(c"stats.resident"),
+        retained: read(c"stats.retained"),
+    }
+}
+
+fn refresh() {
+    let mut epoch: u64 = 1;
+    let size = size_of::<u64>();
+    // SAFETY: "epoch" takes and gives a u64; both pointers are valid for that size.
+    unsafe {
+        je::mallctl(
+            c"epoch".as_ptr(),
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            (&raw mut epoch).cast(),
+            size,
+        );
+    }
+}
+
+fn read(name: &std::ffi::CStr) -> usize {
+    let mut value = 0usize;
+    let mut size = size_of::<usize>();
+    // SAFETY: the statistics named in `figures` are of type size_t; the pointers are valid for that size.
+    let failed = unsafe {
+        je::mallctl(name.as_ptr(), (&raw mut value).cast(), &raw mut size, std::ptr::null_mut(), 0)
+    };
+    if failed == 0 { value } else { 0 }
+}
+
+/// Gives all unused pages of all arenas back to the system (`MEMORY PURGE`).
+pub fn purge() {
+    // 4096 is jemalloc's MALLCTL_ARENAS_ALL.
+    let name = c"arena.4096.purge";
+    // SAFETY: "arena.<i>.purge" takes and gives nothing.
+    unsafe {
+        je::mallctl(name.as_ptr(), std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut(), 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_what_is_allocated_and_aligns() {
+        let allocator = Counting;
+        for (size, align) in [(1, 1), (54, 8), (100, 16), (4096, 64), (40, 32)] {
+            let layout = Layout::from_size_align(size, align).expect("a valid layout");
+            let before = DRIFT.get();
+            // SAFETY: the layouts are not empty, and each pointer is freed with its own layout.
+            unsafe {
+                let pointer = allocator.alloc(layout);
+                assert_eq!(pointer as usize % align, 0);
+                assert_eq!(DRIFT.get() - before, class_bytes(size, flags(&layout)));
+                allocator.dealloc(pointer, layout);
+            }
+            assert_eq!(DRIFT.get(), before);
+        }
+    }
+
+    #[test]
+    fn size_classes_are_eight_bytes_apart() {
+        assert_eq!(usable(54), 56);
+        assert_eq!(usable(23), 24);
+    }
+}

@@ -1,0 +1,156 @@
+//! The operating system's calls that std does not have: clocks, sizes, CPU times, affinity, limits.
+
+use std::io;
+use std::os::fd::AsRawFd;
+
+/// Milliseconds since the Unix epoch.
+pub fn unix_ms() -> u64 {
+    unix_us() / 1000
+}
+
+/// Microseconds since the Unix epoch.
+pub fn unix_us() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_micros() as u64)
+}
+
+/// Microseconds of a clock that only goes forward, from an arbitrary start.
+#[inline]
+pub fn monotonic_us() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid place for the answer; CLOCK_MONOTONIC exists on every Linux.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1000
+}
+
+/// Resident bytes of this process (0 if the kernel does not say).
+pub fn rss_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = text.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
+    // SAFETY: sysconf has no preconditions.
+    pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64
+}
+
+/// Bytes of memory of this machine (0 if the kernel does not say).
+pub fn total_memory_bytes() -> u64 {
+    // SAFETY: sysconf has no preconditions.
+    let (pages, size) = unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
+    pages.max(0) as u64 * size.max(0) as u64
+}
+
+/// Whose CPU time [`cpu_seconds`] reports.
+#[derive(Clone, Copy)]
+pub enum Whose {
+    Process,
+    Children,
+    Thread,
+}
+
+/// (user, system) seconds of CPU.
+pub fn cpu_seconds(whose: Whose) -> (f64, f64) {
+    let who = match whose {
+        Whose::Process => libc::RUSAGE_SELF,
+        Whose::Children => libc::RUSAGE_CHILDREN,
+        Whose::Thread => libc::RUSAGE_THREAD,
+    };
+    // SAFETY: an all-zero rusage is valid, and the call fills it in.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(who, &raw mut usage);
+        usage
+    };
+    let seconds = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 / 1e6;
+    (seconds(usage.ru_utime), seconds(usage.ru_stime))
+}
+
+/// `uname`: (system, release, machine).
+pub fn uname() -> (String, String, String) {
+    // SAFETY: an all-zero utsname is valid, and the call fills it with terminated strings.
+    let names = unsafe {
+        let mut names: libc::utsname = std::mem::zeroed();
+        libc::uname(&raw mut names);
+        names
+    };
+    let text = |field: &[libc::c_char]| {
+        field.iter().take_while(|&&c| c != 0).map(|&c| c as u8 as char).collect::<String>()
+    };
+    (text(&names.sysname), text(&names.release), text(&names.machine))
+}
+
+/// Raises the limit of open files to `wanted` as far as the system allows; answers the limit in force.
+pub fn raise_open_files(wanted: u64) -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid place for the answer.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return 1024;
+    }
+    if limit.rlim_cur >= wanted {
+        return limit.rlim_cur;
+    }
+    for target in [wanted, limit.rlim_max.min(wanted)] {
+        let new = libc::rlimit { rlim_cur: target, rlim_max: limit.rlim_max.max(target) };
+        // SAFETY: `new` is a valid limit; a refusal changes nothing.
+        if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const new) } == 0 {
+            return target;
+        }
+    }
+    limit.rlim_cur
+}
+
+/// Binds the calling thread to one CPU; false if the system refused (a sandbox may).
+pub fn pin_thread(cpu: usize) -> bool {
+    // SAFETY: an all-zero set is the empty set; CPU_SET writes inside it for any index below its size.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        if cpu >= 8 * size_of::<libc::cpu_set_t>() {
+            return false;
+        }
+        libc::CPU_SET(cpu, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) == 0
+    }
+}
+
+/// Starts writing the file's dirty pages out, so that the final fsync finds little left.
+pub fn start_writeback(file: &std::fs::File, offset: u64, bytes: u64) {
+    // SAFETY: the descriptor is open for the life of `file`; the call only advises the kernel.
+    unsafe {
+        libc::sync_file_range(file.as_raw_fd(), offset as i64, bytes as i64, libc::SYNC_FILE_RANGE_WRITE);
+    }
+}
+
+/// Turns huge pages off for the whole process (`disable-thp yes`).
+pub fn disable_huge_pages() -> io::Result<()> {
+    // SAFETY: PR_SET_THP_DISABLE takes one flag and no pointers.
+    match unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Hints the processor to fetch the cache line at `address`; any address is allowed.
+#[inline(always)]
+pub fn prefetch(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: PREFETCHT0 never faults, whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_answers() {
+        assert!(rss_bytes() > 0 && total_memory_bytes() > rss_bytes());
+        assert!(unix_ms() > 1_600_000_000_000);
+        let (system, release, machine) = uname();
+        assert!(system == "Linux" && !release.is_empty() && !machine.is_empty());
+        let before = monotonic_us();
+        assert!(monotonic_us() >= before && cpu_seconds(Whose::Process).0 >= 0.0);
+    }
+}
