@@ -1,0 +1,65 @@
+//! The extendible directory: which segment holds a hash.
+//!
+//! `words[top depth bits of the hash]`; a segment of local depth d fills 2^(depth - d) neighbouring words.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::segment::SegmentRef;
+
+/// Deepest directory: 16,384 words of one table. Hashes that are equal in more bits go to the overflow map.
+pub(super) const MAX_DEPTH: u32 = 14;
+
+pub(super) struct Directory {
+    pub depth: u32,
+    words: Box<[AtomicU64]>,
+}
+
+impl Directory {
+    /// A directory of depth 0.
+    pub fn single(segment: SegmentRef) -> Directory {
+        Directory { depth: 0, words: Box::new([AtomicU64::new(segment.word())]) }
+    }
+
+    /// The same mapping, one bit deeper.
+    pub fn doubled(&self) -> Directory {
+        let twice = |word: &AtomicU64| {
+            let word = word.load(Ordering::Relaxed);
+            [AtomicU64::new(word), AtomicU64::new(word)]
+        };
+        Directory { depth: self.depth + 1, words: self.words.iter().flat_map(twice).collect() }
+    }
+
+    /// The same mapping, one bit shallower; no segment may be as deep as the directory.
+    pub fn halved(&self) -> Directory {
+        let words = self.words.iter().step_by(2).map(|word| AtomicU64::new(word.load(Ordering::Relaxed)));
+        Directory { depth: self.depth - 1, words: words.collect() }
+    }
+
+    #[inline]
+    pub fn segment(&self, hash: u64) -> SegmentRef {
+        let index = if self.depth == 0 { 0 } else { (hash >> (64 - self.depth)) as usize };
+        // Acquire, so that a prefetch pass which sees a new segment sees its lines zeroed.
+        SegmentRef::from_word(self.words[index].load(Ordering::Acquire))
+    }
+
+    /// Makes all words of `hash`'s prefix of the segment's own depth point to `segment`.
+    pub fn set(&self, hash: u64, segment: SegmentRef) {
+        let shift = self.depth - segment.depth();
+        let prefix = if segment.depth() == 0 { 0 } else { (hash >> (64 - segment.depth())) as usize };
+        for word in &self.words[prefix << shift..(prefix + 1) << shift] {
+            word.store(segment.word(), Ordering::Release);
+        }
+    }
+
+    /// Every segment once, with the hash of its prefix.
+    pub fn segments(&self) -> impl Iterator<Item = (u64, SegmentRef)> {
+        let mut index = 0;
+        std::iter::from_fn(move || {
+            let word = self.words.get(index)?;
+            let segment = SegmentRef::from_word(word.load(Ordering::Relaxed));
+            let hash = if self.depth == 0 { 0 } else { (index as u64) << (64 - self.depth) };
+            index += 1 << (self.depth - segment.depth());
+            Some((hash, segment))
+        })
+    }
+}

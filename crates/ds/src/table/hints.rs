@@ -1,0 +1,137 @@
+//! What the prefetch passes may see of many tables without any lock, and the freeing of what they may still see.
+//!
+//! Pass 1 reads a table's directory and prefetches the line of a hash; pass 2 reads that line's fingerprints and
+//! prefetches the items that may match. Neither follows a pointer to an item. Directories and segments that a
+//! table replaces are *retired* here, and freed after every thread has left the batch it was in.
+
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, Mutex};
+
+use sys::gate::{BatchGuard, Gate, Stamp};
+use sys::os::prefetch;
+
+use super::directory::Directory;
+use super::line::Line;
+use super::segment::SegmentRef;
+
+/// The published directories of a set of tables, by index.
+pub struct Hints {
+    directories: Box<[AtomicPtr<Directory>]>,
+    gate: Arc<Gate>,
+    bag: Mutex<Bag>,
+}
+
+/// A block that is out of the table but may still be read by a prefetch pass.
+pub(super) enum Retired {
+    Directory(NonNull<Directory>),
+    Segment(SegmentRef),
+}
+
+#[derive(Default)]
+struct Bag {
+    open: Vec<Retired>,
+    sealed: Vec<Retired>,
+    stamp: Option<Stamp>,
+}
+
+// SAFETY: retired blocks are owned by the bag alone and hold only atomics.
+unsafe impl Send for Retired {}
+
+/// The line that pass 1 found, for pass 2; lives no longer than the batch.
+#[derive(Clone, Copy)]
+pub struct Hint<'batch> {
+    line: Option<NonNull<Line>>,
+    bits: u32,
+    _batch: PhantomData<&'batch ()>,
+}
+
+impl Hints {
+    /// Room for `tables` tables whose readers enter batches at `gate`.
+    pub fn new(tables: usize, gate: Arc<Gate>) -> Arc<Hints> {
+        let directories = (0..tables).map(|_| AtomicPtr::default()).collect();
+        Arc::new(Hints { directories, gate, bag: Mutex::default() })
+    }
+
+    /// Pass 1: prefetches the home line of `hash` in table `index`.
+    #[inline]
+    pub fn prefetch_line<'batch>(
+        &self,
+        _batch: &'batch BatchGuard<'_>,
+        index: usize,
+        hash: u64,
+    ) -> Hint<'batch> {
+        let directory = NonNull::new(self.directories[index].load(Ordering::Acquire));
+        let Some(directory) = directory else {
+            return Hint { line: None, bits: 0, _batch: PhantomData };
+        };
+        // SAFETY: a published directory is freed only after every batch that may have seen it has ended, and
+        // the caller is inside one (`_batch`).
+        let segment = unsafe { directory.as_ref() }.segment(hash);
+        let bits = segment.bits_of(hash);
+        // SAFETY: the home's index is below the number of lines of the segment.
+        let line = unsafe { segment.base().add(segment.home(bits)) };
+        prefetch(line.as_ptr().cast());
+        Hint { line: Some(line), bits, _batch: PhantomData }
+    }
+
+    /// Pass 2: prefetches the items that may be the one.
+    #[inline]
+    pub fn prefetch_item(&self, hint: Hint<'_>) {
+        let Some(line) = hint.line else { return };
+        // SAFETY: the line is part of a segment that cannot be freed before the batch of the hint ends.
+        let line = unsafe { line.as_ref() };
+        for (_, pointer) in line.candidates(hint.bits) {
+            prefetch(pointer.as_ptr());
+            prefetch(pointer.as_ptr().wrapping_add(64));
+        }
+    }
+
+    pub(super) fn publish(&self, index: usize, directory: Option<NonNull<Directory>>) {
+        let pointer = directory.map_or(std::ptr::null_mut(), NonNull::as_ptr);
+        self.directories[index].store(pointer, Ordering::Release);
+    }
+
+    /// Takes blocks that the caller has just unlinked.
+    pub(super) fn retire(&self, blocks: impl IntoIterator<Item = Retired>) {
+        let mut bag = self.bag.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        bag.open.extend(blocks);
+        if bag.stamp.as_ref().is_none_or(|stamp| self.gate.passed(stamp)) {
+            let old = std::mem::take(&mut bag.open);
+            let free = std::mem::replace(&mut bag.sealed, old);
+            bag.stamp = Some(self.gate.stamp());
+            drop(bag);
+            // SAFETY: these were sealed before the stamp that has now passed: no batch sees them.
+            free.into_iter().for_each(|block| unsafe { block.free() });
+        }
+    }
+
+    /// Frees what can be freed; to be called now and then when nothing retires.
+    pub fn reclaim(&self) {
+        self.retire([]);
+    }
+}
+
+impl Retired {
+    /// # Safety
+    /// Nobody may use the block afterwards.
+    pub(super) unsafe fn free(self) {
+        match self {
+            // SAFETY: directories are made by `Box` and retired once.
+            Retired::Directory(directory) => drop(unsafe { Box::from_raw(directory.as_ptr()) }),
+            // SAFETY: passed on to the caller.
+            Retired::Segment(segment) => unsafe { segment.free() },
+        }
+    }
+}
+
+impl Drop for Hints {
+    fn drop(&mut self) {
+        let bag = self.bag.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
+        for block in bag.open.drain(..).chain(bag.sealed.drain(..)) {
+            // SAFETY: nobody shares these hints any more, so no prefetch pass is running.
+            unsafe { block.free() }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Walking a table in the order of the hash, in steps that survive its growth.
+//!
+//! A [`Position`] is the first 38 bits of a hash. Home lines begin at multiples of 2^-24 of their segment's
+//! range, and a segment is at most 14 bits deep, so each line begins at a position exactly.
+
+use std::ptr::NonNull;
+
+use super::directory::MAX_DEPTH;
+use super::segment::{Place, STORED_BITS, SegmentRef};
+use super::{Item, Table};
+
+const POSITION_BITS: u32 = MAX_DEPTH + STORED_BITS;
+
+/// A place between two hashes: the first 38 bits of the next hash to visit.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Position(u64);
+
+impl Position {
+    /// Bits that a position needs.
+    pub const BITS: u32 = POSITION_BITS;
+
+    /// From the outside; `None` if it is out of range.
+    pub fn from_bits(bits: u64) -> Option<Position> {
+        (bits < 1 << POSITION_BITS).then_some(Position(bits))
+    }
+
+    pub fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    fn first_hash(self) -> u64 {
+        self.0 << (64 - POSITION_BITS)
+    }
+}
+
+/// The smallest hash whose home in `segment` (the one of `hash`) is `home`.
+pub(super) fn hash_of(hash: u64, segment: SegmentRef, home: usize) -> u64 {
+    prefix_of(hash, segment) | bits_to_hash(segment, u64::from(segment.first_bits(home)))
+}
+
+/// The largest hash whose home in `segment` is `home`.
+pub(super) fn last_hash_of(hash: u64, segment: SegmentRef, home: usize) -> u64 {
+    let end = u64::from(segment.first_bits(home + 1));
+    if end == 1 << STORED_BITS {
+        let depth = segment.depth();
+        return prefix_of(hash, segment) | if depth == 0 { u64::MAX } else { u64::MAX >> depth };
+    }
+    (prefix_of(hash, segment) | bits_to_hash(segment, end)) - 1
+}
+
+fn prefix_of(hash: u64, segment: SegmentRef) -> u64 {
+    match segment.depth() {
+        0 => 0,
+        depth => hash >> (64 - depth) << (64 - depth),
+    }
+}
+
+fn bits_to_hash(segment: SegmentRef, bits: u64) -> u64 {
+    bits << (64 - STORED_BITS - segment.depth())
+}
+
+impl<I: Item> Table<I> {
+    /// Visits the items from `from` to the end of its home line; answers where to go on, `None` at the end.
+    pub fn scan(&self, from: Position, mut visit: impl FnMut(I::Ref<'_>)) -> Option<Position> {
+        let hash = from.first_hash();
+        let segment = self.directory()?.segment(hash);
+        let bits = segment.bits_of(hash);
+        let home = segment.home(bits);
+        // A position inside a unit of the stored bits appears only after a merge; the hash itself then decides.
+        let exact = hash != prefix_of(hash, segment) | bits_to_hash(segment, u64::from(bits));
+        for at in segment.places_of(home) {
+            let line = &segment.lines()[at.line];
+            // SAFETY: a live item of this table, which is borrowed.
+            let item = unsafe { I::borrow(line.word(at.slot).pointer()) };
+            let stored = line.bits(at.slot);
+            let before = stored < bits || (exact && stored == bits && I::hash(I::key(item)) < hash);
+            if !before {
+                visit(item);
+            }
+        }
+        if !self.overflow.is_empty() {
+            self.overflow
+                .range(hash..=last_hash_of(hash, segment, home))
+                .flat_map(|(_, chain)| chain)
+                .for_each(
+                    // SAFETY: as above.
+                    |&pointer| visit(unsafe { I::borrow(pointer) }),
+                );
+        }
+        Self::next(hash, segment, home)
+    }
+
+    fn next(hash: u64, segment: SegmentRef, home: usize) -> Option<Position> {
+        let last = last_hash_of(hash, segment, home);
+        (last != u64::MAX).then(|| Position((last + 1) >> (64 - POSITION_BITS)))
+    }
+
+    /// Hands the unsaved items of one home line to the snapshot; answers where to go on, `None` at the end.
+    pub fn save_some(&self, from: Position) -> Option<Position> {
+        let hash = from.first_hash();
+        let segment = self.directory()?.segment(hash);
+        let home = segment.home(segment.bits_of(hash));
+        self.save_line(hash, segment, home);
+        Self::next(hash, segment, home)
+    }
+
+    /// All items, in the order of the hash.
+    pub fn iter(&self) -> impl Iterator<Item = I::Ref<'_>> {
+        let segments = self.directory().into_iter().flat_map(|directory| directory.segments());
+        let pointers = segments.flat_map(|(_, segment)| segment.items().map(|(pointer, _)| pointer));
+        let rest = self.overflow.values().flatten().copied();
+        // SAFETY: live items of this table, which is borrowed.
+        pointers.chain(rest).map(|pointer| unsafe { I::borrow(pointer) })
+    }
+
+    /// One item, each with the same probability; `random` gives uniform 64-bit numbers.
+    pub fn random(&self, mut random: impl FnMut() -> u64) -> Option<I::Ref<'_>> {
+        let directory = self.directory().filter(|_| self.len > 0)?;
+        let largest = directory.segments().map(|(_, segment)| segment.lines().len()).max()?;
+        // Rejection: every slot of every line of the largest possible shape is drawn equally often.
+        for _ in 0..4096 {
+            let (segment, draw) = (directory.segment(random()), random());
+            let line = (draw >> 32) as usize * largest >> 32;
+            let slot = (draw as u32 as usize * super::line::SLOTS) >> 32;
+            let line = segment.lines().get(line);
+            if let Some(line) = line.filter(|line| line.presence() >> slot & 1 == 1) {
+                // SAFETY: a live item of this table, which is borrowed.
+                return Some(unsafe { I::borrow(line.word(slot).pointer()) });
+            }
+        }
+        self.iter().next()
+    }
+
+    /// Some items that stand together, from a random place on: for samples where speed counts more than fairness.
+    pub fn sample(&self, hash: u64, mut visit: impl FnMut(I::Ref<'_>) -> bool) {
+        let mut position = Some(Position(hash >> (64 - POSITION_BITS)));
+        let mut more = true;
+        while let (Some(at), true) = (position, more) {
+            position = self.scan(at, |item| more = more && visit(item));
+        }
+    }
+
+    /// Visits every item for changing or removing it; the items are collected by place first, so that `visit`
+    /// may restructure the table.
+    pub fn drain(&mut self) -> Vec<I> {
+        let pointers: Vec<NonNull<u8>> = {
+            let directory = self.directory();
+            let segments = directory.into_iter().flat_map(|directory| directory.segments());
+            let all = segments.flat_map(|(_, segment)| {
+                let places: Vec<Place> = (0..segment.lines().len())
+                    .flat_map(|line| segment.lines()[line].taken().map(move |slot| Place { line, slot }))
+                    .collect();
+                places.into_iter().map(move |at| segment.lines()[at.line].clear(at.slot).pointer())
+            });
+            all.chain(self.overflow.values().flatten().copied()).collect()
+        };
+        self.overflow.clear();
+        self.len = 0;
+        // SAFETY: each item has left its slot just now.
+        pointers.into_iter().map(|pointer| unsafe { I::from_raw(pointer) }).collect()
+    }
+}

@@ -1,0 +1,210 @@
+//! A segment: some lines that hold all items of one hash prefix, in the order of the hash.
+//!
+//! ```text
+//!   hash   |<- depth bits ->|<----- 24 stored bits ----->|  rest  |
+//!            which segment     home line = bits * homes >> 24
+//!
+//!   lines  | home 0 | home 1 | ... | home n-1 | stash 0 | ... | stash s-1 |
+//! ```
+//!
+//! An item stands in its home line, or, while that line is full, in one of two stash lines that the home's
+//! index names. Invariant: an item stands in the stash only while its home line is full; so a look-up reads
+//! one line, and two more only after a full one. A segment grows through [`CLASSES`] (size classes of the
+//! allocator, each a seventh to a quarter larger), which needs only the stored bits; at the end it splits.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+
+use super::line::{Line, SLOTS, Word};
+
+/// Lines per segment, by class: multiples of 64 bytes that the allocator has as size classes.
+pub(super) const CLASSES: [u8; 20] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64];
+/// Bits of the hash that a slot stores.
+pub(super) const STORED_BITS: u32 = 24;
+
+const ADDRESS_MASK: u64 = 0x0000_ffff_ffff_ffc0;
+const DEPTH_MASK: u64 = 0x3f;
+
+/// A segment's address, class and local depth in one word, as the directory stores it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct SegmentRef(u64);
+
+/// Where an item stands.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub line: usize,
+    pub slot: usize,
+}
+
+impl SegmentRef {
+    /// A new empty segment whose marks all equal `mark`.
+    pub fn allocate(class: usize, depth: u32, mark: bool) -> SegmentRef {
+        let layout = Self::layout_of(class);
+        // SAFETY: the layout is not empty. All-zero bytes are valid lines (atomics of 0).
+        let pointer = unsafe { alloc_zeroed(layout) };
+        if pointer.is_null() {
+            handle_alloc_error(layout);
+        }
+        let address = pointer.expose_provenance() as u64;
+        let segment = SegmentRef(address | u64::from(depth) | (class as u64) << 48);
+        if mark {
+            segment.lines().iter().for_each(|line| line.set_mark(true));
+        }
+        segment
+    }
+
+    pub fn from_word(word: u64) -> SegmentRef {
+        SegmentRef(word)
+    }
+
+    pub fn word(self) -> u64 {
+        self.0
+    }
+
+    fn layout_of(class: usize) -> Layout {
+        Layout::array::<Line>(usize::from(CLASSES[class])).expect("invariant: a segment has 4 KB at most")
+    }
+
+    /// Frees the lines, not the items.
+    ///
+    /// # Safety
+    /// Nobody, prefetch passes included, may use this segment afterwards.
+    pub unsafe fn free(self) {
+        // SAFETY: the lines were allocated by `allocate` with the layout of this class.
+        unsafe { dealloc(self.base().as_ptr().cast(), Self::layout_of(self.class())) }
+    }
+
+    #[inline]
+    pub fn class(self) -> usize {
+        (self.0 >> 48) as usize
+    }
+
+    #[inline]
+    pub fn depth(self) -> u32 {
+        (self.0 & DEPTH_MASK) as u32
+    }
+
+    #[inline]
+    pub fn base(self) -> NonNull<Line> {
+        let address = (self.0 & ADDRESS_MASK) as usize;
+        NonNull::new(std::ptr::with_exposed_provenance_mut(address))
+            .expect("invariant: a segment has an address")
+    }
+
+    /// All lines, homes first. The lifetime is the caller's to keep within the segment's.
+    #[inline]
+    pub fn lines<'a>(self) -> &'a [Line] {
+        // SAFETY: `allocate` made that many lines here; the table frees a segment only when no reader is left
+        // (`free`), and every use of this slice is inside one call of the table.
+        unsafe { std::slice::from_raw_parts(self.base().as_ptr(), usize::from(CLASSES[self.class()])) }
+    }
+
+    #[inline]
+    fn stash_lines(self) -> usize {
+        (usize::from(CLASSES[self.class()]) + 7) / 11
+    }
+
+    /// Number of home lines.
+    #[inline]
+    pub fn homes(self) -> usize {
+        usize::from(CLASSES[self.class()]) - self.stash_lines()
+    }
+
+    /// The stored bits of `hash` in a segment of this depth.
+    #[inline]
+    pub fn bits_of(self, hash: u64) -> u32 {
+        ((hash << self.depth()) >> (64 - STORED_BITS)) as u32
+    }
+
+    #[inline]
+    pub fn home(self, bits: u32) -> usize {
+        (bits as usize * self.homes()) >> STORED_BITS
+    }
+
+    /// First value of the stored bits whose home is `home` (2^24 for the one past the last).
+    pub fn first_bits(self, home: usize) -> u32 {
+        ((home << STORED_BITS).div_ceil(self.homes())) as u32
+    }
+
+    /// The stash lines in which items of `home` may stand.
+    #[inline]
+    pub fn stash_of(self, home: usize) -> impl Iterator<Item = usize> {
+        let (stash, homes) = (self.stash_lines(), self.homes());
+        let first = home * stash / homes;
+        (0..stash.min(2)).map(move |i| homes + (first + i) % stash)
+    }
+
+    /// Finds an item with these bits for which `matches` says yes.
+    #[inline]
+    pub fn find(
+        self,
+        bits: u32,
+        mut matches: impl FnMut(NonNull<u8>) -> bool,
+    ) -> Option<(Place, NonNull<u8>)> {
+        let lines = self.lines();
+        let home = self.home(bits);
+        let mut in_line = |line: usize| {
+            let found = lines[line].candidates(bits).find(|&(_, pointer)| matches(pointer));
+            found.map(|(slot, pointer)| (Place { line, slot }, pointer))
+        };
+        let found = in_line(home);
+        if found.is_some() || !lines[home].is_full() {
+            return found;
+        }
+        self.stash_of(home).find_map(in_line)
+    }
+
+    /// Puts an item where it belongs; false if there is no room.
+    pub fn push(self, pointer: NonNull<u8>, bits: u32) -> bool {
+        let lines = self.lines();
+        let home = self.home(bits);
+        let word = Word::new(pointer, bits);
+        lines[home].push(word, bits) || self.stash_of(home).any(|line| lines[line].push(word, bits))
+    }
+
+    /// Takes an item out and, if its home line was full, fetches one of the home's items back from the stash.
+    /// False if the home has now a free slot that nothing from the stash could fill.
+    pub fn remove(self, place: Place) -> bool {
+        let lines = self.lines();
+        let home = self.home(lines[place.line].bits(place.slot));
+        let was_full = lines[home].is_full();
+        lines[place.line].clear(place.slot);
+        if place.line != home || !was_full {
+            return true;
+        }
+        let Some(stashed) = self.stashed(home).next() else { return false };
+        let bits = lines[stashed.line].bits(stashed.slot);
+        let word = lines[stashed.line].clear(stashed.slot);
+        lines[home].push(word, bits)
+    }
+
+    /// The places in the stash of items whose home is `home`.
+    fn stashed(self, home: usize) -> impl Iterator<Item = Place> {
+        let lines = self.lines();
+        let places = move |line: usize| lines[line].taken().map(move |slot| Place { line, slot });
+        self.stash_of(home).flat_map(places).filter(move |at| self.home(lines[at.line].bits(at.slot)) == home)
+    }
+
+    /// All places of items whose home is `home`.
+    pub fn places_of(self, home: usize) -> impl Iterator<Item = Place> {
+        let here = self.lines()[home].taken().map(move |slot| Place { line: home, slot });
+        let stash = self.lines()[home].is_full().then(|| self.stashed(home));
+        here.chain(stash.into_iter().flatten())
+    }
+
+    /// Everything in the segment: (pointer, stored bits).
+    pub fn items(self) -> impl Iterator<Item = (NonNull<u8>, u32)> {
+        self.lines()
+            .iter()
+            .flat_map(|line| line.taken().map(|slot| (line.word(slot).pointer(), line.bits(slot))))
+    }
+
+    pub fn len(self) -> usize {
+        self.lines().iter().map(Line::len).sum()
+    }
+
+    /// The class for `items` items at about two thirds of the slots; `None` if they need more than one segment.
+    pub fn class_for(items: usize) -> Option<usize> {
+        CLASSES.iter().position(|&lines| usize::from(lines) * SLOTS * 2 >= items * 3)
+    }
+}
