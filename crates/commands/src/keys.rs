@@ -338,7 +338,7 @@ fn stream_keys<A: AsRef<[u8]>>(argv: &[A], group: bool) -> Result<KeyRefs, KeysE
     while i < argv.len() {
         if is(argv, i, "STREAMS") {
             let rest = argv.len() - i - 1;
-            if rest == 0 || rest % 2 != 0 {
+            if rest == 0 || !rest.is_multiple_of(2) {
                 return Err(KeysError::Invalid);
             }
             let first = i as u32 + 1;
