@@ -196,7 +196,7 @@ pub mod key {
     /// Keys from argument `at`; `last` is relative to `at`, or counted from the end when negative (-1: the last
     /// argument); `step` arguments apart.
     pub const fn range(at: u16, last: i16, step: u16, flags: u16) -> KeySpec {
-        KeySpec { flags, begin: Begin::Index(at), find: Find::Range { last, step, limit: 0 }, notes: "" }
+        KeySpec { flags, begin: Begin::Index(at), find: Find::Range { last, step, limit: 0 } }
     }
 
     /// The number of keys stands at argument `at`, the keys follow it.
@@ -206,7 +206,7 @@ pub mod key {
 
     /// As [`counted`], with a key at every `step`-th argument.
     pub const fn counted_step(at: u16, step: u16, flags: u16) -> KeySpec {
-        KeySpec { flags, begin: Begin::Index(at), find: Find::KeyNum { idx: 0, first: 1, step }, notes: "" }
+        KeySpec { flags, begin: Begin::Index(at), find: Find::KeyNum { idx: 0, first: 1, step } }
     }
 
     /// The argument after `word`, which is looked for from argument `from` on (from the end when negative).
@@ -226,7 +226,7 @@ pub mod key {
 
     /// Keys that only the command's own grammar can find.
     pub const fn unknown(flags: u16) -> KeySpec {
-        KeySpec { flags, begin: Begin::Unknown, find: Find::Unknown, notes: "" }
+        KeySpec { flags, begin: Begin::Unknown, find: Find::Unknown }
     }
 }
 
@@ -281,16 +281,6 @@ pub struct KeySpec {
     pub begin: Begin,
     /// How to go on.
     pub find: Find,
-    /// Remark that COMMAND prints; empty for none.
-    pub notes: &'static str,
-}
-
-impl KeySpec {
-    /// Adds the remark that COMMAND prints.
-    pub const fn notes(mut self, text: &'static str) -> Self {
-        self.notes = text;
-        self
-    }
 }
 
 /// The extractor for commands whose keys the specs do not tell exactly. See `keys`.
@@ -507,8 +497,11 @@ impl<H: Copy + 'static> Row<H> {
     }
 }
 
-/// Categories that every command with these flags has. Scripting commands are not `@read`.
+/// Categories that every command with these flags has. Scripting commands are not `@read`; a module names its own.
 const fn implied_acl(flags: u64, acl: u64) -> u64 {
+    if flags & flag::MODULE != 0 {
+        return 0;
+    }
     let mut out = if flags & flag::FAST != 0 { acl::FAST } else { acl::SLOW };
     if flags & flag::WRITE != 0 {
         out |= acl::WRITE;
