@@ -216,12 +216,7 @@ pub mod key {
 
     /// A range that starts behind `word`; `limit` 2 means that only the first half of the rest are keys.
     pub const fn after_range(word: &'static str, from: i16, last: i16, limit: u16, flags: u16) -> KeySpec {
-        KeySpec {
-            flags,
-            begin: Begin::Keyword { word, from },
-            find: Find::Range { last, step: 1, limit },
-            notes: "",
-        }
+        KeySpec { flags, begin: Begin::Keyword { word, from }, find: Find::Range { last, step: 1, limit } }
     }
 
     /// Keys that only the command's own grammar can find.
