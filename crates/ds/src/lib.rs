@@ -4,4 +4,5 @@
 //! `validate` or parsed to an `Option`/`Result`; it never panics. Used by `keyspace`, `rdb` and `commands`.
 
 pub mod glob;
+pub mod listpack;
 pub mod num;
