@@ -1,6 +1,11 @@
-//! Data structures: entries and their hash table, byte strings, and the encodings of the collections.
+//! Data structures: entries and their hash table, byte strings, and the bytes of every value type.
 //!
-//! One of the two crates that may contain `unsafe`; everything public is a safe interface.
+//! One of the two crates that may contain `unsafe`; everything public is a safe interface. Nothing here does
+//! I/O, and input that came from outside is either checked by a `validate` or parsed to an `Option` or `Result`;
+//! it never panics.
 
+pub mod glob;
 pub mod hash;
+pub mod listpack;
+pub mod num;
 pub mod table;

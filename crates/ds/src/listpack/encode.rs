@@ -1,0 +1,194 @@
+//! One listpack entry: its bytes, their length, and the length field behind them.
+
+use super::LpValue;
+use crate::num::parse_i64;
+
+/// Most bytes that an encoding byte with its length or integer takes.
+const MAX_HEAD: usize = 9;
+/// Most bytes of a back length.
+const MAX_BACK: usize = 5;
+
+/// The bytes around an element: what comes before the string (or all of an integer), and the back length.
+pub(super) struct Encoded {
+    head: [u8; MAX_HEAD],
+    head_len: u8,
+    back: [u8; MAX_BACK],
+    back_len: u8,
+}
+
+impl Encoded {
+    pub(super) fn new(value: LpValue<'_>) -> Self {
+        let mut out = Self { head: [0; MAX_HEAD], head_len: 0, back: [0; MAX_BACK], back_len: 0 };
+        let string_len = match value {
+            LpValue::Int(n) => {
+                out.put_int(n);
+                0
+            }
+            LpValue::Str(s) => {
+                out.put_string_len(s.len());
+                s.len()
+            }
+        };
+        let size = usize::from(out.head_len) + string_len;
+        let count = back_len_size(size);
+        for (i, byte) in out.back[..count].iter_mut().enumerate() {
+            let part = (size >> (7 * (count - 1 - i))) as u8 & 0x7f;
+            *byte = if i == 0 { part } else { part | 0x80 };
+        }
+        out.back_len = count as u8;
+        out
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        let at = usize::from(self.head_len);
+        self.head[at..at + bytes.len()].copy_from_slice(bytes);
+        self.head_len += bytes.len() as u8;
+    }
+
+    fn put_int(&mut self, n: i64) {
+        let bytes = n.to_le_bytes();
+        match n {
+            0..=127 => self.put(&[n as u8]),
+            -4096..=4095 => self.put(&[0xc0 | ((n >> 8) as u8 & 0x1f), n as u8]),
+            -0x8000..=0x7fff => {
+                self.put(&[0xf1]);
+                self.put(&bytes[..2]);
+            }
+            -0x80_0000..=0x7f_ffff => {
+                self.put(&[0xf2]);
+                self.put(&bytes[..3]);
+            }
+            -0x8000_0000..=0x7fff_ffff => {
+                self.put(&[0xf3]);
+                self.put(&bytes[..4]);
+            }
+            _ => {
+                self.put(&[0xf4]);
+                self.put(&bytes);
+            }
+        }
+    }
+
+    fn put_string_len(&mut self, len: usize) {
+        match len {
+            0..=63 => self.put(&[0x80 | len as u8]),
+            64..=4095 => self.put(&[0xe0 | (len >> 8) as u8, len as u8]),
+            _ => {
+                self.put(&[0xf0]);
+                self.put(&(len as u32).to_le_bytes());
+            }
+        }
+    }
+
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head[..usize::from(self.head_len)]
+    }
+
+    pub(super) fn back(&self) -> &[u8] {
+        &self.back[..usize::from(self.back_len)]
+    }
+}
+
+/// Number of bytes that `element` adds to a listpack.
+pub fn encoded_len(element: &[u8]) -> usize {
+    let size = match parse_i64(element) {
+        Some(n) => int_size(n),
+        None => match element.len() {
+            len @ 0..=63 => len + 1,
+            len @ 64..=4095 => len + 2,
+            len => len + 5,
+        },
+    };
+    size + back_len_size(size)
+}
+
+fn int_size(n: i64) -> usize {
+    match n {
+        0..=127 => 1,
+        -4096..=4095 => 2,
+        -0x8000..=0x7fff => 3,
+        -0x80_0000..=0x7f_ffff => 4,
+        -0x8000_0000..=0x7fff_ffff => 5,
+        _ => 9,
+    }
+}
+
+/// Bytes of the back length of an entry whose encoding and data take `size` bytes. The odd limits are the format's.
+pub(super) fn back_len_size(size: usize) -> usize {
+    match size {
+        0..=127 => 1,
+        128..=16382 => 2,
+        16383..=2_097_150 => 3,
+        2_097_151..=268_435_454 => 4,
+        _ => 5,
+    }
+}
+
+/// Reads the back length that ends at the end of `bytes`; None if it has more than five bytes.
+pub(super) fn read_back_len(bytes: &[u8]) -> Option<usize> {
+    let mut size = 0;
+    for (i, byte) in bytes.iter().rev().take(MAX_BACK).enumerate() {
+        size |= usize::from(byte & 0x7f) << (7 * i);
+        if byte & 0x80 == 0 {
+            return Some(size);
+        }
+    }
+    None
+}
+
+/// Size of encoding byte and data of the entry at the start of `bytes`; None if the bytes end before its
+/// length is known or its first byte is no encoding.
+pub(super) fn data_len(bytes: &[u8]) -> Option<usize> {
+    let first = *bytes.first()?;
+    Some(match first {
+        0..=0x7f => 1,
+        0x80..=0xbf => 1 + usize::from(first & 0x3f),
+        0xc0..=0xdf => 2,
+        0xe0..=0xef => 2 + (usize::from(first & 0x0f) << 8 | usize::from(*bytes.get(1)?)),
+        0xf0 => 5 + u32::from_le_bytes(bytes.get(1..5)?.try_into().ok()?) as usize,
+        0xf1 => 3,
+        0xf2 => 4,
+        0xf3 => 5,
+        0xf4 => 9,
+        _ => return None,
+    })
+}
+
+/// Whole size of a well-formed entry.
+pub(super) fn entry_len(bytes: &[u8]) -> usize {
+    let size = data_len(bytes).expect("invariant: listpack entries are well formed");
+    size + back_len_size(size)
+}
+
+/// The element of a well-formed entry.
+pub(super) fn decode(bytes: &[u8]) -> LpValue<'_> {
+    let first = bytes[0];
+    match first {
+        0..=0x7f => LpValue::Int(i64::from(first)),
+        0x80..=0xbf => LpValue::Str(&bytes[1..1 + usize::from(first & 0x3f)]),
+        0xc0..=0xdf => {
+            let raw = i64::from(first & 0x1f) << 8 | i64::from(bytes[1]);
+            LpValue::Int(raw << 51 >> 51)
+        }
+        0xe0..=0xef => {
+            let len = usize::from(first & 0x0f) << 8 | usize::from(bytes[1]);
+            LpValue::Str(&bytes[2..2 + len])
+        }
+        0xf0 => {
+            let len = u32::from_le_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]) as usize;
+            LpValue::Str(&bytes[5..5 + len])
+        }
+        _ => {
+            let width = match first {
+                0xf1 => 2,
+                0xf2 => 3,
+                0xf3 => 4,
+                _ => 8,
+            };
+            let mut raw = [0u8; 8];
+            raw[..width].copy_from_slice(&bytes[1..1 + width]);
+            let unused = 64 - 8 * width as u32;
+            LpValue::Int(i64::from_le_bytes(raw) << unused >> unused)
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Listpack: a sequence of strings and integers in one run of bytes, byte for byte as Redis keeps it in RDB files.
+//!
+//! ```text
+//! | total bytes u32 LE | entries u16 LE | entry ... | 0xFF |
+//! entry   = | encoding byte + data | back length |
+//! 0xxxxxxx                     integer 0..=127
+//! 10llllll                     string of up to 63 bytes
+//! 110vvvvv vvvvvvvv            integer of 13 bits
+//! 1110llll llllllll            string of up to 4095 bytes
+//! 11110000 l32                 longer string
+//! 11110001 / 10 / 11 / 100     integer of 16 / 24 / 32 / 64 bits, little endian
+//! back length = size of encoding and data, 7 bits a byte, most significant first; read from its end backwards
+//! ```
+//!
+//! Invariant: the bytes inside [`Listpack`] and [`LpRef`] are well formed. What came from outside passes
+//! [`validate`] first. A string that is the canonical text of an `i64` is stored as integer. 65535 in the
+//! entry count means "count them". Used for small lists, hashes, sets, zsets, and for stream blocks and list chunks.
+
+mod edit;
+mod encode;
+mod validate;
+
+use crate::num::{IntText, decimal_len, format_i64, parse_f64, parse_i64};
+pub use edit::Listpack;
+pub use encode::encoded_len;
+pub use validate::{LpError, validate};
+
+/// Bytes before the first entry.
+pub(crate) const HEADER: usize = 6;
+/// The byte after the last entry.
+const END: u8 = 0xff;
+/// Entry count that means "not known".
+const COUNT_UNKNOWN: u16 = u16::MAX;
+/// Callers convert to another encoding, or refuse, before a listpack would exceed this.
+pub const MAX_BYTES: usize = 1 << 30;
+
+/// Where an entry begins: an offset from the start of the listpack. Valid until the next edit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LpPos(pub(crate) usize);
+
+/// One element, as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LpValue<'a> {
+    Int(i64),
+    Str(&'a [u8]),
+}
+
+impl<'a> LpValue<'a> {
+    /// The value that a byte string is stored as.
+    pub fn from_bytes(bytes: &'a [u8]) -> Self {
+        parse_i64(bytes).map_or(LpValue::Str(bytes), LpValue::Int)
+    }
+
+    /// Length in bytes of the element as a string.
+    pub fn text_len(&self) -> usize {
+        match self {
+            LpValue::Int(n) => decimal_len(*n),
+            LpValue::Str(s) => s.len(),
+        }
+    }
+
+    /// Appends the element as a string.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        match self {
+            LpValue::Int(n) => format_i64(*n, out),
+            LpValue::Str(s) => out.extend_from_slice(s),
+        }
+    }
+
+    /// The element as an owned string.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.text_len());
+        self.write_to(&mut out);
+        out
+    }
+
+    /// Lends the element as a string; `scratch` holds the text of an integer.
+    pub fn text<'b>(&'b self, scratch: &'b mut IntText) -> &'b [u8] {
+        match self {
+            LpValue::Int(n) => scratch.format(*n),
+            LpValue::Str(s) => s,
+        }
+    }
+
+    /// Whether the element is this string.
+    pub fn eq_bytes(&self, bytes: &[u8]) -> bool {
+        match self {
+            LpValue::Int(n) => parse_i64(bytes) == Some(*n),
+            LpValue::Str(s) => *s == bytes,
+        }
+    }
+
+    /// The element as an integer, also when its string form is one.
+    pub fn as_i64(&self) -> Option<i64> {
+        match self {
+            LpValue::Int(n) => Some(*n),
+            LpValue::Str(s) => parse_i64(s),
+        }
+    }
+
+    /// The element as a score.
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            LpValue::Int(n) => Some(*n as f64),
+            LpValue::Str(s) => parse_f64(s),
+        }
+    }
+}
+
+/// A borrowed listpack: all reading happens here.
+#[derive(Clone, Copy, Debug)]
+pub struct LpRef<'a>(pub(crate) &'a [u8]);
+
+impl<'a> LpRef<'a> {
+    /// Wraps bytes that [`validate`] has accepted or that came out of a [`Listpack`].
+    pub fn new(bytes: &'a [u8]) -> Self {
+        debug_assert!(bytes.len() > HEADER && bytes.last() == Some(&END));
+        Self(bytes)
+    }
+
+    /// The whole listpack, header and end included.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    fn end(self) -> usize {
+        self.0.len() - 1
+    }
+
+    fn header_count(self) -> u16 {
+        u16::from_le_bytes([self.0[4], self.0[5]])
+    }
+
+    /// Number of elements; O(1) below 65535.
+    pub fn len(self) -> usize {
+        match self.header_count() {
+            COUNT_UNKNOWN => self.positions_from(self.first()).count(),
+            count => usize::from(count),
+        }
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(self) -> bool {
+        self.end() == HEADER
+    }
+
+    /// The first element.
+    pub fn first(self) -> Option<LpPos> {
+        (!self.is_empty()).then_some(LpPos(HEADER))
+    }
+
+    /// The last element.
+    pub fn last(self) -> Option<LpPos> {
+        self.before(self.end())
+    }
+
+    /// The element after `pos`.
+    pub fn next(self, pos: LpPos) -> Option<LpPos> {
+        let next = pos.0 + encode::entry_len(&self.0[pos.0..]);
+        (next < self.end()).then_some(LpPos(next))
+    }
+
+    /// The element before `pos`.
+    pub fn prev(self, pos: LpPos) -> Option<LpPos> {
+        self.before(pos.0)
+    }
+
+    fn before(self, offset: usize) -> Option<LpPos> {
+        if offset <= HEADER {
+            return None;
+        }
+        let size = encode::read_back_len(&self.0[..offset])?;
+        Some(LpPos(offset - size - encode::back_len_size(size)))
+    }
+
+    /// The element at `pos`.
+    pub fn value(self, pos: LpPos) -> LpValue<'a> {
+        encode::decode(&self.0[pos.0..])
+    }
+
+    /// Position of the element with this index; negative counts from the end, -1 is the last.
+    pub fn seek(self, index: i64) -> Option<LpPos> {
+        let count = self.header_count();
+        let (forward, steps) =
+            if index >= 0 { (true, index as u64) } else { (false, (index + 1).unsigned_abs()) };
+        if count == COUNT_UNKNOWN {
+            let steps = usize::try_from(steps).ok()?;
+            return if forward {
+                self.positions_from(self.first()).nth(steps)
+            } else {
+                self.positions_back_from(self.last()).nth(steps)
+            };
+        }
+        let count = u64::from(count);
+        if steps >= count {
+            return None;
+        }
+        // Walk from the nearer end.
+        let from_front = if forward { steps } else { count - 1 - steps };
+        if from_front <= count / 2 {
+            self.positions_from(self.first()).nth(from_front as usize)
+        } else {
+            self.positions_back_from(self.last()).nth((count - 1 - from_front) as usize)
+        }
+    }
+
+    /// The element with this index; negative counts from the end.
+    pub fn get(self, index: i64) -> Option<LpValue<'a>> {
+        self.seek(index).map(|pos| self.value(pos))
+    }
+
+    /// All elements in order.
+    pub fn iter(self) -> LpIter<'a> {
+        LpIter { pack: self, next: self.first() }
+    }
+
+    /// The elements from `pos` on, in order.
+    pub fn iter_from(self, pos: Option<LpPos>) -> LpIter<'a> {
+        LpIter { pack: self, next: pos }
+    }
+
+    /// All elements, last first.
+    pub fn iter_rev(self) -> impl Iterator<Item = LpValue<'a>> {
+        self.positions_back_from(self.last()).map(move |pos| self.value(pos))
+    }
+
+    /// Positions from `pos` on.
+    pub fn positions_from(self, pos: Option<LpPos>) -> impl Iterator<Item = LpPos> + use<'a> {
+        std::iter::successors(pos, move |pos| self.next(*pos))
+    }
+
+    /// Positions from `pos` backwards.
+    pub fn positions_back_from(self, pos: Option<LpPos>) -> impl Iterator<Item = LpPos> + use<'a> {
+        std::iter::successors(pos, move |pos| self.prev(*pos))
+    }
+
+    /// The first element equal to `needle` from `start` on, passing `skip` elements after each one compared
+    /// (1 compares the fields of field-value pairs only).
+    pub fn find(self, start: Option<LpPos>, needle: &[u8], skip: usize) -> Option<LpPos> {
+        let wanted = LpValue::from_bytes(needle);
+        self.positions_from(start).step_by(skip + 1).find(|pos| match (self.value(*pos), wanted) {
+            (LpValue::Int(n), LpValue::Int(w)) => n == w,
+            (LpValue::Str(s), _) => s == needle,
+            (LpValue::Int(_), LpValue::Str(_)) => false,
+        })
+    }
+}
+
+/// Elements of a listpack in order.
+#[derive(Clone, Debug)]
+pub struct LpIter<'a> {
+    pack: LpRef<'a>,
+    next: Option<LpPos>,
+}
+
+impl<'a> Iterator for LpIter<'a> {
+    type Item = LpValue<'a>;
+
+    fn next(&mut self) -> Option<LpValue<'a>> {
+        let pos = self.next?;
+        self.next = self.pack.next(pos);
+        Some(self.pack.value(pos))
+    }
+}
+
+#[cfg(test)]
+mod tests;
