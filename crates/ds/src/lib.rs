@@ -4,8 +4,11 @@
 //! I/O, and input that came from outside is either checked by a `validate` or parsed to an `Option` or `Result`;
 //! it never panics.
 
+pub mod blob;
+pub mod entry;
 pub mod glob;
 pub mod hash;
 pub mod listpack;
 pub mod num;
+pub mod object;
 pub mod table;

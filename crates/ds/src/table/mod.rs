@@ -47,7 +47,9 @@ pub unsafe trait Item: Sized {
     /// # Safety
     /// `raw` must come from `into_raw` and not be given back to `from_raw` during `'a`.
     unsafe fn borrow<'a>(raw: NonNull<u8>) -> Self::Ref<'a>;
-    fn key<'a>(item: Self::Ref<'a>) -> &'a [u8];
+    fn key<'a>(item: Self::Ref<'a>) -> &'a [u8]
+    where
+        Self: 'a;
     /// The hash that places a key.
     fn hash(key: &[u8]) -> u64 {
         crate::hash::of(key)

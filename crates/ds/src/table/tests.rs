@@ -25,7 +25,10 @@ unsafe impl<const HASH: u8> Item for Pair<HASH> {
         // SAFETY: from `into_raw` and alive, by the trait's contract.
         unsafe { raw.cast().as_ref() }
     }
-    fn key<'a>(item: Self::Ref<'a>) -> &'a [u8] {
+    fn key<'a>(item: Self::Ref<'a>) -> &'a [u8]
+    where
+        Self: 'a,
+    {
         &item.0
     }
     fn hash(key: &[u8]) -> u64 {
