@@ -1,1 +1,146 @@
-//! To be written.
+//! The keyspace: databases cut into shards, each behind its own lock.
+//!
+//! A key's hash names its shard (low bits) and its place in the shard's table (high bits). A shard holds its
+//! part of every database, the index of expiry times, the clients that wait for its keys and the WATCH marks on
+//! them. Commands reach shards only through an [`Access`], which holds the locks of the keys that the command
+//! named, or everything behind the closed gate.
+//!
+//! - [`shard`]: one shard and its databases. - [`access`]: lock plans. - [`ttl`]: what expires when.
+//! - [`wait`]: blocked clients and watched keys. - [`cursor`]: SCAN over all shards.
+//! - [`snapshot`]: the point-in-time walk that BGSAVE and full syncs use.
+
+#![forbid(unsafe_code)]
+
+pub mod access;
+pub mod cursor;
+pub mod shard;
+pub mod snapshot;
+pub mod ttl;
+pub mod wait;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+pub use access::Access;
+use ds::table::{Hint, Hints};
+pub use shard::{EntrySlot, Shard};
+use sys::gate::{BatchGuard, Gate};
+use sys::lock::{ShardGuard, ShardLock};
+
+/// Shards of a keyspace.
+pub const SHARDS: usize = 1024;
+
+/// All databases. See the module's text.
+pub struct Keyspace {
+    shards: Box<[ShardLock<Shard>]>,
+    hints: Arc<Hints>,
+    gate: Arc<Gate>,
+    databases: usize,
+    /// For each shard the time (Unix ms) at which something in it may expire.
+    due_ms: Box<[AtomicU64]>,
+    snapshot: snapshot::Slot,
+}
+
+/// The shard of a key with this hash.
+#[inline]
+pub fn shard_of(hash: u64) -> u16 {
+    (hash % SHARDS as u64) as u16
+}
+
+impl Keyspace {
+    /// An empty keyspace of `databases` databases whose users enter batches at `gate`.
+    pub fn new(databases: usize, gate: Arc<Gate>) -> Keyspace {
+        let hints = Hints::new(SHARDS * databases, gate.clone());
+        let shard = |index| ShardLock::new(Shard::new(index, databases, &hints));
+        Keyspace {
+            shards: (0..SHARDS).map(shard).collect(),
+            hints: hints.clone(),
+            gate,
+            databases,
+            due_ms: (0..SHARDS).map(|_| AtomicU64::new(u64::MAX)).collect(),
+            snapshot: snapshot::Slot::default(),
+        }
+    }
+
+    /// Number of databases.
+    pub fn databases(&self) -> usize {
+        self.databases
+    }
+
+    /// The gate at which this keyspace's users enter.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Pass 1 over a batch: asks for the cache line in which a key would stand.
+    #[inline]
+    pub fn prefetch_line<'b>(&self, batch: &'b BatchGuard<'_>, db: usize, hash: u64) -> Hint<'b> {
+        self.hints.prefetch_line(batch, usize::from(shard_of(hash)) * self.databases + db, hash)
+    }
+
+    /// Pass 2 over a batch: asks for the entry that may be the one.
+    #[inline]
+    pub fn prefetch_entry(&self, hint: Hint<'_>) {
+        self.hints.prefetch_item(hint);
+    }
+
+    /// Frees what no batch can see any more.
+    pub fn reclaim(&self) {
+        self.hints.reclaim();
+    }
+
+    /// Locks one shard, however long it takes: for background work that holds no other shard.
+    pub fn lock(&self, shard: u16) -> ShardGuard<'_, Shard> {
+        self.shards[usize::from(shard)].lock()
+    }
+
+    /// When something in the shard may expire, in Unix milliseconds.
+    pub fn due_ms(&self, shard: u16) -> u64 {
+        self.due_ms[usize::from(shard)].load(Relaxed)
+    }
+
+    /// Publishes when the shard wants its next look at expired keys; to be called under its lock.
+    pub(crate) fn set_due_ms(&self, shard: &Shard) {
+        let due = &self.due_ms[usize::from(shard.index())];
+        if due.load(Relaxed) != shard.next_due_ms() {
+            due.store(shard.next_due_ms(), Relaxed);
+        }
+    }
+
+    /// Keys, keys with an expiry, and their average time to live in ms, of a database.
+    pub fn count(&self, db: usize, now_ms: u64) -> DbCount {
+        let mut count = DbCount::default();
+        for index in 0..SHARDS {
+            let shard = self.shards[index].lock();
+            count.keys += shard.len(db);
+            count.expires += shard.expires(db);
+            count.ttl_sum_ms += shard.ttl_sum_ms(db, now_ms);
+        }
+        count
+    }
+
+    /// Keys of a database.
+    pub fn len(&self, db: usize) -> usize {
+        (0..SHARDS).map(|index| self.shards[index].lock().len(db)).sum()
+    }
+
+    /// Bytes of the hash tables of a database.
+    pub fn index_bytes(&self, db: usize) -> usize {
+        (0..SHARDS).map(|index| self.shards[index].lock().index_bytes(db)).sum()
+    }
+}
+
+/// See [`Keyspace::count`].
+#[derive(Default, Clone, Copy, Debug)]
+pub struct DbCount {
+    pub keys: usize,
+    pub expires: usize,
+    ttl_sum_ms: u128,
+}
+
+impl DbCount {
+    /// Average time to live of the keys that expire, in ms; estimated from the index of expiry times.
+    pub fn average_ttl_ms(&self) -> u64 {
+        if self.expires == 0 { 0 } else { (self.ttl_sum_ms / self.expires as u128) as u64 }
+    }
+}

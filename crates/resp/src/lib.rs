@@ -1,1 +1,10 @@
-//! To be written.
+//! The wire protocol, without I/O: requests in, replies out, RESP2 and RESP3.
+//!
+//! - [`request`]: what clients send, parsed in batches. - [`inline`]: the line form of requests.
+//! - [`writer`]: replies, as a server writes them.
+
+#![forbid(unsafe_code)]
+
+pub mod inline;
+pub mod request;
+pub mod writer;

@@ -1,0 +1,100 @@
+//! What a command may touch: the shards whose locks it holds.
+//!
+//! Locks are taken in ascending order of the shard, all before the command runs. Behind the gate the same type
+//! locks shards as they are asked for, which always succeeds at once, and keeps them to the end.
+
+use smallvec::SmallVec;
+use sys::lock::ShardGuard;
+
+use crate::{Keyspace, SHARDS, Shard};
+
+/// See the module's text.
+pub struct Access<'k> {
+    keyspace: &'k Keyspace,
+    held: Held<'k>,
+}
+
+enum Held<'k> {
+    /// Ascending.
+    Some(SmallVec<[(u16, ShardGuard<'k, Shard>); 2]>),
+    /// By shard, as far as asked for.
+    All(Box<[Option<ShardGuard<'k, Shard>>]>),
+}
+
+impl Keyspace {
+    /// Locks `shards`, which must be ascending without repeats; `None` if one stayed locked for long.
+    #[inline]
+    pub fn access(&self, shards: &[u16]) -> Option<Access<'_>> {
+        debug_assert!(shards.is_sorted_by(|a, b| a < b), "locks are taken in ascending order, each once");
+        let mut held = SmallVec::new();
+        for &shard in shards {
+            held.push((shard, self.shards[usize::from(shard)].lock_or_give_up()?));
+        }
+        Some(Access { keyspace: self, held: Held::Some(held) })
+    }
+
+    /// Everything, for the one that is alone: the caller holds the closed gate and no shard.
+    pub fn access_all(&self) -> Access<'_> {
+        Access { keyspace: self, held: Held::All((0..SHARDS).map(|_| None).collect()) }
+    }
+}
+
+impl<'k> Access<'k> {
+    /// A shard that this command holds.
+    #[inline]
+    pub fn shard(&mut self, shard: u16) -> &mut Shard {
+        match &mut self.held {
+            Held::Some(held) => {
+                let at = held.iter().position(|&(index, _)| index == shard);
+                &mut held[at.expect("invariant: a command touches only the shards of its plan")].1
+            }
+            Held::All(held) => held[usize::from(shard)]
+                .get_or_insert_with(|| self.keyspace.shards[usize::from(shard)].lock()),
+        }
+    }
+
+    /// Whether a shard is held, or can be without waiting.
+    pub fn holds(&self, shard: u16) -> bool {
+        match &self.held {
+            Held::Some(held) => held.iter().any(|&(index, _)| index == shard),
+            Held::All(_) => true,
+        }
+    }
+
+    /// Whether this is everything.
+    pub fn is_all(&self) -> bool {
+        matches!(self.held, Held::All(_))
+    }
+
+    /// The keyspace itself.
+    pub fn keyspace(&self) -> &'k Keyspace {
+        self.keyspace
+    }
+
+    /// Empties a database; the tables are to be dropped by whoever has the time. Only for the one that is alone.
+    pub fn take_database(&mut self, db: usize) -> Vec<ds::table::Table<ds::entry::Entry>> {
+        assert!(self.is_all(), "databases are emptied behind the gate");
+        (0..SHARDS as u16)
+            .filter_map(|shard| {
+                let shard = self.shard(shard);
+                (shard.len(db) > 0).then(|| shard.take(db))
+            })
+            .collect()
+    }
+
+    /// Exchanges two databases. Only for the one that is alone.
+    pub fn swap_databases(&mut self, a: usize, b: usize) {
+        assert!(self.is_all(), "databases are exchanged behind the gate");
+        (0..SHARDS as u16).for_each(|shard| self.shard(shard).swap(a, b));
+    }
+}
+
+impl Drop for Access<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        match &self.held {
+            Held::Some(held) => held.iter().for_each(|(_, shard)| self.keyspace.set_due_ms(shard)),
+            Held::All(held) => held.iter().flatten().for_each(|shard| self.keyspace.set_due_ms(shard)),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! One shard: its part of every database, and who waits for or watches its keys.
+
+use std::sync::Arc;
+
+use ds::entry::{Entry, EntryRef};
+use ds::table::{Hints, Position, SaveHook, Slot, Table};
+
+use crate::ttl::TtlIndex;
+use crate::wait::{WaitQueues, Watches};
+
+/// Records of expiry times that one call of [`Shard::expired`] looks at.
+const EXPIRE_STEP: usize = 64;
+
+/// See the module's text.
+pub struct Shard {
+    index: u16,
+    dbs: Vec<Db>,
+    /// Clients that wait for keys of this shard.
+    pub queues: WaitQueues,
+    /// Keys of this shard that a transaction watches.
+    pub watches: Watches,
+}
+
+struct Db {
+    table: Table<Entry>,
+    ttl: TtlIndex,
+}
+
+/// An entry of a shard, for changing or removing it; keeps the index of expiry times in step.
+pub struct EntrySlot<'a> {
+    slot: Slot<'a, Entry>,
+    ttl: &'a mut TtlIndex,
+    hash: u64,
+    now_ms: u64,
+}
+
+impl Shard {
+    pub(crate) fn new(index: usize, databases: usize, hints: &Arc<Hints>) -> Shard {
+        let db = |db| Db {
+            table: Table::with_hints(hints.clone(), index * databases + db),
+            ttl: TtlIndex::default(),
+        };
+        Shard {
+            index: index as u16,
+            dbs: (0..databases).map(db).collect(),
+            queues: WaitQueues::default(),
+            watches: Watches::default(),
+        }
+    }
+
+    /// This shard's number.
+    pub fn index(&self) -> u16 {
+        self.index
+    }
+
+    /// Keys of a database in this shard.
+    pub fn len(&self, db: usize) -> usize {
+        self.dbs[db].table.len()
+    }
+
+    /// Keys of a database in this shard that have an expiry.
+    pub fn expires(&self, db: usize) -> usize {
+        self.dbs[db].ttl.keys()
+    }
+
+    pub(crate) fn ttl_sum_ms(&self, db: usize, now_ms: u64) -> u128 {
+        self.dbs[db].ttl.time_left_ms(now_ms)
+    }
+
+    /// Bytes of a database's hash table in this shard.
+    pub fn index_bytes(&self, db: usize) -> usize {
+        self.dbs[db].table.index_bytes()
+    }
+
+    pub(crate) fn next_due_ms(&self) -> u64 {
+        self.dbs.iter().map(|db| db.ttl.next_due_ms()).min().unwrap_or(u64::MAX)
+    }
+
+    /// The entry of a key, expired or not.
+    #[inline]
+    pub fn find(&self, db: usize, hash: u64, key: &[u8]) -> Option<EntryRef<'_>> {
+        self.dbs[db].table.find(hash, key)
+    }
+
+    /// The entry of a key, expired or not, for writing.
+    #[inline]
+    pub fn find_mut(&mut self, db: usize, hash: u64, key: &[u8], now_ms: u64) -> Option<EntrySlot<'_>> {
+        let db = &mut self.dbs[db];
+        let slot = db.table.find_mut(hash, key)?;
+        Some(EntrySlot { slot, ttl: &mut db.ttl, hash, now_ms })
+    }
+
+    /// Adds an entry whose key is not there.
+    pub fn insert(&mut self, db: usize, hash: u64, entry: Entry, now_ms: u64) {
+        let db = &mut self.dbs[db];
+        db.ttl.changed(hash, None, entry.view().expire_ms(), now_ms);
+        db.table.insert(hash, entry);
+    }
+
+    /// Keys of `db` that are due and expired, up to some dozens; call again while `more`. Records of keys that
+    /// expire later are filed again.
+    pub fn expired(&mut self, db: usize, now_ms: u64) -> Expired {
+        let Db { table, ttl } = &mut self.dbs[db];
+        if ttl.is_bloated() {
+            ttl.clear_records();
+            for entry in table.iter() {
+                if let Some(at) = entry.expire_ms() {
+                    ttl.file((ds::hash::of(entry.key()) >> 32) as u32, at, now_ms);
+                }
+            }
+        }
+        let mut keys = Vec::new();
+        let records = ttl.take_due(now_ms, EXPIRE_STEP);
+        let more = records.len() == EXPIRE_STEP;
+        for record in records {
+            visit_record(table, record, |hash, entry| match entry.expire_ms() {
+                Some(at) if at < now_ms => keys.push((hash, entry.key().to_vec())),
+                Some(at) => ttl.file(record, at, now_ms),
+                None => {}
+            });
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        Expired { keys, more }
+    }
+
+    /// Visits the entries of `db` from `from` to the end of its line; answers where to go on.
+    pub fn scan(&self, db: usize, from: Position, visit: impl FnMut(EntryRef<'_>)) -> Option<Position> {
+        self.dbs[db].table.scan(from, visit)
+    }
+
+    /// All entries of a database in this shard.
+    pub fn iter(&self, db: usize) -> impl Iterator<Item = EntryRef<'_>> {
+        self.dbs[db].table.iter()
+    }
+
+    /// One entry at random.
+    pub fn random(&self, db: usize, random: impl FnMut() -> u64) -> Option<EntryRef<'_>> {
+        self.dbs[db].table.random(random)
+    }
+
+    /// Takes all entries of a database out. Only behind the gate.
+    pub(crate) fn take(&mut self, db: usize) -> Table<Entry> {
+        self.dbs[db].ttl = TtlIndex::default();
+        self.dbs[db].table.take()
+    }
+
+    /// Exchanges two databases. Only behind the gate.
+    pub(crate) fn swap(&mut self, a: usize, b: usize) {
+        let (low, high) = (a.min(b), a.max(b));
+        if low == high {
+            return;
+        }
+        let (left, right) = self.dbs.split_at_mut(high);
+        left[low].table.swap(&mut right[0].table);
+        std::mem::swap(&mut left[low].ttl, &mut right[0].ttl);
+    }
+
+    pub(crate) fn begin_snapshot(&mut self, db: usize, hook: Arc<dyn SaveHook<Entry>>) {
+        self.dbs[db].table.begin_snapshot(hook);
+    }
+
+    pub(crate) fn save_some(&self, db: usize, from: Position) -> Option<Position> {
+        self.dbs[db].table.save_some(from)
+    }
+
+    pub(crate) fn end_snapshot(&mut self, db: usize) {
+        self.dbs[db].table.end_snapshot();
+    }
+}
+
+/// See [`Shard::expired`].
+pub struct Expired {
+    /// (hash, key) of each expired key.
+    pub keys: Vec<(u64, Vec<u8>)>,
+    pub more: bool,
+}
+
+/// Visits the entries with this record (the top 32 bits of their hash) that have an expiry.
+fn visit_record(table: &Table<Entry>, record: u32, mut visit: impl FnMut(u64, EntryRef<'_>)) {
+    let position = |record: u64| Position::from_bits(record << (Position::BITS - 32));
+    let end = position(u64::from(record) + 1);
+    let mut at = position(u64::from(record));
+    while let Some(from) = at.filter(|&from| end.is_none_or(|end| from < end)) {
+        at = table.scan(from, |entry| {
+            if entry.expire_ms().is_some() {
+                let hash = ds::hash::of(entry.key());
+                if (hash >> 32) as u32 == record {
+                    visit(hash, entry);
+                }
+            }
+        });
+    }
+}
+
+impl<'a> EntrySlot<'a> {
+    /// The entry as it is.
+    #[inline]
+    pub fn get(&self) -> EntryRef<'_> {
+        self.slot.get()
+    }
+
+    /// The entry for as long as the shard is borrowed.
+    pub fn into_ref(self) -> EntryRef<'a> {
+        self.slot.into_ref()
+    }
+
+    /// Changes the value; key and expiry must stay as they are.
+    pub fn update<R>(&mut self, change: impl FnOnce(&mut Entry) -> R) -> R {
+        self.slot.update(change)
+    }
+
+    /// Replaces the whole entry by one with the same key.
+    pub fn replace(&mut self, entry: Entry) -> Entry {
+        self.ttl.changed(self.hash, self.get().expire_ms(), entry.view().expire_ms(), self.now_ms);
+        self.slot.update(|old| std::mem::replace(old, entry))
+    }
+
+    /// Sets or removes the expiry (Unix ms).
+    pub fn set_expire_ms(&mut self, expire_ms: Option<u64>) {
+        self.ttl.changed(self.hash, self.get().expire_ms(), expire_ms, self.now_ms);
+        self.slot.update(|entry| entry.set_expire_ms(expire_ms));
+    }
+
+    /// Takes the entry out.
+    pub fn remove(self) -> Entry {
+        self.ttl.changed(self.hash, self.get().expire_ms(), None, self.now_ms);
+        self.slot.remove()
+    }
+}

@@ -1,0 +1,206 @@
+//! Clients that wait for keys (BLPOP and its kin), and keys that transactions watch.
+//!
+//! A waiter stands in the queue of each of its keys, oldest first. Several may want to settle it at once: two
+//! keys, the timeout, CLIENT UNBLOCK, the end of the connection. Whoever wins [`Waiter::claim`] does; a settled
+//! waiter that is met in a queue is dropped there.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+/// (database, key).
+type Key = (usize, Box<[u8]>);
+type Map<V> = std::collections::HashMap<Key, V, foldhash::fast::RandomState>;
+
+/// A blocked client.
+pub struct Waiter {
+    /// CLIENT ID.
+    pub client_id: u64,
+    claimed: AtomicBool,
+    /// What the layers above need to serve it.
+    pub request: Box<dyn Any + Send + Sync>,
+}
+
+impl Waiter {
+    /// A waiter that nobody has claimed.
+    pub fn new(client_id: u64, request: Box<dyn Any + Send + Sync>) -> Arc<Waiter> {
+        Arc::new(Waiter { client_id, claimed: AtomicBool::new(false), request })
+    }
+
+    /// The right to settle this waiter; given once.
+    pub fn claim(&self) -> bool {
+        !self.claimed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Gives the right back, for a waiter that turned out not to be served.
+    pub fn unclaim(&self) {
+        self.claimed.store(false, Ordering::Release);
+    }
+
+    /// Whether somebody settled it, or is about to.
+    pub fn is_claimed(&self) -> bool {
+        self.claimed.load(Ordering::Acquire)
+    }
+}
+
+/// The queues of one shard.
+#[derive(Default)]
+pub struct WaitQueues(Map<VecDeque<Arc<Waiter>>>);
+
+impl WaitQueues {
+    /// Whether nobody waits for any key of the shard.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Number of keys that somebody waits for.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether somebody waits for this key.
+    pub fn waits_for(&self, db: usize, key: &[u8]) -> bool {
+        !self.is_empty() && self.0.contains_key(&(db, key.into()))
+    }
+
+    /// Puts a waiter at the end of a key's queue.
+    pub fn push(&mut self, db: usize, key: &[u8], waiter: Arc<Waiter>) {
+        let queue = self.0.entry((db, key.into())).or_default();
+        if !queue.iter().any(|other| Arc::ptr_eq(other, &waiter)) {
+            queue.push_back(waiter);
+        }
+    }
+
+    /// Those who wait for a key, oldest first; settled ones are dropped.
+    pub fn waiting(&mut self, db: usize, key: &[u8]) -> Vec<Arc<Waiter>> {
+        let at = (db, key.into());
+        let Some(queue) = self.0.get_mut(&at) else { return Vec::new() };
+        queue.retain(|waiter| !waiter.is_claimed());
+        let waiting = queue.iter().cloned().collect();
+        if queue.is_empty() {
+            self.0.remove(&at);
+        }
+        waiting
+    }
+
+    /// Takes a waiter out of a key's queue.
+    pub fn remove(&mut self, db: usize, key: &[u8], waiter: &Arc<Waiter>) {
+        let at = (db, key.into());
+        if let Some(queue) = self.0.get_mut(&at) {
+            queue.retain(|other| !Arc::ptr_eq(other, waiter));
+            if queue.is_empty() {
+                self.0.remove(&at);
+            }
+        }
+    }
+
+    /// The keys of a database that somebody waits for.
+    pub fn keys(&self, db: usize) -> Vec<Box<[u8]>> {
+        self.0.keys().filter(|(at, _)| *at == db).map(|(_, key)| key.clone()).collect()
+    }
+
+    /// All keys that somebody waits for, with how many do.
+    pub fn lengths(&self) -> impl Iterator<Item = (usize, &[u8], usize)> {
+        self.0.iter().map(|((db, key), queue)| (*db, &**key, queue.len()))
+    }
+}
+
+/// One client's WATCH state: set by whoever changes a watched key.
+#[derive(Default)]
+pub struct WatchMark(AtomicU8);
+
+impl WatchMark {
+    /// A watched key was changed.
+    pub fn touch(&self) {
+        self.0.store(1, Ordering::Release);
+    }
+
+    /// Whether a watched key was changed.
+    pub fn is_touched(&self) -> bool {
+        self.0.load(Ordering::Acquire) != 0
+    }
+}
+
+/// The watched keys of one shard.
+#[derive(Default)]
+pub struct Watches(Map<Vec<Arc<WatchMark>>>);
+
+impl Watches {
+    /// Whether no key of the shard is watched.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Number of watched keys.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Watches a key.
+    pub fn add(&mut self, db: usize, key: &[u8], mark: Arc<WatchMark>) {
+        self.0.entry((db, key.into())).or_default().push(mark);
+    }
+
+    /// Watches a key no more.
+    pub fn remove(&mut self, db: usize, key: &[u8], mark: &Arc<WatchMark>) {
+        let at = (db, key.into());
+        if let Some(marks) = self.0.get_mut(&at) {
+            marks.retain(|other| !Arc::ptr_eq(other, mark));
+            if marks.is_empty() {
+                self.0.remove(&at);
+            }
+        }
+    }
+
+    /// A key was changed: tells everybody who watches it.
+    #[inline]
+    pub fn touch(&self, db: usize, key: &[u8]) {
+        if !self.is_empty()
+            && let Some(marks) = self.0.get(&(db, key.into()))
+        {
+            marks.iter().for_each(|mark| mark.touch());
+        }
+    }
+
+    /// The watched keys of a database.
+    pub fn keys(&self, db: usize) -> Vec<Box<[u8]>> {
+        self.0.keys().filter(|(at, _)| *at == db).map(|(_, key)| key.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiters_are_first_in_first_out_and_settled_once() {
+        let mut queues = WaitQueues::default();
+        let waiters: Vec<_> = (0..3).map(|id| Waiter::new(id, Box::new(()))).collect();
+        waiters.iter().for_each(|waiter| queues.push(1, b"k", waiter.clone()));
+        queues.push(1, b"k", waiters[0].clone());
+        assert!(queues.waits_for(1, b"k") && !queues.waits_for(0, b"k"));
+        assert!(waiters[0].claim() && !waiters[0].claim());
+        let ids: Vec<_> = queues.waiting(1, b"k").iter().map(|waiter| waiter.client_id).collect();
+        assert_eq!(ids, [1, 2]);
+        queues.remove(1, b"k", &waiters[1]);
+        queues.remove(1, b"k", &waiters[2]);
+        assert!(queues.is_empty());
+    }
+
+    #[test]
+    fn marks_are_touched_by_their_keys_only() {
+        let mut watches = Watches::default();
+        let mark = Arc::new(WatchMark::default());
+        watches.add(0, b"a", mark.clone());
+        watches.touch(0, b"b");
+        watches.touch(1, b"a");
+        assert!(!mark.is_touched());
+        watches.touch(0, b"a");
+        assert!(mark.is_touched());
+        watches.remove(0, b"a", &mark);
+        assert!(watches.is_empty());
+    }
+}
