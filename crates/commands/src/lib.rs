@@ -1,7 +1,30 @@
-//! The command table and every handler. Sync, no sockets, no clock.
+//! The command table and every handler; no sockets, no clock of their own.
 //!
-//! `row` says what a command is, `keys` finds its keys.
+//! - [`row`], [`keys`]: what is known of a command, and where its keys are. [`table`]: all rows.
+//! - [`cx`]: what a handler works with. [`server`]: what all connections share. [`session`], [`client`]: a connection.
+//! - One folder for each family of commands; a file holds a concept, its rows and its handlers.
+
 #![forbid(unsafe_code)]
 
+pub mod args;
+pub mod block;
+pub mod channels;
+pub mod client;
+pub mod cx;
+pub mod effects;
+pub mod error;
+pub mod errorstats;
 pub mod keys;
+pub mod lru;
+pub mod persistence;
+pub mod replication;
 pub mod row;
+pub mod server;
+pub mod session;
+pub mod slowlog;
+pub mod stats;
+pub mod table;
+
+mod connection;
+mod list;
+mod string;

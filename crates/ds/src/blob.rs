@@ -18,6 +18,11 @@ impl Blob {
         Arc::make_mut(&mut self.0)
     }
 
+    /// The shared bytes themselves.
+    pub fn shared(&self) -> &Arc<Vec<u8>> {
+        &self.0
+    }
+
     /// Bytes of memory that this string costs.
     pub fn memory_bytes(&self) -> usize {
         sys::alloc::usable(size_of::<Vec<u8>>() + 16)

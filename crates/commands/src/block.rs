@@ -1,0 +1,56 @@
+//! Blocking: what a handler asks for when its keys are empty, and what the engine needs to serve it later.
+
+use std::sync::{Arc, Mutex};
+
+use resp::writer::Writer;
+
+use crate::client::Client;
+
+/// What a client gets when its time is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TimeoutReply {
+    Null,
+    NullArray,
+    /// WAIT: the number of replicas that acknowledged so far.
+    Acknowledged,
+}
+
+/// A handler's wish to wait: each key with the command that serves the client from that key alone.
+pub struct BlockRequest {
+    pub keys: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
+    /// Milliseconds; 0 waits for ever.
+    pub timeout_ms: u64,
+    pub on_timeout: TimeoutReply,
+    /// Whether the client is to be served an error when the key is deleted (XREADGROUP).
+    pub unblock_on_delete: bool,
+}
+
+/// What stands behind a [`keyspace::wait::Waiter`].
+pub struct BlockedRequest {
+    pub client: Arc<Client>,
+    pub db: usize,
+    pub resp3: bool,
+    /// (key, argv) as in [`BlockRequest`].
+    pub keys: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
+    pub unblock_on_delete: bool,
+    /// Filled by whoever serves it, before the client is woken: the reply and the journal position it depends on.
+    pub outcome: Mutex<Option<(Writer, u64)>>,
+}
+
+impl BlockedRequest {
+    /// The command that serves this client from `key`.
+    pub fn argv_for(&self, key: &[u8]) -> Option<&[Vec<u8>]> {
+        self.keys.iter().find(|(name, _)| name == key).map(|(_, argv)| &argv[..])
+    }
+
+    /// Hands the reply over and wakes the client.
+    pub fn complete(&self, reply: Writer, position: u64) {
+        *self.outcome.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some((reply, position));
+        self.client.wake();
+    }
+
+    /// Takes the reply, if there is one.
+    pub fn take_outcome(&self) -> Option<(Writer, u64)> {
+        self.outcome.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
+    }
+}

@@ -1,0 +1,212 @@
+//! The shared side of a connection: what other connections may see and do to it.
+//!
+//! The connection's own state is [`crate::session::Session`]; this part is in the registry ([`Clients`]), for CLIENT
+//! LIST and KILL, and carries the mailbox through which messages reach the connection.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+
+use resp::writer::Chunk;
+
+/// What sort of peer a connection has, as CLIENT LIST TYPE and the output limits tell them apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ClientType {
+    #[default]
+    Normal,
+    Replica,
+    PubSub,
+    Primary,
+}
+
+impl ClientType {
+    /// As CLIENT LIST TYPE takes it.
+    pub fn parse(name: &[u8]) -> Option<ClientType> {
+        let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
+        match () {
+            () if is("normal") => Some(ClientType::Normal),
+            () if is("replica") || is("slave") => Some(ClientType::Replica),
+            () if is("pubsub") => Some(ClientType::PubSub),
+            () if is("master") || is("primary") => Some(ClientType::Primary),
+            () => None,
+        }
+    }
+}
+
+/// What CLIENT LIST shows and only commands of the client itself change.
+#[derive(Clone, Debug, Default)]
+pub struct Details {
+    pub name: Vec<u8>,
+    pub lib_name: Vec<u8>,
+    pub lib_version: Vec<u8>,
+    pub user: Vec<u8>,
+    pub db: usize,
+    pub resp3: bool,
+    /// Channels, patterns and shard channels.
+    pub subscriptions: [usize; 3],
+    /// Queued commands, if inside MULTI.
+    pub queued: Option<usize>,
+    pub watched: usize,
+    pub kind: ClientType,
+    pub no_evict: bool,
+    pub no_touch: bool,
+    pub blocked: bool,
+    pub monitor: bool,
+    pub readonly: bool,
+    /// The last command's full name.
+    pub last_command: &'static str,
+}
+
+/// See the module's text.
+pub struct Client {
+    pub id: u64,
+    /// The peer's address and our own, as `ip:port` or a socket's path.
+    pub address: String,
+    pub local_address: String,
+    pub fd: i32,
+    /// Unix milliseconds.
+    pub created_ms: u64,
+    /// When the client last sent something, Unix milliseconds.
+    pub active_ms: AtomicU64,
+    details: Mutex<Details>,
+    mailbox: Mutex<Mailbox>,
+    has_mail: AtomicBool,
+    killed: AtomicBool,
+    /// Set by CLIENT KILL of itself: the reply still leaves.
+    pub close_after_reply: AtomicBool,
+    wake: Box<dyn Fn() + Send + Sync>,
+    pub query_bytes: AtomicU64,
+    pub output_bytes: AtomicU64,
+    pub net_input: AtomicU64,
+    pub net_output: AtomicU64,
+    pub commands: AtomicU64,
+    /// CLIENT UNBLOCK and CLIENT PAUSE reach a blocked client here: 0 nothing, 1 time out, 2 error.
+    pub unblock: AtomicI64,
+}
+
+#[derive(Default)]
+struct Mailbox {
+    chunks: Vec<Chunk>,
+    bytes: usize,
+}
+
+impl Client {
+    /// A new connection's shared side; `wake` makes its task look at mailbox and flags.
+    pub fn new(
+        id: u64,
+        address: String,
+        local_address: String,
+        fd: i32,
+        wake: Box<dyn Fn() + Send + Sync>,
+    ) -> Client {
+        let now = sys::os::unix_ms();
+        Client {
+            id,
+            address,
+            local_address,
+            fd,
+            created_ms: now,
+            active_ms: AtomicU64::new(now),
+            details: Mutex::new(Details {
+                user: b"default".to_vec(),
+                last_command: "NULL",
+                ..Details::default()
+            }),
+            mailbox: Mutex::default(),
+            has_mail: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
+            close_after_reply: AtomicBool::new(false),
+            wake,
+            query_bytes: AtomicU64::new(0),
+            output_bytes: AtomicU64::new(0),
+            net_input: AtomicU64::new(0),
+            net_output: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
+            unblock: AtomicI64::new(0),
+        }
+    }
+
+    /// What CLIENT LIST shows, for reading or changing.
+    pub fn details(&self) -> MutexGuard<'_, Details> {
+        self.details.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Puts a message into the mailbox; answers how many bytes wait there now.
+    pub fn deliver(&self, message: Chunk) -> usize {
+        let bytes = {
+            let mut mailbox = self.mailbox.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            mailbox.bytes += message.as_slice().len();
+            mailbox.chunks.push(message);
+            mailbox.bytes
+        };
+        if !self.has_mail.swap(true, Relaxed) {
+            (self.wake)();
+        }
+        bytes
+    }
+
+    /// Whether messages wait.
+    pub fn has_mail(&self) -> bool {
+        self.has_mail.load(Relaxed)
+    }
+
+    /// Takes all messages.
+    pub fn collect(&self) -> Vec<Chunk> {
+        let mut mailbox = self.mailbox.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        self.has_mail.store(false, Relaxed);
+        mailbox.bytes = 0;
+        std::mem::take(&mut mailbox.chunks)
+    }
+
+    /// Ends the connection as soon as its task looks.
+    pub fn kill(&self) {
+        self.killed.store(true, Relaxed);
+        (self.wake)();
+    }
+
+    /// Whether the connection is to end.
+    pub fn is_killed(&self) -> bool {
+        self.killed.load(Relaxed)
+    }
+
+    /// Makes the connection's task look again.
+    pub fn wake(&self) {
+        (self.wake)();
+    }
+}
+
+/// All connections, by id.
+#[derive(Default)]
+pub struct Clients {
+    next_id: AtomicU64,
+    by_id: RwLock<BTreeMap<u64, Arc<Client>>>,
+    /// The number of them, for `maxclients`.
+    pub count: AtomicU64,
+}
+
+impl Clients {
+    /// The next CLIENT ID.
+    pub fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Adds a connection.
+    pub fn add(&self, client: Arc<Client>) {
+        self.by_id.write().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(client.id, client);
+    }
+
+    /// Removes a connection.
+    pub fn remove(&self, id: u64) {
+        self.by_id.write().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(&id);
+    }
+
+    /// A connection by its id.
+    pub fn get(&self, id: u64) -> Option<Arc<Client>> {
+        self.by_id.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&id).cloned()
+    }
+
+    /// All connections, oldest first.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.by_id.read().unwrap_or_else(|poisoned| poisoned.into_inner()).values().cloned().collect()
+    }
+}

@@ -1,0 +1,296 @@
+//! What a handler works with: the keys it may touch, its client, and where its effects go.
+//!
+//! A handler sees only the shards that its row's plan has locked (debug builds and release builds alike refuse
+//! others). It reads with [`Cx::find`], writes with [`Cx::find_mut`], [`Cx::put`] and [`Cx::remove`], and reports each
+//! change with [`Cx::changed`] and [`Cx::notify`]. What the journal gets is the command as it was sent, unless the
+//! handler says otherwise with [`Cx::propagate`] or [`Cx::propagate_nothing`].
+
+use config::Events;
+use ds::entry::{Entry, EntryRef, Kind, Value};
+use keyspace::{Access, EntrySlot, shard_of};
+use resp::writer::Writer;
+
+use crate::block::BlockRequest;
+use crate::effects::Effects;
+use crate::error::{Result, WRONG_TYPE};
+use crate::server::Server;
+use crate::session::Session;
+use crate::stats::{Counter, WorkerStats};
+
+/// See the module's text.
+pub struct Cx<'a> {
+    pub server: &'a Server,
+    pub session: &'a mut Session,
+    pub access: Access<'a>,
+    pub effects: &'a mut Effects,
+    pub stats: &'a WorkerStats,
+    /// The database that the command works on.
+    pub db: usize,
+    /// One time for the whole command, Unix milliseconds.
+    pub now_ms: u64,
+    /// Whether the command may wait (not inside MULTI or a script).
+    pub may_block: bool,
+    /// Set by a handler that wants to wait; the engine parks the client.
+    pub block: Option<BlockRequest>,
+    /// The last hash that was computed: (address, length, hash) of its key.
+    pub hash_memo: (usize, usize, u64),
+}
+
+/// A handler: reads `argv` (the command's name first), writes one reply to `out` or returns the error.
+pub type Handler = for<'a, 'b> fn(&'b mut Cx<'a>, &'b [&'b [u8]], &'b mut Writer) -> Result;
+
+impl<'a> Cx<'a> {
+    /// The hash of a key; computed once for the argument that the plan has hashed.
+    #[inline]
+    pub fn hash(&mut self, key: &[u8]) -> u64 {
+        let (address, len, hash) = self.hash_memo;
+        if address == key.as_ptr() as usize && len == key.len() {
+            return hash;
+        }
+        let hash = ds::hash::of(key);
+        self.hash_memo = (key.as_ptr() as usize, key.len(), hash);
+        hash
+    }
+
+    /// Whether this server may delete expired keys itself: replicas leave that to their primary.
+    fn may_expire(&self) -> bool {
+        !self.server.replication.is_replica()
+    }
+
+    /// Deletes the key if it has expired. True if the key counts as absent.
+    fn expire_if_due(&mut self, key: &[u8], hash: u64) -> bool {
+        let db = self.db;
+        let now_ms = self.now_ms;
+        let Some(entry) = self.access.shard(shard_of(hash)).find(db, hash, key) else { return true };
+        if entry.expire_ms().is_none_or(|at| now_ms <= at)
+            || self.session.is_primary_link
+            || self.server.is_loading()
+        {
+            return false;
+        }
+        if self.may_expire() {
+            self.delete_expired(key, hash);
+        }
+        true
+    }
+
+    /// Whether a time to live that is already past deletes at once: a replica or a loader keeps the key as told.
+    pub fn may_delete_past(&self) -> bool {
+        !self.server.is_loading() && !self.session.is_primary_link && self.may_expire()
+    }
+
+    /// Removes an expired key, with all that follows from it.
+    #[cold]
+    pub fn delete_expired(&mut self, key: &[u8], hash: u64) {
+        let (db, now_ms) = (self.db, self.now_ms);
+        let shard = self.access.shard(shard_of(hash));
+        let Some(entry) = shard.find_mut(db, hash, key, now_ms).map(EntrySlot::remove) else { return };
+        let lazy = self.server.config.flag(config::Directive::LazyfreeLazyExpire);
+        self.server.discard(entry, lazy);
+        self.stats.add(Counter::ExpiredKeys, 1);
+        self.note_touched(key, hash);
+        self.effects.dirty += 1;
+        let word: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
+        self.propagate_also(&[word, key]);
+        self.notify(Events::EXPIRED, "expired", key);
+    }
+
+    /// The entry of a key, for reading: counts the hit or miss and marks the use.
+    #[inline]
+    pub fn find(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let hash = self.hash(key);
+        let (db, now_ms) = (self.db, self.now_ms);
+        let due = self
+            .access
+            .shard(shard_of(hash))
+            .find(db, hash, key)
+            .is_some_and(|entry| entry.expire_ms().is_some_and(|at| now_ms > at));
+        if due && self.expire_if_due(key, hash) {
+            self.miss(key);
+            return None;
+        }
+        let (stats, touch) = (self.stats, self.server.touch(self.session.no_touch));
+        // Looked up again, because expiring needs the whole of `self`; the line is in the cache by now.
+        let found = self.access.shard(shard_of(hash)).find(db, hash, key);
+        match found {
+            Some(entry) => {
+                stats.add(Counter::KeyspaceHits, 1);
+                touch.apply(entry, now_ms);
+            }
+            None => {
+                stats.add(Counter::KeyspaceMisses, 1);
+                if self.server.notifies(Events::KEY_MISS) {
+                    self.effects.events.push((Events(Events::KEY_MISS), "keymiss", db, key.to_vec()));
+                }
+            }
+        }
+        found
+    }
+
+    #[cold]
+    fn miss(&mut self, key: &[u8]) {
+        self.stats.add(Counter::KeyspaceMisses, 1);
+        self.notify(Events::KEY_MISS, "keymiss", key);
+    }
+
+    /// The entry of a key without counting, marking or expiring anything; an expired one counts as absent.
+    pub fn peek(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let hash = self.hash(key);
+        let (db, now_ms) = (self.db, self.now_ms);
+        let ignore = self.session.is_primary_link || self.server.is_loading();
+        let entry = self.access.shard(shard_of(hash)).find(db, hash, key)?;
+        (ignore || entry.expire_ms().is_none_or(|at| now_ms <= at)).then_some(entry)
+    }
+
+    /// As [`Cx::find`]; an error if the value is of another type.
+    #[inline]
+    pub fn find_kind(&mut self, key: &[u8], kind: Kind) -> Result<Option<EntryRef<'_>>> {
+        match self.find(key) {
+            Some(entry) if entry.kind() != kind => Err(WRONG_TYPE),
+            found => Ok(found),
+        }
+    }
+
+    /// The entry of a key, for changing it. A running snapshot has its copy before this returns.
+    #[inline]
+    pub fn find_mut(&mut self, key: &[u8]) -> Option<EntrySlot<'_>> {
+        let hash = self.hash(key);
+        let (db, now_ms) = (self.db, self.now_ms);
+        let due =
+            self.access.shard(shard_of(hash)).find(db, hash, key)?.expire_ms().is_some_and(|at| now_ms > at);
+        if due && self.expire_if_due(key, hash) {
+            return None;
+        }
+        let touch = self.server.touch(self.session.no_touch);
+        let slot = self.access.shard(shard_of(hash)).find_mut(db, hash, key, now_ms)?;
+        touch.apply(slot.get(), now_ms);
+        Some(slot)
+    }
+
+    /// As [`Cx::find_mut`]; an error if the value is of another type.
+    pub fn find_mut_kind(&mut self, key: &[u8], kind: Kind) -> Result<Option<EntrySlot<'_>>> {
+        match self.find_mut(key) {
+            Some(slot) if slot.get().kind() != kind => Err(WRONG_TYPE),
+            found => Ok(found),
+        }
+    }
+
+    /// Sets a key to a value, whatever was there; `expire_ms` is Unix milliseconds. Answers whether the key is new.
+    pub fn put(&mut self, key: &[u8], value: Value<'_>, expire_ms: Option<u64>) -> bool {
+        let hash = self.hash(key);
+        let (db, now_ms) = (self.db, self.now_ms);
+        let lru = self.server.fresh_lru(now_ms);
+        let shard = self.access.shard(shard_of(hash));
+        match shard.find_mut(db, hash, key, now_ms) {
+            Some(mut slot) => {
+                let heavy = matches!(slot.get().value(), ds::entry::ValueRef::Object(_));
+                if heavy {
+                    let old = slot.replace(Entry::new(key, expire_ms, lru, value));
+                    self.server
+                        .discard(old, self.server.config.flag(config::Directive::LazyfreeLazyServerDel));
+                } else {
+                    slot.update(|entry| entry.set_value(value));
+                    slot.get().set_lru(lru);
+                    if slot.get().expire_ms() != expire_ms {
+                        slot.set_expire_ms(expire_ms);
+                    }
+                }
+                false
+            }
+            None => {
+                shard.insert(db, hash, Entry::new(key, expire_ms, lru, value), now_ms);
+                self.came_into_being(key);
+                true
+            }
+        }
+    }
+
+    /// Adds an entry whose key is not there.
+    pub fn insert(&mut self, entry: Entry) {
+        let hash = ds::hash::of(entry.view().key());
+        let (db, now_ms) = (self.db, self.now_ms);
+        if self.server.notifies(Events::NEW) {
+            let key = entry.view().key().to_vec();
+            self.notify(Events::NEW, "new", &key);
+        }
+        self.access.shard(shard_of(hash)).insert(db, hash, entry, now_ms);
+    }
+
+    fn came_into_being(&mut self, key: &[u8]) {
+        if self.server.notifies(Events::NEW) {
+            self.notify(Events::NEW, "new", key);
+        }
+    }
+
+    /// Takes a key out of the database; the caller reports the change.
+    pub fn remove(&mut self, key: &[u8]) -> Option<Entry> {
+        let hash = self.hash(key);
+        let (db, now_ms) = (self.db, self.now_ms);
+        if self.expire_if_due(key, hash) {
+            return None;
+        }
+        Some(self.access.shard(shard_of(hash)).find_mut(db, hash, key, now_ms)?.remove())
+    }
+
+    /// Deletes a key and frees its value, elsewhere if it is large and `lazy`. Reports the change, but no event.
+    pub fn delete(&mut self, key: &[u8], lazy: bool) -> bool {
+        let Some(entry) = self.remove(key) else { return false };
+        self.server.discard(entry, lazy);
+        self.changed(key);
+        true
+    }
+
+    /// Reports one change of a key: watchers are told, the change is counted, the journal will get the command.
+    #[inline]
+    pub fn changed(&mut self, key: &[u8]) {
+        let hash = self.hash(key);
+        self.note_touched(key, hash);
+        self.effects.dirty += 1;
+    }
+
+    /// Tells watchers that a key is not what it was.
+    #[inline]
+    pub fn note_touched(&mut self, key: &[u8], hash: u64) {
+        let db = self.db;
+        let shard = self.access.shard(shard_of(hash));
+        shard.watches.touch(db, key);
+        if !shard.queues.is_empty() && shard.queues.waits_for(db, key) {
+            self.effects.ready.push((db, key.to_vec()));
+        }
+    }
+
+    /// Publishes a keyspace event, if anybody asked for its class (`Events::STRING` and so on).
+    #[inline]
+    pub fn notify(&mut self, class: u32, event: &'static str, key: &[u8]) {
+        if self.server.notifies(class) {
+            self.effects.events.push((Events(class), event, self.db, key.to_vec()));
+        }
+    }
+
+    /// What the journal gets instead of the command as it was sent. May be called several times: all of it is one
+    /// unit.
+    pub fn propagate<A: AsRef<[u8]>>(&mut self, argv: &[A]) {
+        self.effects.explicit = true;
+        self.propagate_also(argv);
+    }
+
+    /// What the journal gets in front of the command.
+    pub fn propagate_also<A: AsRef<[u8]>>(&mut self, argv: &[A]) {
+        if self.server.journal.is_recording() {
+            self.effects.unit.push(self.db, argv);
+        }
+    }
+
+    /// The journal gets nothing for this command (what was propagated before it stays).
+    pub fn propagate_nothing(&mut self) {
+        self.effects.explicit = true;
+    }
+
+    /// Runs `work` with another database as the current one.
+    pub fn with_db<R>(&mut self, db: usize, work: impl FnOnce(&mut Cx<'a>) -> R) -> R {
+        let before = std::mem::replace(&mut self.db, db);
+        let result = work(self);
+        self.db = before;
+        result
+    }
+}

@@ -1,0 +1,3 @@
+//! Lists.
+use crate::table::CommandRow as Row;
+pub(crate) const ROWS: &[Row] = &[];

@@ -1,0 +1,83 @@
+//! The state of saving and loading, as LASTSAVE and INFO persistence tell it.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+
+/// See the module's text. Times are Unix seconds unless named otherwise; -1 means never.
+pub struct Persistence {
+    /// Changes since the last save.
+    pub dirty: AtomicU64,
+    /// `dirty` when the running save began.
+    pub dirty_at_start: AtomicU64,
+    pub last_save_s: AtomicU64,
+    pub last_try_s: AtomicU64,
+    pub last_ok: AtomicBool,
+    pub last_duration_s: AtomicI64,
+    /// Whether a background save runs.
+    pub saving: AtomicBool,
+    pub save_started_s: AtomicU64,
+    /// BGSAVE SCHEDULE: another one is wanted.
+    pub scheduled: AtomicBool,
+    /// BGSAVE CANCEL.
+    pub cancelled: AtomicBool,
+    pub saves: AtomicU64,
+    pub keys_loaded: AtomicU64,
+    pub keys_expired_at_load: AtomicU64,
+    pub load_started_s: AtomicU64,
+    pub load_total_bytes: AtomicU64,
+    pub load_done_bytes: AtomicU64,
+}
+
+impl Default for Persistence {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Persistence {
+    /// Nothing saved yet; the start counts as the last save.
+    pub fn new() -> Persistence {
+        Persistence {
+            dirty: AtomicU64::new(0),
+            dirty_at_start: AtomicU64::new(0),
+            last_save_s: AtomicU64::new(sys::os::unix_ms() / 1000),
+            last_try_s: AtomicU64::new(0),
+            last_ok: AtomicBool::new(true),
+            last_duration_s: AtomicI64::new(-1),
+            saving: AtomicBool::new(false),
+            save_started_s: AtomicU64::new(0),
+            scheduled: AtomicBool::new(false),
+            cancelled: AtomicBool::new(false),
+            saves: AtomicU64::new(0),
+            keys_loaded: AtomicU64::new(0),
+            keys_expired_at_load: AtomicU64::new(0),
+            load_started_s: AtomicU64::new(0),
+            load_total_bytes: AtomicU64::new(0),
+            load_done_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Marks a save as running; false if one is.
+    pub fn begin(&self) -> bool {
+        if self.saving.swap(true, Relaxed) {
+            return false;
+        }
+        self.cancelled.store(false, Relaxed);
+        self.dirty_at_start.store(self.dirty.load(Relaxed), Relaxed);
+        self.save_started_s.store(sys::os::unix_ms() / 1000, Relaxed);
+        self.last_try_s.store(sys::os::unix_ms() / 1000, Relaxed);
+        true
+    }
+
+    /// Marks the running save as ended.
+    pub fn end(&self, ok: bool) {
+        let now = sys::os::unix_ms() / 1000;
+        if ok {
+            self.dirty.fetch_sub(self.dirty_at_start.load(Relaxed).min(self.dirty.load(Relaxed)), Relaxed);
+            self.last_save_s.store(now, Relaxed);
+            self.saves.fetch_add(1, Relaxed);
+        }
+        self.last_ok.store(ok, Relaxed);
+        self.last_duration_s.store(now.saturating_sub(self.save_started_s.load(Relaxed)) as i64, Relaxed);
+        self.saving.store(false, Relaxed);
+    }
+}

@@ -1,0 +1,216 @@
+//! The state of replication: this server's role, its history's identity, its replicas.
+//!
+//! The offset itself is the journal's end. A history has an id; after a promotion the old id stays valid, as the
+//! second one, up to the offset of the promotion.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::client::Client;
+
+/// How far the link to the primary is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LinkState {
+    Connect,
+    Connecting,
+    Sync,
+    Connected,
+}
+
+impl LinkState {
+    /// As ROLE names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            LinkState::Connect => "connect",
+            LinkState::Connecting => "connecting",
+            LinkState::Sync => "sync",
+            LinkState::Connected => "connected",
+        }
+    }
+}
+
+/// The link to a primary.
+#[derive(Clone, Debug)]
+pub struct PrimaryLink {
+    pub host: String,
+    pub port: u16,
+    pub state: LinkState,
+    /// Unix milliseconds of the last byte from the primary.
+    pub last_io_ms: u64,
+    /// Unix milliseconds since when the link is down; 0 while it is up.
+    pub down_since_ms: u64,
+    pub sync_total_bytes: i64,
+    pub sync_read_bytes: u64,
+    pub sync_last_io_ms: u64,
+}
+
+/// What stage a replica is in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReplicaState {
+    WaitBgsave,
+    SendBulk,
+    Online,
+}
+
+impl ReplicaState {
+    /// As INFO names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ReplicaState::WaitBgsave => "wait_bgsave",
+            ReplicaState::SendBulk => "send_bulk",
+            ReplicaState::Online => "online",
+        }
+    }
+}
+
+/// One attached replica.
+pub struct Replica {
+    pub client: Arc<Client>,
+    pub address: String,
+    pub port: u16,
+    pub state: Mutex<ReplicaState>,
+    pub ack_offset: AtomicU64,
+    /// Unix milliseconds of the last acknowledgement.
+    pub ack_ms: AtomicU64,
+}
+
+/// Ids and link of this server's history.
+#[derive(Clone, Debug)]
+pub struct History {
+    pub id: String,
+    pub second_id: String,
+    /// -1: none.
+    pub second_offset: i64,
+    /// The server that this one replicates.
+    pub primary: Option<PrimaryLink>,
+}
+
+/// See the module's text.
+pub struct Replication {
+    history: Mutex<History>,
+    is_replica: AtomicBool,
+    link_up: AtomicBool,
+    replicas: Mutex<Vec<Arc<Replica>>>,
+    /// Replicas online whose lag is within `min-replicas-max-lag`.
+    pub good_replicas: AtomicU64,
+    /// Asked for by WAIT: replicas are to acknowledge now.
+    pub wants_ack: AtomicBool,
+    /// Clients in WAIT, to be woken by acknowledgements.
+    pub waiting: Mutex<Vec<Arc<Client>>>,
+    /// Unix milliseconds since when no replica is attached.
+    pub no_replicas_since_ms: AtomicU64,
+}
+
+/// A random id of 40 hexadecimal digits.
+pub fn random_id() -> String {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let word = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}{:08x}", word(), word(), word() as u32)
+}
+
+impl Default for Replication {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Replication {
+    /// A primary with a history of its own.
+    pub fn new() -> Replication {
+        Replication {
+            history: Mutex::new(History {
+                id: random_id(),
+                second_id: "0".repeat(40),
+                second_offset: -1,
+                primary: None,
+            }),
+            is_replica: AtomicBool::new(false),
+            link_up: AtomicBool::new(false),
+            replicas: Mutex::default(),
+            good_replicas: AtomicU64::new(0),
+            wants_ack: AtomicBool::new(false),
+            waiting: Mutex::default(),
+            no_replicas_since_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// Ids and link, for reading or changing.
+    pub fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Whether this server replicates another.
+    #[inline]
+    pub fn is_replica(&self) -> bool {
+        self.is_replica.load(Relaxed)
+    }
+
+    /// Whether the link to the primary is up.
+    pub fn link_up(&self) -> bool {
+        self.link_up.load(Relaxed)
+    }
+
+    /// Makes this server a replica of `primary`, or a primary.
+    pub fn set_primary(&self, primary: Option<(String, u16)>) {
+        let mut history = self.history();
+        self.is_replica.store(primary.is_some(), Relaxed);
+        self.link_up.store(false, Relaxed);
+        history.primary = primary.map(|(host, port)| PrimaryLink {
+            host,
+            port,
+            state: LinkState::Connect,
+            last_io_ms: 0,
+            down_since_ms: sys::os::unix_ms(),
+            sync_total_bytes: -1,
+            sync_read_bytes: 0,
+            sync_last_io_ms: 0,
+        });
+    }
+
+    /// Begins a new history at `offset`; the old one stays valid up to there, as the second.
+    pub fn promote(&self, offset: u64) {
+        let mut history = self.history();
+        history.second_id = std::mem::replace(&mut history.id, random_id());
+        history.second_offset = offset as i64 + 1;
+    }
+
+    /// Changes the link's state.
+    pub fn set_link(&self, change: impl FnOnce(&mut PrimaryLink)) {
+        let mut history = self.history();
+        if let Some(link) = &mut history.primary {
+            change(link);
+            self.link_up.store(link.state == LinkState::Connected, Relaxed);
+        }
+    }
+
+    /// The attached replicas.
+    pub fn replicas(&self) -> Vec<Arc<Replica>> {
+        self.replicas.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// Adds a replica.
+    pub fn add_replica(&self, replica: Arc<Replica>) {
+        self.replicas.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(replica);
+    }
+
+    /// Removes a replica.
+    pub fn remove_replica(&self, client_id: u64) {
+        let mut replicas = self.replicas.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        replicas.retain(|replica| replica.client.id != client_id);
+        if replicas.is_empty() {
+            self.no_replicas_since_ms.store(sys::os::unix_ms(), Relaxed);
+        }
+    }
+
+    /// Replicas that have acknowledged `offset`.
+    pub fn acknowledged(&self, offset: u64) -> usize {
+        let online = |replica: &&Arc<Replica>| {
+            *replica.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) == ReplicaState::Online
+        };
+        self.replicas()
+            .iter()
+            .filter(online)
+            .filter(|replica| replica.ack_offset.load(Relaxed) >= offset)
+            .count()
+    }
+}

@@ -1,0 +1,241 @@
+//! What all connections share.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use config::{Directive, Events, Store};
+use ds::entry::{Entry, EntryRef};
+use journal::Journal;
+use keyspace::Keyspace;
+
+use crate::channels::Channels;
+use crate::client::Clients;
+use crate::persistence::Persistence;
+use crate::replication::Replication;
+use crate::stats::{Counter, WorkerStats};
+
+/// Work for the program around the engine: everything with sockets, files or threads.
+pub trait Shell: Send + Sync {
+    /// Saves a snapshot in the background; the caller has marked the save as running.
+    fn background_save(&self);
+    /// Frees something large on another thread.
+    fn free_later(&self, garbage: Box<dyn std::any::Any + Send>);
+    /// Starts, changes or ends the link to a primary.
+    fn replicate(&self, primary: Option<(String, u16)>);
+    /// Ends the process in good order.
+    fn shutdown(&self, how: ShutdownMode);
+    /// A directive changed that the shell acts upon.
+    fn reconfigure(&self, directive: Directive) -> Result<(), String>;
+    /// Writes one line to the log.
+    fn log(&self, level: LogLevel, text: &str);
+}
+
+/// SHUTDOWN's options.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct ShutdownMode {
+    /// SAVE, NOSAVE, or as the save points say.
+    pub save: Option<bool>,
+    pub now: bool,
+    pub force: bool,
+}
+
+/// Log levels, with their marks in a line.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum LogLevel {
+    Debug,
+    Verbose,
+    Notice,
+    Warning,
+}
+
+/// See the module's text.
+pub struct Server {
+    pub keyspace: Keyspace,
+    pub config: Arc<Store>,
+    pub clients: Clients,
+    pub channels: Channels,
+    pub journal: Journal,
+    pub replication: Replication,
+    pub persistence: Persistence,
+    /// One for each worker, and one for the threads beside them.
+    pub workers: Vec<WorkerStats>,
+    pub run_id: String,
+    pub started_ms: u64,
+    /// The executable and the configuration file, absolute.
+    pub executable: String,
+    pub config_file: Mutex<String>,
+    pub shell: OnceLock<Box<dyn Shell>>,
+    events: AtomicU32,
+    loading: AtomicBool,
+    /// Whether eviction wants LFU counters instead of the LRU clock.
+    lfu: AtomicBool,
+    /// CLIENT PAUSE: until when (Unix ms), and whether for writes only.
+    pub paused_until_ms: AtomicU64,
+    pub pause_writes_only: AtomicBool,
+    /// Connections in MONITOR.
+    pub monitors: Mutex<Vec<Arc<crate::client::Client>>>,
+    pub monitor_count: AtomicU64,
+    pub slow_log: crate::slowlog::SlowLog,
+    pub errors: crate::errorstats::ErrorStats,
+    pub active_expire: AtomicBool,
+    pub blocked_clients: AtomicI64,
+    random: AtomicU64,
+}
+
+impl Server {
+    /// A server with empty databases. `workers` counters are made, one for each thread that runs commands.
+    pub fn new(config: Arc<Store>, workers: usize, rows: usize) -> Server {
+        let gate = Arc::new(sys::gate::Gate::new(workers + 8));
+        let databases = config.int(Directive::Databases).max(1) as usize;
+        let server = Server {
+            keyspace: Keyspace::new(databases, gate),
+            clients: Clients::default(),
+            channels: Channels::default(),
+            journal: Journal::new(),
+            replication: Replication::new(),
+            persistence: Persistence::new(),
+            workers: (0..workers).map(|_| WorkerStats::new(rows)).collect(),
+            run_id: crate::replication::random_id(),
+            started_ms: sys::os::unix_ms(),
+            executable: std::env::current_exe()
+                .map_or_else(|_| String::new(), |path| path.display().to_string()),
+            config_file: Mutex::default(),
+            shell: OnceLock::new(),
+            events: AtomicU32::new(0),
+            loading: AtomicBool::new(false),
+            lfu: AtomicBool::new(false),
+            paused_until_ms: AtomicU64::new(0),
+            pause_writes_only: AtomicBool::new(false),
+            monitors: Mutex::default(),
+            monitor_count: AtomicU64::new(0),
+            slow_log: crate::slowlog::SlowLog::default(),
+            errors: crate::errorstats::ErrorStats::default(),
+            active_expire: AtomicBool::new(true),
+            blocked_clients: AtomicI64::new(0),
+            random: AtomicU64::new(ds::hash::of(b"random numbers")),
+            config,
+        };
+        server.apply_config();
+        server
+    }
+
+    /// Copies what hot paths need out of the configuration.
+    pub fn apply_config(&self) {
+        self.events.store(self.config.events().0, Relaxed);
+        let policy = self.config.text(Directive::MaxmemoryPolicy);
+        self.lfu.store(policy.ends_with("lfu"), Relaxed);
+        if self.journal.is_recording() {
+            self.journal.resize(self.config.int(Directive::ReplBacklogSize).max(0) as usize);
+        }
+    }
+
+    /// The program around the engine.
+    pub fn shell(&self) -> &dyn Shell {
+        &**self.shell.get().expect("invariant: the shell is set before the first connection")
+    }
+
+    /// Writes one line to the log.
+    pub fn log(&self, level: LogLevel, text: &str) {
+        if let Some(shell) = self.shell.get() {
+            shell.log(level, text);
+        }
+    }
+
+    /// Whether events of this class are published.
+    #[inline]
+    pub fn notifies(&self, class: u32) -> bool {
+        let events = self.events.load(Relaxed);
+        events & class != 0 && events & (Events::KEYSPACE | Events::KEYEVENT) != 0
+    }
+
+    /// The classes and channels that are published.
+    pub fn events(&self) -> Events {
+        Events(self.events.load(Relaxed))
+    }
+
+    /// Whether a data set is being loaded.
+    #[inline]
+    pub fn is_loading(&self) -> bool {
+        self.loading.load(Relaxed)
+    }
+
+    /// Says that a data set is being loaded, or is no more.
+    pub fn set_loading(&self, loading: bool) {
+        self.loading.store(loading, Relaxed);
+    }
+
+    /// How a use of an entry is marked.
+    #[inline]
+    pub fn touch(&self, no_touch: bool) -> Touch {
+        match (no_touch, self.lfu.load(Relaxed)) {
+            (true, _) => Touch::Not,
+            (false, true) => Touch::Frequency {
+                log_factor: self.config.int(Directive::LfuLogFactor).max(0) as u64,
+                decay_minutes: self.config.int(Directive::LfuDecayTime).max(0) as u64,
+                random: self.random(),
+            },
+            (false, false) => Touch::Clock,
+        }
+    }
+
+    /// Whether eviction counts frequencies.
+    pub fn counts_frequency(&self) -> bool {
+        self.lfu.load(Relaxed)
+    }
+
+    /// The 24 bits of a new entry.
+    #[inline]
+    pub fn fresh_lru(&self, now_ms: u64) -> u32 {
+        if self.lfu.load(Relaxed) { crate::lru::fresh_frequency(now_ms) } else { crate::lru::clock(now_ms) }
+    }
+
+    /// Frees an entry: on another thread if it is large and `lazy`.
+    pub fn discard(&self, entry: Entry, lazy: bool) {
+        let large = matches!(entry.view().value(), ds::entry::ValueRef::Object(object) if object.len() > 64);
+        match self.shell.get() {
+            Some(shell) if large && lazy => shell.free_later(Box::new(entry)),
+            _ => drop(entry),
+        }
+    }
+
+    /// A uniform 64-bit number (SplitMix64; not for secrets).
+    pub fn random(&self) -> u64 {
+        let mut z = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A counter over all workers.
+    pub fn total(&self, counter: Counter) -> u64 {
+        self.workers.iter().map(|worker| worker.get(counter)).sum()
+    }
+}
+
+/// See [`Server::touch`].
+#[derive(Clone, Copy)]
+pub enum Touch {
+    Not,
+    Clock,
+    Frequency { log_factor: u64, decay_minutes: u64, random: u64 },
+}
+
+impl Touch {
+    /// Marks a use of the entry.
+    #[inline]
+    pub fn apply(self, entry: EntryRef<'_>, now_ms: u64) {
+        match self {
+            Touch::Not => {}
+            Touch::Clock => {
+                let clock = crate::lru::clock(now_ms);
+                // Written only when it changes: most reads leave the line clean.
+                if entry.lru() != clock {
+                    entry.set_lru(clock);
+                }
+            }
+            Touch::Frequency { log_factor, decay_minutes, random } => {
+                entry.set_lru(crate::lru::used(entry.lru(), now_ms, log_factor, decay_minutes, random));
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! A connection's own state, seen by nobody else.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use keyspace::wait::{Waiter, WatchMark};
+
+use crate::client::{Client, ClientType};
+use crate::table::CommandRow;
+
+/// A command that MULTI has queued.
+pub struct Queued {
+    pub row: &'static CommandRow,
+    pub argv: Vec<Vec<u8>>,
+}
+
+/// The transaction that is being collected.
+#[derive(Default)]
+pub struct Transaction {
+    pub queue: Vec<Queued>,
+    pub bytes: usize,
+    /// A command was refused while queueing: EXEC must abort.
+    pub dirty: bool,
+}
+
+/// CLIENT REPLY's state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ReplyMode {
+    #[default]
+    On,
+    Off,
+    /// The next command's reply is dropped.
+    SkipNext,
+    /// This command's reply is dropped.
+    Skip,
+}
+
+/// What REPLCONF has told about a replica that will ask for PSYNC.
+#[derive(Clone, Debug, Default)]
+pub struct ReplicaInfo {
+    pub listening_port: u16,
+    pub address: String,
+    pub capa_eof: bool,
+    pub capa_psync2: bool,
+    pub rdb_version: Option<u32>,
+    pub ack_offset: u64,
+    pub rdb_only: bool,
+    pub filter_data: bool,
+}
+
+/// What the connection's task must do next, besides sending replies.
+pub enum Takeover {
+    /// Stream the replication from here on: a full sync, or from an offset.
+    Replica { psync: bool, from: Option<u64> },
+    /// Close once all replies are sent.
+    Close,
+}
+
+/// A client that waits for keys.
+pub struct Blocked {
+    pub waiter: Arc<Waiter>,
+    pub db: usize,
+    pub keys: Vec<Vec<u8>>,
+    /// Monotonic microseconds; `None` waits for ever.
+    pub deadline_us: Option<u64>,
+    /// The reply to a time-out.
+    pub on_timeout: crate::block::TimeoutReply,
+}
+
+/// See the module's text.
+pub struct Session {
+    pub client: Arc<Client>,
+    pub db: usize,
+    pub resp3: bool,
+    pub authenticated: bool,
+    /// Whether the client ever authenticated: its output is not limited any more if it did.
+    pub was_authenticated: bool,
+    pub kind: ClientType,
+    pub transaction: Option<Transaction>,
+    /// Watched keys with the mark that changes set.
+    pub watched: Vec<(usize, Vec<u8>)>,
+    pub watch_mark: Arc<WatchMark>,
+    /// A watched key was expired already when it was watched.
+    pub watched_expired: BTreeSet<(usize, Vec<u8>)>,
+    /// Channels, patterns, shard channels.
+    pub subscriptions: [BTreeSet<Vec<u8>>; 3],
+    pub reply_mode: ReplyMode,
+    pub no_touch: bool,
+    pub monitor: bool,
+    pub readonly: bool,
+    pub blocked: Option<Blocked>,
+    pub replica: ReplicaInfo,
+    pub takeover: Option<Takeover>,
+    /// Journal position behind the last write, for WAIT and for holding replies back.
+    pub last_write: u64,
+    /// Commands come from the primary's stream: no checks of roles, no replies.
+    pub is_primary_link: bool,
+    /// Whether the connection came over a loopback address or a local socket.
+    pub is_local: bool,
+    pub asking: bool,
+}
+
+impl Session {
+    /// A new connection's state.
+    pub fn new(client: Arc<Client>) -> Session {
+        Session {
+            client,
+            db: 0,
+            resp3: false,
+            authenticated: false,
+            was_authenticated: false,
+            kind: ClientType::Normal,
+            transaction: None,
+            watched: Vec::new(),
+            watch_mark: Arc::default(),
+            watched_expired: BTreeSet::new(),
+            subscriptions: Default::default(),
+            reply_mode: ReplyMode::On,
+            no_touch: false,
+            monitor: false,
+            readonly: false,
+            blocked: None,
+            replica: ReplicaInfo::default(),
+            takeover: None,
+            last_write: 0,
+            is_primary_link: false,
+            is_local: true,
+            asking: false,
+        }
+    }
+
+    /// All subscriptions together.
+    pub fn subscription_count(&self) -> usize {
+        self.subscriptions[0].len() + self.subscriptions[1].len()
+    }
+
+    /// Copies what CLIENT LIST shows to the shared side.
+    pub fn publish(&self) {
+        let mut details = self.client.details();
+        details.db = self.db;
+        details.resp3 = self.resp3;
+        details.subscriptions = std::array::from_fn(|i| self.subscriptions[i].len());
+        details.queued = self.transaction.as_ref().map(|transaction| transaction.queue.len());
+        details.watched = self.watched.len();
+        details.kind = self.kind;
+        details.no_touch = self.no_touch;
+        details.monitor = self.monitor;
+        details.readonly = self.readonly;
+        details.blocked = self.blocked.is_some();
+    }
+}
