@@ -49,7 +49,7 @@ impl<'a> Args<'a> {
     }
 
     /// The next argument; a syntax error if there is none.
-    pub fn next(&mut self) -> Result<&'a [u8]> {
+    pub fn arg(&mut self) -> Result<&'a [u8]> {
         let arg = *self.argv.get(self.at).ok_or(SYNTAX)?;
         self.at += 1;
         Ok(arg)
@@ -57,7 +57,7 @@ impl<'a> Args<'a> {
 
     /// The next argument as an integer.
     pub fn int(&mut self) -> Result<i64> {
-        int(self.next()?)
+        int(self.arg()?)
     }
 
     /// The next `count` arguments.

@@ -99,9 +99,8 @@ impl Channels {
     /// Names of channels, those that match `pattern` if given.
     pub fn names(&self, topic: Topic, pattern: Option<&[u8]>) -> Vec<Box<[u8]>> {
         let inner = self.inner();
-        let wanted =
-            |name: &&Box<[u8]>| pattern.is_none_or(|pattern| ds::glob::glob_match(pattern, name, false));
-        inner[topic as usize].keys().filter(wanted).cloned().collect()
+        let wanted = |name: &[u8]| pattern.is_none_or(|pattern| ds::glob::glob_match(pattern, name, false));
+        inner[topic as usize].keys().filter(|name| wanted(name)).cloned().collect()
     }
 }
 

@@ -38,7 +38,7 @@ pub fn with_frequency(counter: u8, now_ms: u64) -> u32 {
 /// The counter after the decay that is due.
 pub fn frequency(lru: u32, now_ms: u64, decay_minutes: u64) -> u8 {
     let elapsed = minutes(now_ms).wrapping_sub(lru >> 8) & 0xffff;
-    let periods = if decay_minutes == 0 { 0 } else { u64::from(elapsed) / decay_minutes };
+    let periods = u64::from(elapsed).checked_div(decay_minutes).unwrap_or(0);
     (lru & 0xff).saturating_sub(periods.min(255) as u32) as u8
 }
 
@@ -46,7 +46,7 @@ pub fn frequency(lru: u32, now_ms: u64, decay_minutes: u64) -> u8 {
 pub fn used(lru: u32, now_ms: u64, log_factor: u64, decay_minutes: u64, random: u64) -> u32 {
     let counter = frequency(lru, now_ms, decay_minutes);
     let base = u64::from(counter).saturating_sub(u64::from(START));
-    let grows = counter < 255 && random % (base * log_factor + 1) == 0;
+    let grows = counter < 255 && random.is_multiple_of(base * log_factor + 1);
     with_frequency(counter + u8::from(grows), now_ms)
 }
 

@@ -58,9 +58,9 @@ fn parse<'a>(cx: &Cx<'_>, argv: &'a [&'a [u8]]) -> Result<Options<'a>> {
         } else if free && args.take("XX") {
             options.condition = Condition::Present;
         } else if free && args.take_with("IFEQ", 1) {
-            options.condition = Condition::Equal(args.next()?);
+            options.condition = Condition::Equal(args.arg()?);
         } else if free && args.take_with("IFNE", 1) {
-            options.condition = Condition::Different(args.next()?);
+            options.condition = Condition::Different(args.arg()?);
         } else if args.take("GET") {
             options.get = true;
         } else if timeless && args.take("KEEPTTL") {
@@ -68,7 +68,7 @@ fn parse<'a>(cx: &Cx<'_>, argv: &'a [&'a [u8]]) -> Result<Options<'a>> {
         } else if let Some(word) =
             ["EXAT", "PXAT", "EX", "PX"].into_iter().find(|word| timeless && args.take_with(word, 1))
         {
-            time = Some((word, args.next()?));
+            time = Some((word, args.arg()?));
         } else {
             return Err(SYNTAX);
         }

@@ -120,7 +120,7 @@ impl<I: Item> Table<I> {
         // Rejection: every slot of every line of the largest possible shape is drawn equally often.
         for _ in 0..4096 {
             let (segment, draw) = (directory.segment(random()), random());
-            let line = (draw >> 32) as usize * largest >> 32;
+            let line = ((draw >> 32) as usize * largest) >> 32;
             let slot = (draw as u32 as usize * super::line::SLOTS) >> 32;
             let line = segment.lines().get(line);
             if let Some(line) = line.filter(|line| line.presence() >> slot & 1 == 1) {
