@@ -1,6 +1,7 @@
 //! The command table and every handler; no sockets, no clock of their own.
 //!
-//! - [`row`], [`keys`]: what is known of a command, and where its keys are. [`table`]: all rows.
+//! - [`row`], [`keys`]: what is known of a command, and where its keys are. [`table`]: all rows. [`docs`] has the
+//!   prose, [`introspect`] renders COMMAND.
 //! - [`cx`]: what a handler works with. [`server`]: what all connections share. [`session`], [`client`]: a connection.
 //! - One folder for each family of commands; a file holds a concept, its rows and its handlers.
 
@@ -11,12 +12,16 @@ pub mod block;
 pub mod channels;
 pub mod client;
 pub mod cx;
+pub mod docs;
 pub mod effects;
 pub mod error;
 pub mod errorstats;
+pub mod introspect;
 pub mod keys;
 pub mod lru;
 pub mod persistence;
+#[cfg(test)]
+pub(crate) mod recorded;
 pub mod replication;
 pub mod row;
 pub mod server;
