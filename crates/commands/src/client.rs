@@ -53,8 +53,6 @@ pub struct Details {
     pub blocked: bool,
     pub monitor: bool,
     pub readonly: bool,
-    /// The last command's full name.
-    pub last_command: &'static str,
 }
 
 /// See the module's text.
@@ -80,6 +78,8 @@ pub struct Client {
     pub net_input: AtomicU64,
     pub net_output: AtomicU64,
     pub commands: AtomicU64,
+    /// Row id of the last command, plus one; 0 before the first.
+    pub last_row: AtomicU64,
     /// CLIENT UNBLOCK and CLIENT PAUSE reach a blocked client here: 0 nothing, 1 time out, 2 error.
     pub unblock: AtomicI64,
 }
@@ -107,11 +107,7 @@ impl Client {
             fd,
             created_ms: now,
             active_ms: AtomicU64::new(now),
-            details: Mutex::new(Details {
-                user: b"default".to_vec(),
-                last_command: "NULL",
-                ..Details::default()
-            }),
+            details: Mutex::new(Details { user: b"default".to_vec(), ..Details::default() }),
             mailbox: Mutex::default(),
             has_mail: AtomicBool::new(false),
             killed: AtomicBool::new(false),
@@ -122,6 +118,7 @@ impl Client {
             net_input: AtomicU64::new(0),
             net_output: AtomicU64::new(0),
             commands: AtomicU64::new(0),
+            last_row: AtomicU64::new(0),
             unblock: AtomicI64::new(0),
         }
     }

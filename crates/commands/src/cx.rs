@@ -24,6 +24,8 @@ pub struct Cx<'a> {
     pub access: Access<'a>,
     pub effects: &'a mut Effects,
     pub stats: &'a WorkerStats,
+    /// The number of those counters.
+    pub worker: usize,
     /// The database that the command works on.
     pub db: usize,
     /// One time for the whole command, Unix milliseconds.
@@ -291,6 +293,18 @@ impl<'a> Cx<'a> {
         let before = std::mem::replace(&mut self.db, db);
         let result = work(self);
         self.db = before;
+        result
+    }
+
+    /// Runs `work` for another client: its connection, its database. A wish to wait is left in [`Cx::block`].
+    pub fn in_place_of<R>(&mut self, session: &mut Session, work: impl FnOnce(&mut Cx<'a>) -> R) -> R {
+        std::mem::swap(self.session, session);
+        let before = (self.db, self.may_block);
+        self.db = self.session.db;
+        self.may_block = true;
+        let result = work(self);
+        (self.db, self.may_block) = before;
+        std::mem::swap(self.session, session);
         result
     }
 }

@@ -29,7 +29,15 @@ pub mod session;
 pub mod slowlog;
 pub mod stats;
 pub mod table;
+pub mod transactions;
 
 mod connection;
 mod list;
+mod pubsub;
 mod string;
+
+/// The reply of a HELP subcommand: its lines as simple strings.
+pub(crate) fn reply_help(lines: &[&str], out: &mut resp::writer::Writer) {
+    out.array(lines.len());
+    lines.iter().for_each(|line| out.simple(line));
+}

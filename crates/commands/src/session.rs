@@ -11,6 +11,8 @@ use crate::table::CommandRow;
 /// A command that MULTI has queued.
 pub struct Queued {
     pub row: &'static CommandRow,
+    /// The row's id, for statistics.
+    pub id: u16,
     pub argv: Vec<Vec<u8>>,
 }
 

@@ -9,7 +9,13 @@ use crate::row::Row;
 pub type CommandRow = Row<Handler>;
 
 /// The families, in the order of COMMAND LIST.
-const FAMILIES: &[&[CommandRow]] = &[crate::connection::ROWS, crate::string::ROWS, crate::list::ROWS];
+const FAMILIES: &[&[CommandRow]] = &[
+    crate::connection::ROWS,
+    crate::list::ROWS,
+    crate::pubsub::ROWS,
+    crate::string::ROWS,
+    crate::transactions::ROWS,
+];
 
 /// The table with its index.
 pub struct Table {

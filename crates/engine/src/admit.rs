@@ -1,0 +1,125 @@
+//! Whether a command may run now: the checks between parsing and locking, in the order of the real servers.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use commands::client::ClientType;
+use commands::error::{CommandError, Result, wrong_arity};
+use commands::row::flag;
+use commands::server::Server;
+use commands::session::Session;
+use commands::table::{Found, table};
+use config::Directive;
+
+const NOAUTH: CommandError = CommandError::fixed("NOAUTH Authentication required.");
+const LOADING: CommandError = CommandError::fixed("LOADING Redis is loading the dataset in memory");
+const READONLY: CommandError = CommandError::fixed("READONLY You can't write against a read only replica.");
+const MASTERDOWN: CommandError =
+    CommandError::fixed("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
+const NOREPLICAS: CommandError = CommandError::fixed("NOREPLICAS Not enough good replicas to write.");
+const MISCONF: CommandError = CommandError::fixed(
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may \
+     modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting \
+     fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
+);
+/// Bytes of arguments that the error about an unknown command quotes.
+const QUOTED_BYTES: usize = 128;
+
+/// The command of a request, with its subcommand resolved and its arity checked.
+pub fn resolve(argv: &[&[u8]], found: Option<Found>) -> Result<Found> {
+    let found = found.ok_or_else(|| unknown(argv))?;
+    if found.row.subs.is_empty() {
+        return if found.row.accepts(argv.len()) { Ok(found) } else { Err(wrong_arity(found.row.name)) };
+    }
+    let Some(word) = argv.get(1) else {
+        return if found.row.run.is_some() { Ok(found) } else { Err(wrong_arity(found.row.name)) };
+    };
+    match table().find_sub(found, word) {
+        Some(sub) if sub.row.accepts(argv.len()) => Ok(sub),
+        Some(sub) => Err(wrong_arity(table().full_name(sub.id))),
+        None => Err(commands::error::unknown_subcommand(found.row.name, word)),
+    }
+}
+
+fn unknown(argv: &[&[u8]]) -> CommandError {
+    let cut = |arg: &[u8], most: usize| String::from_utf8_lossy(&arg[..arg.len().min(most)]).into_owned();
+    let mut args = String::new();
+    for arg in &argv[1..] {
+        if args.len() >= QUOTED_BYTES {
+            break;
+        }
+        args.push_str(&format!("'{}' ", cut(arg, QUOTED_BYTES - args.len())));
+    }
+    let name = cut(argv[0], QUOTED_BYTES);
+    CommandError::new(format!("ERR unknown command '{name}', with args beginning with: {args}"))
+}
+
+/// Whether the server's state and the connection's allow the command.
+#[inline]
+pub fn admit(server: &Server, session: &Session, found: Found) -> Result {
+    let flags = found.row.flags;
+    if !session.authenticated && !flags.has(flag::NO_AUTH) {
+        return Err(NOAUTH);
+    }
+    if session.is_primary_link {
+        return Ok(());
+    }
+    if flags.has(flag::WRITE) {
+        admit_write(server)?;
+    }
+    if !session.resp3 && session.subscription_count() + session.subscriptions[2].len() > 0 {
+        admit_subscribed(session, found)?;
+    }
+    if server.replication.is_replica()
+        && !server.replication.link_up()
+        && !flags.has(flag::STALE)
+        && !server.config.flag(Directive::ReplicaServeStaleData)
+    {
+        return Err(MASTERDOWN);
+    }
+    if server.is_loading() && !flags.has(flag::LOADING) {
+        return Err(LOADING);
+    }
+    if session.kind == ClientType::Replica && (flags.has(flag::WRITE) || !found.row.keys.is_empty()) {
+        return Err(CommandError::fixed("ERR Replica can't interact with the keyspace"));
+    }
+    Ok(())
+}
+
+#[inline]
+fn admit_write(server: &Server) -> Result {
+    if server.replication.is_replica() {
+        return if server.config.flag(Directive::ReplicaReadOnly) { Err(READONLY) } else { Ok(()) };
+    }
+    if !server.persistence.last_ok.load(Relaxed)
+        && server.config.flag(Directive::StopWritesOnBgsaveError)
+        && !server.config.save_points().is_empty()
+    {
+        return Err(MISCONF);
+    }
+    let wanted = server.config.int(Directive::MinReplicasToWrite);
+    if wanted > 0
+        && server.config.int(Directive::MinReplicasMaxLag) > 0
+        && (server.replication.good_replicas.load(Relaxed) as i64) < wanted
+    {
+        return Err(NOREPLICAS);
+    }
+    Ok(())
+}
+
+/// In RESP2 a subscriber can only manage its subscriptions.
+#[cold]
+fn admit_subscribed(_session: &Session, found: Found) -> Result {
+    let special = crate::special();
+    let allowed = found.row.flags.has(flag::PUBSUB) && !found.row.flags.has(flag::MAY_REPLICATE)
+        || [special.quit, special.reset].contains(&found.id)
+        || found.row.name == PING;
+    if allowed {
+        return Ok(());
+    }
+    let name = table().full_name(found.id);
+    Err(CommandError::new(format!(
+        "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+    )))
+}
+
+const PING: &str = "ping";

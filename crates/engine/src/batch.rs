@@ -1,0 +1,339 @@
+//! A connection's complete requests, run in order.
+//!
+//! Before the first one runs, two passes over all of them ask for the memory that they will touch: first the table's
+//! lines, then the entries. By the time a command runs, its cache misses have been served side by side with those of
+//! the whole batch.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use commands::cx::Cx;
+use commands::error::CommandError;
+use commands::row::{Plan, flag};
+use commands::server::Server;
+use commands::session::{ReplyMode, Session};
+use commands::stats::{Counter, bump};
+use commands::table::{Found, table};
+use keyspace::{Access, shard_of};
+use resp::request::Decoder;
+use resp::writer::Writer;
+use smallvec::SmallVec;
+use sys::gate::BatchGuard;
+
+use crate::run::{Shards, account, call, context, in_order, settle, shards_of, show_to_monitors};
+use crate::{Scratch, Worker, admit, block, exec, special};
+
+/// Most requests of a batch.
+pub const MOST_REQUESTS: usize = 128;
+/// Bytes of replies after which a batch ends, so that others get their turn.
+const MOST_REPLY_BYTES: usize = 256 << 10;
+
+/// What is known of a request before it runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Planned {
+    found: Option<Found>,
+    /// Hash of its first key, if it has keys at a fixed place.
+    hash: Option<u64>,
+}
+
+/// Why a batch ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stop {
+    /// All requests are done, or enough for one turn.
+    Done,
+    /// The client waits for a key, or for replicas.
+    Blocked,
+    /// A lock or the gate is held by others, or clients are paused: try the rest again a little later.
+    Busy,
+    /// The connection is to be closed, or taken over, once its replies are sent.
+    Leave,
+}
+
+/// See [`run`].
+pub struct Report {
+    /// Requests that are done.
+    pub done: usize,
+    pub stop: Stop,
+}
+
+type Argv<'a> = SmallVec<[&'a [u8]; 8]>;
+
+/// Runs the decoder's requests; replies go to `out`.
+pub fn run(
+    worker: &mut Worker,
+    server: &Server,
+    session: &mut Session,
+    decoder: &Decoder,
+    out: &mut Writer,
+) -> Report {
+    let now_ms = sys::os::unix_ms();
+    let Worker { index, slot, scratch } = worker;
+    scratch.clock_us = sys::os::monotonic_us();
+    let mut turn = Turn { worker: *index, server, scratch, now_ms };
+    turn.look_ahead(decoder);
+    let mut report = Report { done: 0, stop: Stop::Done };
+    let mut fresh = true;
+    while report.stop == Stop::Done && report.done < decoder.len() && out.len() < MOST_REPLY_BYTES {
+        let alone = turn.needs_gate(session, decoder, report.done);
+        if alone {
+            match server.keyspace.gate().try_close(std::time::Duration::from_millis(1)) {
+                Some(_alone) => turn.one(session, decoder, &mut report, out, None),
+                None => report.stop = Stop::Busy,
+            }
+            continue;
+        }
+        let Some(batch) = server.keyspace.gate().enter(slot) else {
+            report.stop = Stop::Busy;
+            break;
+        };
+        if std::mem::take(&mut fresh) {
+            turn.prefetch(&batch, session.db);
+        }
+        while report.stop == Stop::Done
+            && report.done < decoder.len()
+            && out.len() < MOST_REPLY_BYTES
+            && !turn.needs_gate(session, decoder, report.done)
+        {
+            turn.one(session, decoder, &mut report, out, Some(&batch));
+        }
+    }
+    turn.finish(session, &report);
+    block::serve_deferred(worker, server);
+    server.journal.wake_readers();
+    report
+}
+
+/// One batch's surroundings.
+struct Turn<'a> {
+    worker: usize,
+    server: &'a Server,
+    scratch: &'a mut Scratch,
+    now_ms: u64,
+}
+
+impl<'s> Turn<'s> {
+    /// Finds each request's row and hashes its first key.
+    fn look_ahead(&mut self, decoder: &Decoder) {
+        self.scratch.planned.clear();
+        for i in 0..decoder.len() {
+            let found = table().find(decoder.arg(i, 0));
+            let hash = found.and_then(|found| {
+                let first = found.row.legacy.first as usize;
+                (first > 0 && first < decoder.argc(i)).then(|| ds::hash::of(decoder.arg(i, first)))
+            });
+            self.scratch.planned.push(Planned { found, hash });
+        }
+    }
+
+    fn prefetch(&self, batch: &BatchGuard<'_>, db: usize) {
+        let keyspace = &self.server.keyspace;
+        if self.scratch.planned.len() < 2 {
+            return;
+        }
+        let mut hints: SmallVec<[_; MOST_REQUESTS]> = SmallVec::new();
+        for hash in self.scratch.planned.iter().filter_map(|planned| planned.hash) {
+            hints.push(keyspace.prefetch_line(batch, db, hash));
+        }
+        hints.iter().for_each(|&hint| keyspace.prefetch_entry(hint));
+    }
+
+    /// Whether the next request has to run alone.
+    fn needs_gate(&self, session: &Session, decoder: &Decoder, at: usize) -> bool {
+        let Some(found) = self.scratch.planned[at].found else { return false };
+        if found.id == special().exec {
+            return session.transaction.as_ref().is_some_and(exec::needs_gate);
+        }
+        if session.transaction.is_some() {
+            return false;
+        }
+        if found.row.subs.is_empty() || decoder.argc(at) < 2 {
+            return found.row.plan == Plan::Gate && found.row.run.is_some();
+        }
+        table().find_sub(found, decoder.arg(at, 1)).is_some_and(|sub| sub.row.plan == Plan::Gate)
+    }
+
+    /// Runs one request. `batch` is missing when this thread is alone.
+    fn one(
+        &mut self,
+        session: &mut Session,
+        decoder: &Decoder,
+        report: &mut Report,
+        out: &mut Writer,
+        batch: Option<&BatchGuard<'_>>,
+    ) {
+        let at = report.done;
+        let argv: Argv<'_> = decoder.args(at).collect();
+        let planned = self.scratch.planned[at];
+        let before = out.len();
+        if session.reply_mode == ReplyMode::SkipNext {
+            session.reply_mode = ReplyMode::Skip;
+        }
+        report.stop = match self.checked(session, &argv, planned, out, batch.is_none()) {
+            Ok(stop) => stop,
+            Err((found, error)) => {
+                self.refuse(session, found, &error, out);
+                Stop::Done
+            }
+        };
+        if report.stop == Stop::Busy {
+            if session.reply_mode == ReplyMode::Skip {
+                session.reply_mode = ReplyMode::SkipNext;
+            }
+            return;
+        }
+        report.done += 1;
+        match session.reply_mode {
+            ReplyMode::Skip => {
+                out.truncate(before);
+                session.reply_mode = ReplyMode::On;
+            }
+            ReplyMode::Off => out.truncate(before),
+            ReplyMode::On | ReplyMode::SkipNext => {}
+        }
+        if session.takeover.is_some() || session.client.is_killed() {
+            report.stop = Stop::Leave;
+        }
+    }
+
+    /// The checks, then queueing or running. An error names the command, if there is one, for the statistics.
+    fn checked(
+        &mut self,
+        session: &mut Session,
+        argv: &Argv<'_>,
+        planned: Planned,
+        out: &mut Writer,
+        alone: bool,
+    ) -> Result<Stop, (Option<Found>, CommandError)> {
+        let found = admit::resolve(argv, planned.found).map_err(|error| (planned.found, error))?;
+        admit::admit(self.server, session, found).map_err(|error| (Some(found), error))?;
+        if session.transaction.is_some() && !exec::runs_inside_multi(found) {
+            exec::queue(session, found, argv).map_err(|error| (Some(found), error))?;
+            out.simple("QUEUED");
+            return Ok(Stop::Done);
+        }
+        if self.is_paused(session, found) {
+            return Ok(Stop::Busy);
+        }
+        if found.id == special().exec {
+            return exec::exec(self.server, self.worker, self.scratch, session, found, self.now_ms, out)
+                .map_err(|error| (Some(found), error));
+        }
+        Ok(self.lock_and_call(session, found, argv, planned.hash, out, alone))
+    }
+
+    fn is_paused(&self, session: &Session, found: Found) -> bool {
+        let until = self.server.paused_until_ms.load(Relaxed);
+        if until == 0 || until <= self.now_ms || session.is_primary_link {
+            return false;
+        }
+        let writes_only = self.server.pause_writes_only.load(Relaxed);
+        !writes_only && session.kind != commands::client::ClientType::Replica
+            || found.row.flags.has(flag::WRITE | flag::MAY_REPLICATE)
+            || (found.id == special().exec && session.transaction.as_ref().is_some_and(exec::writes))
+    }
+
+    fn lock_and_call(
+        &mut self,
+        session: &mut Session,
+        found: Found,
+        argv: &Argv<'_>,
+        hash: Option<u64>,
+        out: &mut Writer,
+        alone: bool,
+    ) -> Stop {
+        let mut effects = std::mem::take(&mut self.scratch.effects);
+        let access = match if alone {
+            Some(self.server.keyspace.access_all())
+        } else {
+            self.lock(found, argv, hash)
+        } {
+            Some(access) => access,
+            None => {
+                self.scratch.effects = effects;
+                return Stop::Busy;
+            }
+        };
+        show_to_monitors(self.server, session, found, argv);
+        let mut cx = context(self.server, self.worker, session, access, &mut effects, self.now_ms);
+        if let (Some(hash), Some(key)) = (hash, argv.get(found.row.legacy.first.max(0) as usize)) {
+            cx.hash_memo = (key.as_ptr() as usize, key.len(), hash);
+        }
+        call(&mut cx, found, argv, out);
+        settle(&mut cx);
+        let stop = Self::after_call(&mut cx, &mut self.scratch.deferred);
+        drop(cx);
+        self.scratch.dirty += effects.dirty;
+        effects.clear();
+        self.scratch.effects = effects;
+        account(self.server, self.worker, session, found, argv, &mut self.scratch.clock_us);
+        session.client.last_row.store(u64::from(found.id) + 1, Relaxed);
+        if found.row.plan != Plan::Keys || stop == Stop::Blocked {
+            session.publish();
+        }
+        stop
+    }
+
+    /// Serves those who waited for what the command brought, and parks the client if it wants to wait.
+    fn after_call(cx: &mut Cx<'_>, deferred: &mut Vec<block::Deferred>) -> Stop {
+        if !cx.effects.ready.is_empty() {
+            block::serve_ready(cx, deferred);
+        }
+        match cx.block.take() {
+            Some(request) => {
+                block::park(cx, request);
+                Stop::Blocked
+            }
+            None => Stop::Done,
+        }
+    }
+
+    /// Locks the shards of the command's keys; `None` if one is held for long.
+    #[inline]
+    fn lock(&self, found: Found, argv: &Argv<'_>, hash: Option<u64>) -> Option<Access<'s>> {
+        let server: &'s Server = self.server;
+        let keyspace = &server.keyspace;
+        self.server.workers[self.worker].add(Counter::LockAcquisitions, 1);
+        if found.row.plan != Plan::Keys {
+            return keyspace.access(&[]);
+        }
+        let legacy = found.row.legacy;
+        match hash {
+            Some(hash)
+                if legacy.first == legacy.last
+                    && found.row.extract.is_none()
+                    && found.row.keys.len() == 1 =>
+            {
+                keyspace.access(&[shard_of(hash)])
+            }
+            _ => {
+                let mut shards = Shards::new();
+                shards_of(found.row, argv, &mut shards);
+                in_order(&mut shards);
+                keyspace.access(&shards)
+            }
+        }
+    }
+
+    fn refuse(&self, session: &mut Session, found: Option<Found>, error: &CommandError, out: &mut Writer) {
+        if let Some(transaction) = &mut session.transaction {
+            transaction.dirty = true;
+        }
+        let stats = &self.server.workers[self.worker];
+        if let Some(found) = found {
+            bump(&stats.rows[usize::from(found.id)].rejected, 1);
+        }
+        stats.add(Counter::ErrorReplies, 1);
+        self.server.errors.count(error.code());
+        out.error(&error.0);
+    }
+
+    fn finish(&mut self, session: &Session, report: &Report) {
+        let dirty = std::mem::take(&mut self.scratch.dirty);
+        if dirty > 0 {
+            self.server.persistence.dirty.fetch_add(dirty, Relaxed);
+        }
+        let stats = &self.server.workers[self.worker];
+        stats.add(Counter::Batches, 1);
+        session.client.active_ms.store(self.now_ms, Relaxed);
+        bump(&session.client.commands, report.done as u64);
+    }
+}

@@ -1,0 +1,224 @@
+//! Parking clients that wait for keys, and serving them.
+//!
+//! A client that waits stands in the queue of each of its keys. Whoever makes a key ready serves its queue, oldest
+//! first, before its own reply leaves: under its own locks if they are enough, else, for commands that name other keys
+//! (BLMOVE), right after letting go, with the locks of all their keys, and so on for the keys that these make ready.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use commands::block::{BlockRequest, BlockedRequest, TimeoutReply};
+use commands::cx::Cx;
+use commands::effects::Effects;
+use commands::error::CommandError;
+use commands::keys::keys_of;
+use commands::server::Server;
+use commands::session::{Blocked, Session};
+use commands::table::{Found, table};
+use keyspace::shard_of;
+use keyspace::wait::Waiter;
+use resp::writer::Writer;
+
+use crate::Worker;
+use crate::run::{Shards, call, context, in_order, settle, shards_of};
+
+/// A key that is ready for a client whose command needs more locks.
+pub(crate) struct Deferred {
+    db: usize,
+    key: Vec<u8>,
+}
+
+/// How a wait ends that nobody served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    Timeout,
+    /// CLIENT UNBLOCK id ERROR.
+    Unblocked,
+    /// The role changed, or the server pauses.
+    Forced,
+    /// The connection ended.
+    Gone,
+}
+
+/// Parks the client of `cx`; its keys' shards are held.
+pub fn park(cx: &mut Cx<'_>, request: BlockRequest) {
+    let keys: Vec<Vec<u8>> = request.keys.iter().map(|(key, _)| key.clone()).collect();
+    let deadline_us =
+        (request.timeout_ms > 0).then(|| sys::os::monotonic_us() + request.timeout_ms.saturating_mul(1000));
+    let blocked = BlockedRequest {
+        client: cx.session.client.clone(),
+        db: cx.db,
+        resp3: cx.session.resp3,
+        keys: request.keys,
+        unblock_on_delete: request.unblock_on_delete,
+        outcome: std::sync::Mutex::new(None),
+    };
+    let waiter = Waiter::new(cx.session.client.id, Box::new(blocked));
+    let db = cx.db;
+    for key in &keys {
+        cx.access.shard(shard_of(ds::hash::of(key))).queues.push(db, key, waiter.clone());
+    }
+    cx.session.client.unblock.store(0, Relaxed);
+    cx.server.blocked_clients.fetch_add(1, Relaxed);
+    cx.session.blocked = Some(Blocked { waiter, db, keys, deadline_us, on_timeout: request.on_timeout });
+}
+
+fn request_of(waiter: &Waiter) -> &BlockedRequest {
+    waiter.request.downcast_ref().expect("invariant: waiters are made by `park`")
+}
+
+/// Serves those who wait for keys that became ready; the ready keys' shards are held. Serving may make more keys ready.
+pub(crate) fn serve_ready(cx: &mut Cx<'_>, deferred: &mut Vec<Deferred>) {
+    while !cx.effects.ready.is_empty() {
+        let ready = std::mem::take(&mut cx.effects.ready);
+        for (db, key) in ready {
+            serve_key(cx, db, &key, deferred);
+        }
+    }
+}
+
+fn serve_key(cx: &mut Cx<'_>, db: usize, key: &[u8], deferred: &mut Vec<Deferred>) {
+    let waiting = cx.access.shard(shard_of(ds::hash::of(key))).queues.waiting(db, key);
+    for waiter in waiting {
+        let Some(argv) = request_of(&waiter).argv_for(key) else { continue };
+        let Some(found) = table().find(&argv[0]) else { continue };
+        if !holds_all(cx, found, argv) {
+            deferred.push(Deferred { db, key: key.to_vec() });
+            return;
+        }
+        if !waiter.claim() {
+            continue;
+        }
+        if !serve_one(cx, &waiter, found, argv) {
+            waiter.unclaim();
+            // An empty key serves nobody; one of another type may still serve the next.
+            if cx.with_db(db, |cx| cx.peek(key).is_none()) {
+                return;
+            }
+        }
+    }
+}
+
+fn holds_all(cx: &Cx<'_>, found: Found, argv: &[Vec<u8>]) -> bool {
+    keys_of(found.row, argv).is_ok_and(|keys| {
+        keys.iter().all(|key| cx.access.holds(shard_of(ds::hash::of(&argv[key.index as usize]))))
+    })
+}
+
+/// Runs a waiter's command in its client's place; false if it would wait again.
+fn serve_one(cx: &mut Cx<'_>, waiter: &Arc<Waiter>, found: Found, argv: &[Vec<u8>]) -> bool {
+    let request = request_of(waiter);
+    let mut session = Session::new(request.client.clone());
+    (session.db, session.resp3, session.authenticated) = (request.db, request.resp3, true);
+    let mut out = Writer::new(request.resp3);
+    let argv: Vec<&[u8]> = argv.iter().map(|arg| &arg[..]).collect();
+    let position = cx.in_place_of(&mut session, |cx| {
+        call(cx, found, &argv, &mut out);
+        if cx.block.take().is_some() {
+            return None;
+        }
+        Some(settle(cx))
+    });
+    let Some(position) = position else { return false };
+    request.complete(out, position);
+    true
+}
+
+/// Serves clients whose commands needed more locks than the one that made their key ready had. Holds nothing at the start.
+pub(crate) fn serve_deferred(worker: &mut Worker, server: &Server) {
+    while let Some(Deferred { db, key }) = worker.scratch.deferred.pop() {
+        let argvs: Vec<Vec<Vec<u8>>> = {
+            let mut shard = server.keyspace.lock(shard_of(ds::hash::of(&key)));
+            let waiting = shard.queues.waiting(db, &key);
+            waiting.iter().filter_map(|waiter| request_of(waiter).argv_for(&key).map(<[_]>::to_vec)).collect()
+        };
+        let mut shards = Shards::from_slice(&[shard_of(ds::hash::of(&key))]);
+        for argv in &argvs {
+            if let Some(found) = table().find(&argv[0]) {
+                shards_of(found.row, argv, &mut shards);
+            }
+        }
+        in_order(&mut shards);
+        serve_under(worker, server, db, key, &shards);
+    }
+}
+
+fn serve_under(worker: &mut Worker, server: &Server, db: usize, key: Vec<u8>, shards: &[u16]) {
+    let Worker { index, slot, scratch } = worker;
+    let _batch = loop {
+        match server.keyspace.gate().enter(slot) {
+            Some(batch) => break batch,
+            None => std::thread::yield_now(),
+        }
+    };
+    let access = loop {
+        match server.keyspace.access(shards) {
+            Some(access) => break access,
+            None => std::thread::yield_now(),
+        }
+    };
+    let mut effects = Effects::default();
+    let client =
+        Arc::new(commands::client::Client::new(0, String::new(), String::new(), -1, Box::new(|| ())));
+    let mut session = Session::new(client);
+    session.db = db;
+    let mut cx = context(server, *index, &mut session, access, &mut effects, sys::os::unix_ms());
+    cx.effects.ready.push((db, key.clone()));
+    // A client that came to the queue meanwhile may need still other locks: it is left for the next round.
+    let mut later = Vec::new();
+    serve_ready(&mut cx, &mut later);
+    drop(cx);
+    scratch.dirty += effects.dirty;
+    server.persistence.dirty.fetch_add(std::mem::take(&mut scratch.dirty), Relaxed);
+    scratch.deferred.extend(later);
+}
+
+/// Ends a wait that nobody served. Answers the reply and its journal position; `None` if somebody is serving it just now:
+/// then the outcome is about to come.
+pub fn end_wait(server: &Server, session: &mut Session, end: End) -> Option<(Writer, u64)> {
+    let blocked = session.blocked.as_ref()?;
+    let request = request_of(&blocked.waiter);
+    if let Some(outcome) = request.take_outcome() {
+        leave(server, session);
+        return Some(outcome);
+    }
+    if !blocked.waiter.claim() {
+        return None;
+    }
+    let mut out = Writer::new(session.resp3);
+    match (end, blocked.on_timeout) {
+        (End::Timeout, TimeoutReply::Null) => out.null(),
+        (End::Timeout, TimeoutReply::NullArray) => out.null_array(),
+        (End::Timeout, TimeoutReply::Acknowledged) => {
+            out.int(server.replication.acknowledged(session.last_write) as i64);
+        }
+        (End::Unblocked, _) => out.error(&UNBLOCKED.0),
+        (End::Forced, _) => out.error(&FORCED.0),
+        (End::Gone, _) => {}
+    }
+    leave(server, session);
+    Some((out, 0))
+}
+
+const UNBLOCKED: CommandError = CommandError::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+const FORCED: CommandError = CommandError::fixed(
+    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+);
+
+/// The reply of whoever served the client, if somebody has.
+pub fn take_outcome(server: &Server, session: &mut Session) -> Option<(Writer, u64)> {
+    let outcome = request_of(&session.blocked.as_ref()?.waiter).take_outcome()?;
+    leave(server, session);
+    Some(outcome)
+}
+
+/// Takes the client out of all queues.
+fn leave(server: &Server, session: &mut Session) {
+    let Some(blocked) = session.blocked.take() else { return };
+    for key in &blocked.keys {
+        let mut shard = server.keyspace.lock(shard_of(ds::hash::of(key)));
+        shard.queues.remove(blocked.db, key, &blocked.waiter);
+    }
+    server.blocked_clients.fetch_sub(1, Relaxed);
+    session.publish();
+}

@@ -1,0 +1,160 @@
+//! Transactions: queueing, and EXEC.
+//!
+//! EXEC locks the shards of all queued commands and of all watched keys, looks at the marks under these locks, and runs
+//! the queue; its effects enter the journal once. If a queued command needs the gate, all of it runs behind the gate.
+
+use commands::cx::Cx;
+use commands::error::{CommandError, Result};
+use commands::row::{Plan, flag};
+use commands::server::Server;
+use commands::session::{Queued, Session, Transaction};
+use commands::table::Found;
+use keyspace::{Access, shard_of};
+use resp::writer::Writer;
+
+use crate::batch::Stop;
+use crate::run::{Shards, account, call, context, in_order, settle, shards_of, show_to_monitors};
+use crate::{Scratch, block, special};
+
+const WITHOUT_MULTI: CommandError = CommandError::fixed("ERR EXEC without MULTI");
+const ABORTED: CommandError =
+    CommandError::fixed("EXECABORT Transaction discarded because of previous errors.");
+const NOT_INSIDE: CommandError = CommandError::fixed("ERR Command not allowed inside a transaction");
+
+/// Whether a command runs at once although a transaction is being collected.
+pub fn runs_inside_multi(found: Found) -> bool {
+    let special = special();
+    [special.exec, special.discard, special.multi, special.watch, special.quit, special.reset]
+        .contains(&found.id)
+}
+
+/// Whether any queued command has to run alone.
+pub fn needs_gate(transaction: &Transaction) -> bool {
+    !transaction.dirty && transaction.queue.iter().any(|queued| queued.row.plan == Plan::Gate)
+}
+
+/// Whether any queued command writes.
+pub fn writes(transaction: &Transaction) -> bool {
+    transaction.queue.iter().any(|queued| queued.row.flags.has(flag::WRITE | flag::MAY_REPLICATE))
+}
+
+/// Queues a command.
+pub fn queue(session: &mut Session, found: Found, argv: &[&[u8]]) -> Result {
+    if found.row.flags.has(flag::NO_MULTI) {
+        return Err(NOT_INSIDE);
+    }
+    if let Some(transaction) = &mut session.transaction {
+        let argv: Vec<Vec<u8>> = argv.iter().map(|arg| arg.to_vec()).collect();
+        transaction.bytes += argv.iter().map(Vec::len).sum::<usize>();
+        transaction.queue.push(Queued { row: found.row, id: found.id, argv });
+    }
+    Ok(())
+}
+
+/// EXEC. [`Stop::Busy`] leaves everything as it was, to be tried again.
+pub(crate) fn exec(
+    server: &Server,
+    worker: usize,
+    scratch: &mut Scratch,
+    session: &mut Session,
+    found: Found,
+    now_ms: u64,
+    out: &mut Writer,
+) -> Result<Stop> {
+    let Some(transaction) = session.transaction.take() else { return Err(WITHOUT_MULTI) };
+    if transaction.dirty {
+        commands::transactions::unwatch_all(server, session);
+        session.publish();
+        return Err(ABORTED);
+    }
+    let alone = needs_gate(&transaction);
+    let mut effects = std::mem::take(&mut scratch.effects);
+    let access = match lock(server, session, &transaction, alone) {
+        Some(access) => access,
+        None => {
+            session.transaction = Some(transaction);
+            scratch.effects = effects;
+            return Ok(Stop::Busy);
+        }
+    };
+    let mut cx = context(server, worker, session, access, &mut effects, now_ms);
+    cx.may_block = false;
+    if watched_changed(&mut cx) {
+        out.null_array();
+    } else {
+        run_queue(&mut cx, &transaction, out, &mut scratch.clock_us);
+    }
+    drop_watches(&mut cx);
+    settle(&mut cx);
+    if !cx.effects.ready.is_empty() {
+        block::serve_ready(&mut cx, &mut scratch.deferred);
+    }
+    drop(cx);
+    scratch.dirty += effects.dirty;
+    effects.clear();
+    scratch.effects = effects;
+    account(server, worker, session, found, &[b"EXEC"], &mut scratch.clock_us);
+    session.publish();
+    Ok(Stop::Done)
+}
+
+/// Locks what the queue and the watches name.
+fn lock<'s>(
+    server: &'s Server,
+    session: &Session,
+    transaction: &Transaction,
+    alone: bool,
+) -> Option<Access<'s>> {
+    if alone {
+        return Some(server.keyspace.access_all());
+    }
+    let mut shards = Shards::new();
+    transaction.queue.iter().for_each(|queued| shards_of(queued.row, &queued.argv, &mut shards));
+    shards.extend(session.watched.iter().map(|(_, key)| shard_of(ds::hash::of(key))));
+    in_order(&mut shards);
+    server.keyspace.access(&shards)
+}
+
+fn run_queue(cx: &mut Cx<'_>, transaction: &Transaction, out: &mut Writer, clock_us: &mut u64) {
+    out.array(transaction.queue.len());
+    for queued in &transaction.queue {
+        let found = Found { row: queued.row, id: queued.id };
+        let argv: Vec<&[u8]> = queued.argv.iter().map(|arg| &arg[..]).collect();
+        if let Err(error) = crate::admit::admit(cx.server, cx.session, found) {
+            out.error(&error.0);
+            continue;
+        }
+        show_to_monitors(cx.server, cx.session, found, &argv);
+        cx.db = cx.session.db;
+        call(cx, found, &argv, out);
+        account(cx.server, cx.worker, cx.session, found, &argv, clock_us);
+    }
+}
+
+/// Whether a watched key was changed, or has expired since it was watched.
+fn watched_changed(cx: &mut Cx<'_>) -> bool {
+    if cx.session.watch_mark.is_touched() {
+        return true;
+    }
+    let watched = cx.session.watched.clone();
+    watched.into_iter().any(|(db, key)| {
+        let hash = ds::hash::of(&key);
+        let now_ms = cx.now_ms;
+        let expired = cx
+            .access
+            .shard(shard_of(hash))
+            .find(db, hash, &key)
+            .is_some_and(|entry| entry.expire_ms().is_some_and(|at| now_ms > at));
+        expired && !cx.session.watched_expired.contains(&(db, key))
+    })
+}
+
+/// Takes the client's watches off; their shards are held.
+fn drop_watches(cx: &mut Cx<'_>) {
+    for (db, key) in std::mem::take(&mut cx.session.watched) {
+        let mark = cx.session.watch_mark.clone();
+        cx.access.shard(shard_of(ds::hash::of(&key))).watches.remove(db, &key, &mark);
+    }
+    cx.session.watched_expired.clear();
+    cx.session.watch_mark = Default::default();
+}

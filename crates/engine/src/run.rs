@@ -1,0 +1,182 @@
+//! Running one command: lock what its plan names, call the handler, settle the effects.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use commands::cx::Cx;
+use commands::effects::Effects;
+use commands::error::CommandError;
+use commands::keys::keys_of;
+use commands::row::flag;
+use commands::server::Server;
+use commands::session::Session;
+use commands::stats::{Counter, bump};
+use commands::table::{CommandRow, Found};
+use config::{Directive, Events};
+use keyspace::{Access, shard_of};
+use resp::writer::Writer;
+use smallvec::SmallVec;
+
+/// The shards of some keys, ascending, each once.
+pub type Shards = SmallVec<[u16; 4]>;
+
+/// Adds the shards of a command's keys. Arguments that fit no key spec name no keys: the handler answers with the error.
+pub fn shards_of<A: AsRef<[u8]>>(row: &CommandRow, argv: &[A], into: &mut Shards) {
+    if let Ok(keys) = keys_of(row, argv) {
+        for key in keys.iter() {
+            into.push(shard_of(ds::hash::of(argv[key.index as usize].as_ref())));
+        }
+    }
+}
+
+/// Makes a list of shards fit for [`keyspace::Keyspace::access`].
+pub fn in_order(shards: &mut Shards) {
+    if shards.len() > 1 {
+        shards.sort_unstable();
+        shards.dedup();
+    }
+}
+
+/// Calls a command's handler and writes its reply or its error; collects what the journal will get. The locks are held.
+/// Answers whether it succeeded.
+pub fn call(cx: &mut Cx<'_>, found: Found, argv: &[&[u8]], out: &mut Writer) -> bool {
+    let before = (out.len(), cx.effects.dirty, cx.db);
+    cx.effects.explicit = false;
+    let result = match found.row.run {
+        Some(handler) => handler(cx, argv, out),
+        None => Err(commands::error::wrong_arity(found.row.name)),
+    };
+    if let Err(error) = &result {
+        out.truncate(before.0);
+        fail(cx.server, cx.stats, found, error);
+        out.error(&error.0);
+    }
+    let changed = cx.effects.dirty > before.1;
+    if changed && !cx.effects.explicit && cx.server.journal.is_recording() {
+        cx.effects.unit.push(before.2, argv);
+    }
+    result.is_ok()
+}
+
+fn fail(server: &Server, stats: &commands::stats::WorkerStats, found: Found, error: &CommandError) {
+    stats.add(Counter::ErrorReplies, 1);
+    bump(&stats.rows[usize::from(found.id)].failed, 1);
+    server.errors.count(error.code());
+}
+
+/// Settles what the commands of a unit did, while the locks are still held: the journal, keyspace events. Answers the
+/// journal position that replies depend on.
+pub fn settle(cx: &mut Cx<'_>) -> u64 {
+    let Effects { unit, events, .. } = &mut *cx.effects;
+    let mut position = cx.session.last_write;
+    if !unit.is_empty() {
+        // The primary's own bytes are relayed as they came.
+        if !cx.session.is_primary_link {
+            position = cx.server.journal.append(unit);
+            cx.session.last_write = position;
+        }
+        unit.clear();
+    }
+    if !events.is_empty() {
+        let events = std::mem::take(events);
+        publish_events(cx.server, &events);
+    }
+    position
+}
+
+fn publish_events(server: &Server, events: &[(Events, &'static str, usize, Vec<u8>)]) {
+    let wanted = server.events();
+    for (class, event, db, key) in events {
+        if !wanted.has(class.0) {
+            continue;
+        }
+        let publish = |channel: &[u8], message: &[u8]| {
+            server
+                .channels
+                .publish(false, channel, message, |client, bytes| over_limit(server, client, bytes));
+        };
+        if wanted.has(Events::KEYSPACE) {
+            publish(&[format!("__keyspace@{db}__:").as_bytes(), key].concat(), event.as_bytes());
+        }
+        if wanted.has(Events::KEYEVENT) {
+            publish(format!("__keyevent@{db}__:{event}").as_bytes(), key);
+        }
+    }
+}
+
+/// Drops a subscriber whose messages pile up beyond its hard limit.
+pub fn over_limit(server: &Server, client: &commands::client::Client, bytes: usize) {
+    if bytes > 32 << 10 {
+        let limit = server.config.output_limits().pubsub.hard_bytes;
+        if limit > 0 && bytes as u64 > limit {
+            client.kill();
+        }
+    }
+}
+
+/// A handler's surroundings.
+pub fn context<'a>(
+    server: &'a Server,
+    worker: usize,
+    session: &'a mut Session,
+    access: Access<'a>,
+    effects: &'a mut Effects,
+    now_ms: u64,
+) -> Cx<'a> {
+    Cx {
+        db: session.db,
+        server,
+        session,
+        access,
+        effects,
+        stats: &server.workers[worker],
+        worker,
+        now_ms,
+        may_block: true,
+        block: None,
+        hash_memo: (0, 0, 0),
+    }
+}
+
+/// Counts a call and notes it in the slow log if it was slow; `clock_us` is when the command before ended, and moves on.
+pub fn account(
+    server: &Server,
+    worker: usize,
+    session: &Session,
+    found: Found,
+    argv: &[&[u8]],
+    clock_us: &mut u64,
+) {
+    let now_us = sys::os::monotonic_us();
+    let usec = now_us.saturating_sub(*clock_us);
+    *clock_us = now_us;
+    let stats = &server.workers[worker];
+    stats.add(Counter::Commands, 1);
+    let row = &stats.rows[usize::from(found.id)];
+    bump(&row.calls, 1);
+    bump(&row.usec, usec);
+    let threshold = server.config.int(Directive::SlowlogLogSlowerThan);
+    if threshold >= 0 && usec as i64 >= threshold && !found.row.flags.has(flag::SKIP_COMMANDLOG) {
+        let most = server.config.int(Directive::SlowlogMaxLen).max(0) as usize;
+        let name = session.client.details().name.clone();
+        server.slow_log.push(usec, argv, &session.client.address, &name, most);
+    }
+}
+
+/// Shows a command to those who MONITOR.
+pub fn show_to_monitors(server: &Server, session: &Session, found: Found, argv: &[&[u8]]) {
+    if server.monitor_count.load(Relaxed) == 0 || found.row.flags.has(flag::SKIP_MONITOR | flag::ADMIN) {
+        return;
+    }
+    let now_us = sys::os::unix_us();
+    let address = &session.client.address;
+    let mut line =
+        format!("+{}.{:06} [{} {address}]", now_us / 1_000_000, now_us % 1_000_000, session.db).into_bytes();
+    for arg in argv {
+        line.push(b' ');
+        commands::server::quote_into(arg, &mut line);
+    }
+    line.extend_from_slice(b"\r\n");
+    let line = std::sync::Arc::new(line);
+    let monitors = server.monitors.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    monitors.iter().for_each(|client| drop(client.deliver(resp::writer::Chunk::Shared(line.clone()))));
+}
