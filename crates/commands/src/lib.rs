@@ -41,3 +41,19 @@ pub(crate) fn reply_help(lines: &[&str], out: &mut resp::writer::Writer) {
     out.array(lines.len());
     lines.iter().for_each(|line| out.simple(line));
 }
+
+/// Ends what a connection has beyond itself: subscriptions, watches, MONITOR.
+pub fn end_session(server: &server::Server, session: &mut session::Session) {
+    pubsub::drop_all(server, session);
+    transactions::unwatch_all(server, session);
+    stop_monitoring(server, session);
+}
+
+/// Takes a connection off MONITOR.
+pub(crate) fn stop_monitoring(server: &server::Server, session: &mut session::Session) {
+    if std::mem::take(&mut session.monitor) {
+        let mut monitors = server.monitors.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        monitors.retain(|client| client.id != session.client.id);
+        server.monitor_count.store(monitors.len() as u64, std::sync::atomic::Ordering::Relaxed);
+    }
+}

@@ -54,7 +54,6 @@ struct Special {
     watch: u16,
     quit: u16,
     reset: u16,
-    unwatch: u16,
 }
 
 fn special() -> &'static Special {
@@ -67,6 +66,5 @@ fn special() -> &'static Special {
         watch: id("watch"),
         quit: id("quit"),
         reset: id("reset"),
-        unwatch: id("unwatch"),
     })
 }

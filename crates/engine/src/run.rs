@@ -178,5 +178,7 @@ pub fn show_to_monitors(server: &Server, session: &Session, found: Found, argv: 
     line.extend_from_slice(b"\r\n");
     let line = std::sync::Arc::new(line);
     let monitors = server.monitors.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    monitors.iter().for_each(|client| drop(client.deliver(resp::writer::Chunk::Shared(line.clone()))));
+    for client in monitors.iter() {
+        client.deliver(resp::writer::Chunk::Shared(line.clone()));
+    }
 }

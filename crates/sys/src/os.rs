@@ -78,6 +78,62 @@ pub fn uname() -> (String, String, String) {
     (text(&names.sysname), text(&names.release), text(&names.machine))
 }
 
+/// A time of day where this machine is.
+#[derive(Clone, Copy, Debug)]
+pub struct LocalTime {
+    pub year: i32,
+    /// 0 is January.
+    pub month: u32,
+    pub day: u32,
+    pub hour: u32,
+    pub minute: u32,
+    pub second: u32,
+}
+
+/// The local time of `unix_s`.
+pub fn local_time(unix_s: u64) -> LocalTime {
+    let seconds = unix_s as libc::time_t;
+    // SAFETY: an all-zero tm is valid, and localtime_r fills it in; both pointers are valid.
+    let tm = unsafe {
+        let mut tm: libc::tm = std::mem::zeroed();
+        libc::localtime_r(&raw const seconds, &raw mut tm);
+        tm
+    };
+    LocalTime {
+        year: tm.tm_year + 1900,
+        month: tm.tm_mon as u32,
+        day: tm.tm_mday as u32,
+        hour: tm.tm_hour as u32,
+        minute: tm.tm_min as u32,
+        second: tm.tm_sec as u32,
+    }
+}
+
+/// Sets the mask of permissions of new files; answers the old one.
+pub fn umask(mask: u32) -> u32 {
+    // SAFETY: umask has no preconditions.
+    unsafe { libc::umask(mask) }
+}
+
+/// Leaves the terminal and the session (`daemonize yes`): the parent ends here. To be called before any thread starts.
+pub fn daemonize() -> io::Result<()> {
+    // SAFETY: there is one thread, so the child inherits a consistent process.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            // SAFETY: setsid has no preconditions.
+            unsafe { libc::setsid() };
+            let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+            for fd in 0..3 {
+                // SAFETY: both descriptors are open.
+                unsafe { libc::dup2(null.as_raw_fd(), fd) };
+            }
+            Ok(())
+        }
+        _ => std::process::exit(0),
+    }
+}
+
 /// Raises the limit of open files to `wanted` as far as the system allows; answers the limit in force.
 pub fn raise_open_files(wanted: u64) -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

@@ -1,0 +1,446 @@
+//! One client's connection: a task on one worker.
+//!
+//! The task always waits for everything at once: bytes to read, room to write, a wake-up (messages, being killed, being
+//! served), a deadline. Output that cannot leave never stops reading. Replies leave in order, up to the journal's
+//! released position.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use bytes::BufMut;
+use commands::client::Client;
+use commands::server::Server;
+use commands::session::{Session, Takeover};
+use commands::stats::{Counter, bump};
+use config::Directive;
+use engine::Worker;
+use engine::batch::{self, Stop};
+use engine::block::{self, End};
+use resp::request::{Decoder, Limits};
+use resp::writer::{Chunk, Writer};
+use tokio::io::AsyncReadExt;
+use tokio::sync::Notify;
+
+use crate::stream::Stream;
+
+/// Requests that are parsed ahead before the client is known.
+const UNAUTHENTICATED_REQUESTS: usize = 1;
+/// Bytes of unread replies at which a client that never authenticated is dropped.
+const UNAUTHENTICATED_OUTPUT: usize = 1024;
+/// Largest query buffer before authentication.
+const UNAUTHENTICATED_INPUT: usize = 1 << 20;
+/// Pieces of one vectored write.
+const MOST_SLICES: usize = 64;
+
+/// What a connection is made of.
+pub struct Connection {
+    pub stream: Stream,
+    pub session: Session,
+    pub notify: Arc<Notify>,
+    server: &'static Server,
+    worker: Rc<RefCell<Worker>>,
+    worker_index: usize,
+    decoder: Decoder,
+    out: Writer,
+    /// Output that may leave.
+    pending: VecDeque<Chunk>,
+    pending_bytes: usize,
+    written_of_first: usize,
+    /// Output that waits for the journal, with its positions.
+    held: VecDeque<(Vec<Chunk>, u64)>,
+    /// Whether the buffers were given back until the next byte comes.
+    resting: bool,
+    /// Close once everything has left.
+    closing: bool,
+    /// Unix ms since when the soft limit is exceeded.
+    soft_since_ms: Option<u64>,
+}
+
+/// Why a connection's task is over.
+pub enum Over {
+    Closed,
+    /// The connection becomes a replica's link.
+    Replica {
+        psync: bool,
+        from: Option<u64>,
+    },
+}
+
+enum Event {
+    Read(io::Result<usize>),
+    Readable,
+    Writable,
+    Notified,
+    Deadline,
+}
+
+impl Connection {
+    /// A connection that has just been accepted.
+    pub fn new(
+        stream: Stream,
+        session: Session,
+        notify: Arc<Notify>,
+        server: &'static Server,
+        worker: Rc<RefCell<Worker>>,
+    ) -> Connection {
+        let worker_index = worker.borrow().index;
+        Connection {
+            stream,
+            session,
+            notify,
+            server,
+            worker,
+            worker_index,
+            decoder: Decoder::default(),
+            out: Writer::default(),
+            pending: VecDeque::new(),
+            pending_bytes: 0,
+            written_of_first: 0,
+            held: VecDeque::new(),
+            resting: false,
+            closing: false,
+            soft_since_ms: None,
+        }
+    }
+
+    fn count(&self, counter: Counter, by: u64) {
+        self.server.workers[self.worker_index].add(counter, by);
+    }
+
+    fn client(&self) -> &Client {
+        &self.session.client
+    }
+
+    /// Serves the connection to its end.
+    pub async fn serve(&mut self) -> Over {
+        let over = loop {
+            match self.turn().await {
+                Ok(None) => {}
+                Ok(Some(over)) => break over,
+                Err(_) => break Over::Closed,
+            }
+        };
+        if self.session.blocked.is_some() {
+            while block::end_wait(self.server, &mut self.session, End::Gone).is_none()
+                && self.session.blocked.is_some()
+            {
+                tokio::task::yield_now().await;
+            }
+        }
+        over
+    }
+
+    /// Runs what is there, sends what may leave, then waits for the next event.
+    async fn turn(&mut self) -> io::Result<Option<Over>> {
+        let wait = self.run_requests();
+        self.collect_messages();
+        self.release_held();
+        self.write_pending()?;
+        if self.client().is_killed() || self.over_output_limit() {
+            return Ok(Some(Over::Closed));
+        }
+        if self.pending.is_empty() && self.held.is_empty() {
+            match self.session.takeover.take() {
+                Some(Takeover::Replica { psync, from }) => return Ok(Some(Over::Replica { psync, from })),
+                Some(Takeover::Close) => return Ok(Some(Over::Closed)),
+                None if self.closing => return Ok(Some(Over::Closed)),
+                None => {}
+            }
+        }
+        match wait {
+            Wait::Again => tokio::task::yield_now().await,
+            Wait::Later => tokio::time::sleep(Duration::from_micros(500)).await,
+            Wait::Event => self.wait().await?,
+        }
+        Ok(None)
+    }
+
+    /// Parses and runs requests unless the client is blocked.
+    fn run_requests(&mut self) -> Wait {
+        self.check_blocked();
+        if self.closing || self.session.takeover.is_some() {
+            return Wait::Event;
+        }
+        let parse_error = self.parse().err();
+        if self.session.blocked.is_some() {
+            return Wait::Event;
+        }
+        let mut wait = Wait::Event;
+        if !self.decoder.is_empty() {
+            let report = {
+                let mut worker = self.worker.borrow_mut();
+                batch::run(&mut worker, self.server, &mut self.session, &self.decoder, &mut self.out)
+            };
+            // A full batch may have left complete requests in the buffer.
+            let more = report.done < self.decoder.len() || self.decoder.len() >= self.batch_limit();
+            self.decoder.finish(report.done);
+            self.queue_output();
+            wait = match report.stop {
+                Stop::Busy => Wait::Later,
+                Stop::Done if more => Wait::Again,
+                Stop::Done | Stop::Blocked | Stop::Leave => Wait::Event,
+            };
+        }
+        if let (Some(error), true) = (parse_error, self.decoder.is_empty()) {
+            self.out.error(format!("ERR {}", error.0).as_bytes());
+            self.queue_output();
+            self.closing = true;
+        }
+        wait
+    }
+
+    /// Before the client is known, each request may change what the next one is allowed.
+    fn batch_limit(&self) -> usize {
+        if self.session.authenticated { batch::MOST_REQUESTS } else { UNAUTHENTICATED_REQUESTS }
+    }
+
+    fn parse(&mut self) -> Result<(), resp::request::ProtocolError> {
+        let authenticated = self.session.authenticated;
+        let limits = Limits {
+            bulk_bytes: self.server.config.int(Directive::ProtoMaxBulkLen),
+            authenticated,
+            requests: self.batch_limit(),
+        };
+        self.decoder.parse(&limits)
+    }
+
+    /// Looks whether a blocked client was served, unblocked or has waited long enough.
+    fn check_blocked(&mut self) {
+        let Some(blocked) = &self.session.blocked else { return };
+        let due = blocked.deadline_us.is_some_and(|at| sys::os::monotonic_us() >= at);
+        let outcome = match self.client().unblock.swap(0, Relaxed) {
+            1 => block::end_wait(self.server, &mut self.session, End::Timeout),
+            2 => block::end_wait(self.server, &mut self.session, End::Unblocked),
+            3 => block::end_wait(self.server, &mut self.session, End::Forced),
+            _ if due => block::end_wait(self.server, &mut self.session, End::Timeout),
+            _ => block::take_outcome(self.server, &mut self.session),
+        };
+        if let Some((mut reply, position)) = outcome {
+            self.session.last_write = self.session.last_write.max(position);
+            self.out.append(&mut reply);
+            self.queue_output();
+        }
+    }
+
+    /// Moves the writer's content to where it may leave from.
+    fn queue_output(&mut self) {
+        if self.out.is_empty() {
+            return;
+        }
+        let position = self.session.last_write;
+        if self.held.is_empty() && position <= self.server.journal.released() {
+            // The common case: one buffer, one write, nothing queued.
+            if self.pending.is_empty()
+                && let Some(bytes) = self.out.single()
+                && let Ok(written) = self.stream.try_write(bytes)
+            {
+                let all = written == bytes.len();
+                self.note_written(written);
+                if all {
+                    self.out.clear();
+                    return;
+                }
+                self.written_of_first = written;
+            }
+            let chunks = self.out.take();
+            self.pending_bytes += chunks.iter().map(|chunk| chunk.as_slice().len()).sum::<usize>();
+            self.pending.extend(chunks);
+            return;
+        }
+        self.held.push_back((self.out.take(), position));
+        let notify = self.notify.clone();
+        self.server.journal.on_release(Arc::new(move || notify.notify_one()));
+    }
+
+    fn release_held(&mut self) {
+        let released = self.server.journal.released();
+        while self.held.front().is_some_and(|(_, position)| *position <= released) {
+            if let Some((chunks, _)) = self.held.pop_front() {
+                self.pending_bytes += chunks.iter().map(|chunk| chunk.as_slice().len()).sum::<usize>();
+                self.pending.extend(chunks);
+            }
+        }
+    }
+
+    fn collect_messages(&mut self) {
+        if self.client().has_mail() {
+            let chunks = self.session.client.collect();
+            self.pending_bytes += chunks.iter().map(|chunk| chunk.as_slice().len()).sum::<usize>();
+            self.pending.extend(chunks);
+        }
+    }
+
+    fn note_written(&self, bytes: usize) {
+        self.count(Counter::NetOutput, bytes as u64);
+        self.count(Counter::Writes, 1);
+        bump(&self.client().net_output, bytes as u64);
+    }
+
+    /// Writes as much as the socket takes.
+    fn write_pending(&mut self) -> io::Result<()> {
+        while !self.pending.is_empty() {
+            let mut slices: Vec<IoSlice<'_>> =
+                self.pending.iter().take(MOST_SLICES).map(|chunk| IoSlice::new(chunk.as_slice())).collect();
+            slices[0].advance(self.written_of_first);
+            match self.stream.try_write_vectored(&slices) {
+                Ok(written) => {
+                    self.note_written(written);
+                    self.drop_written(written);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        self.client().output_bytes.store(self.pending_bytes as u64, Relaxed);
+        Ok(())
+    }
+
+    fn drop_written(&mut self, written: usize) {
+        let mut left = self.written_of_first + written;
+        while let Some(first) = self.pending.front() {
+            let len = first.as_slice().len();
+            if left < len {
+                break;
+            }
+            left -= len;
+            self.pending_bytes -= len;
+            self.pending.pop_front();
+        }
+        self.written_of_first = left;
+    }
+
+    /// Whether the client reads too slowly for what it asks.
+    fn over_output_limit(&mut self) -> bool {
+        let bytes = self.pending_bytes as u64;
+        if bytes <= UNAUTHENTICATED_OUTPUT as u64 {
+            self.soft_since_ms = None;
+            return false;
+        }
+        if !self.session.authenticated && !self.session.was_authenticated {
+            return true;
+        }
+        let limits = self.server.config.output_limits();
+        let limit = match self.session.kind {
+            commands::client::ClientType::PubSub => limits.pubsub,
+            commands::client::ClientType::Replica => limits.replica,
+            _ => limits.normal,
+        };
+        let now_ms = sys::os::unix_ms();
+        let soft = limit.soft_bytes > 0 && bytes > limit.soft_bytes;
+        let since = if soft { *self.soft_since_ms.get_or_insert(now_ms) } else { now_ms };
+        if !soft {
+            self.soft_since_ms = None;
+        }
+        let over = (limit.hard_bytes > 0 && bytes > limit.hard_bytes)
+            || (soft && now_ms.saturating_sub(since) > limit.soft_seconds as u64 * 1000);
+        if over {
+            self.count(Counter::OutputLimitDisconnects, 1);
+            crate::log::warning(&format!(
+                "Client id={} addr={} closed ASAP for overcoming of output buffer limits.",
+                self.client().id,
+                self.client().address
+            ));
+        }
+        over
+    }
+
+    /// Whether more input may be taken in now.
+    fn may_read(&self) -> bool {
+        !self.closing
+            && self.decoder.read_limit() > 0
+            && (self.session.blocked.is_none() || self.decoder.len() < batch::MOST_REQUESTS)
+    }
+
+    async fn wait(&mut self) -> io::Result<()> {
+        if self.decoder.is_idle() && self.out.is_empty() {
+            let idle = sys::os::unix_ms().saturating_sub(self.client().active_ms.load(Relaxed));
+            if idle > 1000 {
+                self.decoder.rest();
+                self.out = Writer::new(self.session.resp3);
+                self.resting = true;
+            }
+        }
+        let may_read = self.may_read();
+        let may_write = !self.pending.is_empty();
+        let deadline = self.session.blocked.as_ref().and_then(|blocked| blocked.deadline_us);
+        let event = {
+            let limit = self.decoder.read_limit();
+            let (mut read, write) = self.stream.split();
+            let resting = self.resting;
+            let sleep = async {
+                match deadline {
+                    Some(at) => {
+                        let left = at.saturating_sub(sys::os::monotonic_us());
+                        tokio::time::sleep(Duration::from_micros(left)).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            if resting {
+                tokio::select! {
+                    biased;
+                    _ = self.notify.notified() => Event::Notified,
+                    result = read.readable(), if may_read => { result?; Event::Readable }
+                    result = write.writable(), if may_write => { result?; Event::Writable }
+                    () = sleep => Event::Deadline,
+                }
+            } else {
+                let mut buffer = self.decoder.read_buffer().limit(limit);
+                tokio::select! {
+                    biased;
+                    result = read.read_buf(&mut buffer), if may_read => Event::Read(result),
+                    _ = self.notify.notified() => Event::Notified,
+                    result = write.writable(), if may_write => { result?; Event::Writable }
+                    () = sleep => Event::Deadline,
+                }
+            }
+        };
+        match event {
+            Event::Read(result) => self.note_read(result?),
+            Event::Readable => {
+                self.resting = false;
+                Ok(())
+            }
+            Event::Writable | Event::Notified | Event::Deadline => Ok(()),
+        }
+    }
+
+    fn note_read(&mut self, bytes: usize) -> io::Result<()> {
+        if bytes == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.count(Counter::NetInput, bytes as u64);
+        self.count(Counter::Reads, 1);
+        bump(&self.client().net_input, bytes as u64);
+        let held = self.decoder.pending_bytes();
+        self.client().query_bytes.store(held as u64, Relaxed);
+        let limit = match self.session.authenticated {
+            true => self.server.config.int(Directive::ClientQueryBufferLimit).max(0) as usize,
+            false => UNAUTHENTICATED_INPUT,
+        };
+        if held > limit {
+            self.count(Counter::QueryLimitDisconnects, 1);
+            crate::log::warning(&format!(
+                "Closing client that reached max query buffer length: id={} addr={}",
+                self.client().id,
+                self.client().address
+            ));
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        Ok(())
+    }
+}
+
+/// What a turn ends with.
+enum Wait {
+    /// There is more to run.
+    Again,
+    /// Something is held by others.
+    Later,
+    Event,
+}

@@ -1,0 +1,148 @@
+//! Accepting connections and handing them to the worker that has the fewest.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use commands::server::Server;
+use config::Directive;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::worker::{Accepted, Handle};
+
+/// The sockets that the server listens on.
+pub struct Listeners {
+    pub tcp: Vec<TcpListener>,
+    pub unix: Option<UnixListener>,
+}
+
+/// Binds everything that the configuration names. The error is the line for the log.
+pub fn bind(server: &Server) -> Result<Listeners, String> {
+    let port = server.config.int(Directive::Port) as u16;
+    let backlog = server.config.int(Directive::TcpBacklog) as i32;
+    let mut tcp = Vec::new();
+    if port > 0 || server.config.is_given(Directive::Port) {
+        tcp = bind_tcp(&server.config.bind_addresses(), port, backlog)?;
+    }
+    let path = server.config.text(Directive::Unixsocket);
+    let unix = match path.is_empty() {
+        true => None,
+        false => Some(bind_unix(&path, server).map_err(|error| {
+            format!("Failed opening Unix socket: bind: {}", config::load::system_words(&error))
+        })?),
+    };
+    Ok(Listeners { tcp, unix })
+}
+
+/// Binds the addresses; those with a leading `-` may be missing.
+fn bind_tcp(addresses: &[String], port: u16, backlog: i32) -> Result<Vec<TcpListener>, String> {
+    if port == 0 {
+        return Ok(Vec::new());
+    }
+    let mut bound = Vec::new();
+    for given in addresses {
+        let (optional, name) = match given.strip_prefix('-') {
+            Some(name) => (true, name),
+            None => (false, given.as_str()),
+        };
+        let name = match name {
+            "*" => "0.0.0.0",
+            "::*" => "::",
+            name => name,
+        };
+        let result = (name, port).to_socket_addrs().and_then(|mut found| {
+            let address = found.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
+            bind_one(address, backlog)
+        });
+        match result {
+            Ok(listener) => bound.push(listener),
+            Err(error) if optional && error.kind() != io::ErrorKind::AddrInUse => {}
+            Err(error) => {
+                return Err(format!(
+                    "Warning: Could not create server TCP listening socket {name}:{port}: bind: {}",
+                    config::load::system_words(&error)
+                ));
+            }
+        }
+    }
+    Ok(bound)
+}
+
+fn bind_one(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+/// The socket gets its permissions before anybody can connect: it is bound under a mask that lets nobody in.
+fn bind_unix(path: &str, server: &Server) -> io::Result<UnixListener> {
+    let _ = std::fs::remove_file(path);
+    let mode = server.config.int(Directive::Unixsocketperm) as u32;
+    let before = if mode == 0 { None } else { Some(sys::os::umask(0o777)) };
+    let listener = UnixListener::bind(path);
+    if let Some(mask) = before {
+        sys::os::umask(mask);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    }
+    let listener = listener?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Accepts on all listeners for ever.
+pub fn accept_all(listeners: Listeners, workers: Arc<Vec<Handle>>) -> io::Result<()> {
+    for listener in listeners.tcp {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let workers = workers.clone();
+        tokio::task::spawn_local(async move {
+            loop {
+                match listener.accept().await.and_then(|(socket, _)| socket.into_std()) {
+                    Ok(socket) => hand_over(&workers, Accepted::Tcp(socket)),
+                    Err(error) => pause(&error).await,
+                }
+            }
+        });
+    }
+    if let Some(listener) = listeners.unix {
+        let listener = tokio::net::UnixListener::from_std(listener)?;
+        tokio::task::spawn_local(async move {
+            loop {
+                match listener.accept().await.and_then(|(socket, _)| socket.into_std()) {
+                    Ok(socket) => hand_over(&workers, Accepted::Unix(socket)),
+                    Err(error) => pause(&error).await,
+                }
+            }
+        });
+    }
+    Ok(())
+}
+
+/// A connection that failed before it was accepted is the client's affair; without descriptors, wait a little.
+async fn pause(error: &io::Error) {
+    // EMFILE and ENFILE.
+    if matches!(error.raw_os_error(), Some(23 | 24)) {
+        crate::log::warning(&format!(
+            "Accepting client connection: accept: {}",
+            config::load::system_words(error)
+        ));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn hand_over(workers: &[Handle], accepted: Accepted) {
+    let fewest = workers.iter().min_by_key(|worker| worker.connections.load(Relaxed));
+    if let Some(worker) = fewest {
+        // A worker ends only with the process.
+        let _ = worker.sockets.send(accepted);
+    }
+}

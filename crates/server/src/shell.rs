@@ -1,0 +1,66 @@
+//! What the engine asks of the program around it.
+
+use std::any::Any;
+use std::sync::mpsc as std_mpsc;
+
+use commands::server::{LogLevel, Shell, ShutdownMode};
+use config::Directive;
+use tokio::sync::mpsc;
+
+/// Work for the main task.
+pub enum Order {
+    Save,
+    Replicate(Option<(String, u16)>),
+    Shutdown(ShutdownMode),
+    Reconfigure(Directive),
+}
+
+/// See the module's text.
+pub struct Program {
+    orders: mpsc::UnboundedSender<Order>,
+    garbage: std_mpsc::Sender<Box<dyn Any + Send>>,
+}
+
+impl Program {
+    /// The program's side of the engine, and where its orders arrive.
+    pub fn new() -> std::io::Result<(Program, mpsc::UnboundedReceiver<Order>)> {
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let (garbage, heap) = std_mpsc::channel::<Box<dyn Any + Send>>();
+        std::thread::Builder::new()
+            .name("lazy free".into())
+            .spawn(move || heap.into_iter().for_each(drop))?;
+        Ok((Program { orders, garbage }, inbox))
+    }
+
+    fn order(&self, order: Order) {
+        // The main task ends only with the process.
+        let _ = self.orders.send(order);
+    }
+}
+
+impl Shell for Program {
+    fn background_save(&self) {
+        self.order(Order::Save);
+    }
+
+    fn free_later(&self, garbage: Box<dyn Any + Send>) {
+        let _ = self.garbage.send(garbage);
+    }
+
+    fn replicate(&self, primary: Option<(String, u16)>) {
+        self.order(Order::Replicate(primary));
+    }
+
+    fn shutdown(&self, how: ShutdownMode) {
+        self.order(Order::Shutdown(how));
+    }
+
+    fn reconfigure(&self, directive: Directive) -> Result<(), String> {
+        self.order(Order::Reconfigure(directive));
+        Ok(())
+    }
+
+    fn log(&self, level: LogLevel, text: &str) {
+        crate::log::log(level, text);
+    }
+}

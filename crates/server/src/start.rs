@@ -1,0 +1,182 @@
+//! From the command line to a serving process.
+
+use std::io::Read;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use commands::server::Server;
+use config::{Command, Directive, Environment, Files, Run, Store};
+use tokio::sync::mpsc;
+
+use crate::shell::{Order, Program};
+use crate::{listen, log, worker};
+
+/// The version of Redis whose behaviour clients may expect, and our own.
+pub const REDIS_VERSION: &str = "8.6.3";
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let args: Vec<Vec<u8>> =
+        std::env::args_os().skip(1).map(std::os::unix::ffi::OsStringExt::into_vec).collect();
+    match config::argv::parse(&args) {
+        Command::Version => {
+            println!(
+                "Redis server v={REDIS_VERSION} sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=russet-{}",
+                env!("CARGO_PKG_VERSION")
+            );
+            ExitCode::SUCCESS
+        }
+        Command::Help => {
+            eprint!("{}", config::argv::help("russet-server"));
+            ExitCode::FAILURE
+        }
+        Command::TestMemory(_) | Command::CheckSystem => {
+            eprintln!("This check is not available in russet-server.");
+            ExitCode::FAILURE
+        }
+        Command::Run(run) => serve(&run),
+    }
+}
+
+/// The file system, for the configuration's grammar.
+struct Disk;
+
+impl Files for Disk {
+    fn read(&mut self, path: &[u8]) -> std::io::Result<Vec<u8>> {
+        std::fs::read(path_of(path))
+    }
+
+    fn glob(&mut self, pattern: &[u8]) -> Vec<Vec<u8>> {
+        let pattern = String::from_utf8_lossy(pattern).into_owned();
+        let (folder, name) = pattern.rsplit_once('/').unwrap_or((".", &pattern));
+        let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+        let mut found: Vec<Vec<u8>> = entries
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|file| ds::glob::glob_match(name.as_bytes(), file.as_bytes(), false))
+            .map(|file| {
+                if pattern.contains('/') {
+                    format!("{folder}/{file}").into_bytes()
+                } else {
+                    file.into_bytes()
+                }
+            })
+            .collect();
+        found.sort();
+        found
+    }
+
+    fn change_dir(&mut self, path: &[u8]) -> std::io::Result<Vec<u8>> {
+        std::env::set_current_dir(path_of(path))?;
+        Ok(std::env::current_dir()?.to_string_lossy().into_owned().into_bytes())
+    }
+}
+
+fn path_of(path: &[u8]) -> std::path::PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    std::ffi::OsStr::from_bytes(path).into()
+}
+
+fn configuration(run: &Run) -> Result<Arc<Store>, config::Fatal> {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let dir = std::env::current_dir()
+        .map_or_else(|_| b".".to_vec(), |dir| dir.to_string_lossy().into_owned().into_bytes());
+    let store = Arc::new(Store::new(&Environment { cores, dir }));
+    let mut stdin = Vec::new();
+    if run.stdin {
+        // What cannot be read is not there.
+        let _ = std::io::stdin().read_to_end(&mut stdin);
+    }
+    config::load(&store, run, &stdin, &mut Disk)?;
+    Ok(store)
+}
+
+fn serve(run: &Run) -> ExitCode {
+    let file =
+        run.file.as_ref().map(|path| std::path::absolute(path_of(path)).unwrap_or_else(|_| path_of(path)));
+    let store = match configuration(run) {
+        Ok(store) => store,
+        Err(error @ config::Fatal::Line { .. }) => {
+            eprint!("{error}");
+            return ExitCode::FAILURE;
+        }
+        Err(error) => {
+            log::warning(&error.to_string());
+            return ExitCode::FAILURE;
+        }
+    };
+    log::configure(&store.text(Directive::Logfile), store.choice(Directive::Loglevel));
+    if store.flag(Directive::Daemonize) && sys::os::daemonize().is_err() {
+        return ExitCode::FAILURE;
+    }
+    if store.flag(Directive::DisableThp) {
+        // A refusal only costs memory.
+        let _ = sys::os::disable_huge_pages();
+    }
+    let threads = store.int(Directive::IoThreads).max(1) as usize;
+    let rows = commands::table::table().rows().len();
+    // One set of counters more, for the threads beside the workers.
+    let server: &'static Server = Box::leak(Box::new(Server::new(store, threads + 1, rows)));
+    if let Some(file) = file {
+        *server.config_file.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
+            file.display().to_string();
+    }
+    log::notice("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
+    log::notice(&format!(
+        "Redis version={REDIS_VERSION}, bits=64, commit=00000000, modified=0, pid={}, just started",
+        std::process::id()
+    ));
+    match run.file {
+        Some(_) => log::notice("Configuration loaded"),
+        None => log::warning(
+            "Warning: no config file specified, using the default config. In order to specify a config file use russet-server /path/to/redis.conf",
+        ),
+    }
+    match main_loop(server, threads) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            log::warning(&text);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let (program, orders) = Program::new().map_err(|error| error.to_string())?;
+    if server.shell.set(Box::new(program)).is_err() {
+        return Err("The server was started twice".into());
+    }
+    let listeners = listen::bind(server)?;
+    let (tcp, unix) = (!listeners.tcp.is_empty(), listeners.unix.is_some());
+    log::notice("Server initialized");
+    let workers: Result<Vec<_>, _> = (0..threads).map(|index| worker::start(server, index)).collect();
+    let workers = Arc::new(workers.map_err(|error| error.to_string())?);
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        listen::accept_all(listeners, workers).map_err(|error| error.to_string())?;
+        if tcp {
+            log::notice("Ready to accept connections tcp");
+        }
+        if unix {
+            log::notice("Ready to accept connections unix");
+        }
+        follow_orders(server, orders).await
+    })
+}
+
+async fn follow_orders(
+    _server: &'static Server,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+) -> Result<(), String> {
+    while let Some(order) = orders.recv().await {
+        match order {
+            Order::Shutdown(_) => return Ok(()),
+            Order::Save | Order::Replicate(_) | Order::Reconfigure(_) => {}
+        }
+    }
+    Ok(())
+}
