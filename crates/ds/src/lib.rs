@@ -4,8 +4,10 @@
 //! I/O, and input that came from outside is either checked by a `validate` or parsed to an `Option` or `Result`;
 //! it never panics.
 
+mod cowseq;
 pub mod glob;
 pub mod hash;
 pub mod listpack;
 pub mod num;
+pub mod stream;
 pub mod table;
