@@ -11,3 +11,4 @@ pub mod listpack;
 pub mod num;
 pub mod stream;
 pub mod table;
+pub mod zset;
