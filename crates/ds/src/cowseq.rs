@@ -56,11 +56,6 @@ impl<T: Clone + Weight> CowSeq<T> {
         self.leaves.iter().map(|leaf| leaf.items.len()).sum()
     }
 
-    /// Sum of all weights, counted leaf by leaf.
-    pub fn weight(&self) -> usize {
-        self.leaves.iter().map(|leaf| leaf.weight).sum()
-    }
-
     /// Bytes of the structure itself, without what items own on the heap.
     pub fn overhead_bytes(&self) -> usize {
         let leaf = size_of::<Leaf<T>>() + 16 + size_of::<Arc<Leaf<T>>>();
@@ -291,7 +286,6 @@ mod tests {
                 prop_assert_eq!(seq.iter().copied().collect::<Vec<_>>(), model.clone());
                 prop_assert_eq!(seq.len(), model.len());
                 let total: usize = model.iter().map(|v| usize::from(*v)).sum();
-                prop_assert_eq!(seq.weight(), total);
                 prop_assert!(seq.seek(total).is_none());
                 let mut index = 0;
                 for (i, v) in model.iter().enumerate() {

@@ -121,7 +121,7 @@ proptest! {
         let mut pins = Vec::new();
         for op in &ops {
             match op {
-                Op::Pin => pins.push((zset.pin(), sorted(&scores).into_iter().collect())),
+                Op::Pin => pins.push((zset.pin(), sorted(&scores).into_iter().collect::<Vec<_>>())),
                 Op::Unpin => { pins.pop(); }
                 op => apply(&mut zset, &mut scores, op),
             }
