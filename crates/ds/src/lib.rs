@@ -7,6 +7,7 @@
 mod cowseq;
 pub mod glob;
 pub mod hash;
+pub mod intset;
 pub mod list;
 pub mod listpack;
 pub mod num;
