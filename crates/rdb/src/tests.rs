@@ -420,7 +420,7 @@ proptest! {
             pack.push_back(text);
         }
         let texts: Vec<Vec<u8>> = elements.keys().cloned().collect();
-        let field = |t: &Vec<u8>, i: usize| Field { name: t.clone(), value: t.clone(), expire_ms: (i % 3 == 0).then_some(i as i64 * 7 + 1) };
+        let field = |t: &Vec<u8>, i: usize| Field { name: t.clone(), value: t.clone(), expire_ms: i.is_multiple_of(3).then_some(i as i64 * 7 + 1) };
         for value in [
             Value::Str(texts[0].clone()),
             Value::List(list),
