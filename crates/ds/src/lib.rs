@@ -5,6 +5,7 @@
 //! it never panics.
 
 mod cowseq;
+pub mod geohash;
 pub mod glob;
 pub mod hash;
 pub mod intset;
