@@ -5,10 +5,16 @@
 //! it never panics.
 
 pub mod blob;
+mod cowseq;
 pub mod entry;
+pub mod geohash;
 pub mod glob;
 pub mod hash;
+pub mod intset;
+pub mod list;
 pub mod listpack;
 pub mod num;
 pub mod object;
+pub mod stream;
 pub mod table;
+pub mod zset;

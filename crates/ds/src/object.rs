@@ -1,23 +1,50 @@
 //! A large collection, behind one pointer of its entry.
 
+use crate::entry::Encoding;
+use crate::list::List;
+use crate::stream::Stream;
+use crate::zset::{self, Zset};
+
 /// The structure that holds a collection which is too large for a packed encoding.
-#[derive(Clone)]
-pub enum Object {}
+pub enum Object {
+    List(List),
+    Zset(Zset),
+    Stream(Stream),
+}
+
+/// A collection as it was at one moment: it shares all nodes with the original, which copies those that it changes.
+pub enum Pinned {
+    List(List),
+    Zset(zset::Pin),
+    Stream(Stream),
+}
 
 impl Object {
-    /// What the value is.
-    pub fn encoding(&self) -> crate::entry::Encoding {
-        match *self {}
+    /// How the value is stored.
+    pub fn encoding(&self) -> Encoding {
+        match self {
+            Object::List(_) => Encoding::List,
+            Object::Zset(_) => Encoding::Zset,
+            Object::Stream(_) => Encoding::Stream,
+        }
     }
 
-    /// A cheap frozen copy for a snapshot or a long reader: shares all nodes, which a writer then copies first.
-    pub fn pin(&mut self) -> Object {
-        match *self {}
+    /// Freezes the collection for a snapshot or a long reader, without copying it.
+    pub fn pin(&self) -> Pinned {
+        match self {
+            Object::List(list) => Pinned::List(list.clone()),
+            Object::Zset(zset) => Pinned::Zset(zset.pin()),
+            Object::Stream(stream) => Pinned::Stream(stream.clone()),
+        }
     }
 
     /// Elements, for deciding whether freeing is worth another thread's time.
     pub fn len(&self) -> usize {
-        match *self {}
+        match self {
+            Object::List(list) => list.len(),
+            Object::Zset(zset) => zset.len(),
+            Object::Stream(stream) => stream.len() as usize,
+        }
     }
 
     /// Whether there is no element.
@@ -25,8 +52,22 @@ impl Object {
         self.len() == 0
     }
 
-    /// Bytes of memory, estimated from a sample of nodes.
+    /// Bytes of memory, estimated.
     pub fn memory_bytes(&self) -> usize {
-        match *self {}
+        match self {
+            Object::List(list) => list.memory_bytes(),
+            Object::Zset(zset) => zset.memory_bytes(),
+            Object::Stream(stream) => stream.memory_bytes(),
+        }
+    }
+}
+
+impl Clone for Object {
+    fn clone(&self) -> Object {
+        match self {
+            Object::List(list) => Object::List(list.clone()),
+            Object::Zset(zset) => Object::Zset(zset.clone()),
+            Object::Stream(stream) => Object::Stream(stream.clone()),
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::encode::Encoded;
 use super::validate::{LpError, validate};
 use super::{COUNT_UNKNOWN, END, HEADER, LpIter, LpPos, LpRef, LpValue, MAX_BYTES};
 
-/// An owned listpack. Reading goes through [`Listpack::as_ref`].
+/// An owned listpack. Reading goes through [`Listpack::view`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Listpack(Vec<u8>);
 
@@ -54,23 +54,23 @@ impl Listpack {
     }
 
     /// The reading side.
-    pub fn as_ref(&self) -> LpRef<'_> {
+    pub fn view(&self) -> LpRef<'_> {
         LpRef(&self.0)
     }
 
     /// Number of elements.
     pub fn len(&self) -> usize {
-        self.as_ref().len()
+        self.view().len()
     }
 
     /// Whether there is no element.
     pub fn is_empty(&self) -> bool {
-        self.as_ref().is_empty()
+        self.view().is_empty()
     }
 
     /// All elements in order.
     pub fn iter(&self) -> LpIter<'_> {
-        self.as_ref().iter()
+        self.view().iter()
     }
 
     /// Whether `extra` more bytes keep the listpack below 1 GiB. Ask before adding anything that a client sent.
@@ -110,7 +110,7 @@ impl Listpack {
 
     /// Inserts after `pos`; gives the position of the new element.
     pub fn insert_after(&mut self, pos: LpPos, value: LpValue<'_>) -> LpPos {
-        let next = self.as_ref().next(pos);
+        let next = self.view().next(pos);
         self.insert_before(next, value)
     }
 
@@ -127,7 +127,7 @@ impl Listpack {
 
     /// Removes up to `count` elements from `pos` on; gives the position of the one that follows.
     pub fn remove_span(&mut self, pos: LpPos, count: usize) -> Option<LpPos> {
-        let pack = self.as_ref();
+        let pack = self.view();
         let (mut end, mut removed) = (pos.0, 0);
         for pos in pack.positions_from(Some(pos)).take(count) {
             end = self.entry_end(pos);
@@ -147,7 +147,7 @@ impl Listpack {
 
     /// Removes up to `count` elements from the index `start` on; negative counts from the end.
     pub fn remove_range(&mut self, start: i64, count: usize) {
-        if let Some(pos) = self.as_ref().seek(start) {
+        if let Some(pos) = self.view().seek(start) {
             self.remove_span(pos, count);
         }
     }
@@ -235,19 +235,19 @@ impl Listpack {
     }
 
     fn recount(&mut self) {
-        let count = self.as_ref().positions_from(self.as_ref().first()).count();
+        let count = self.view().positions_from(self.view().first()).count();
         self.set_count(count);
     }
 
     fn add_count(&mut self, added: u16) {
-        let count = self.as_ref().header_count();
+        let count = self.view().header_count();
         if count != COUNT_UNKNOWN {
             self.set_count(usize::from(count) + usize::from(added));
         }
     }
 
     fn sub_count(&mut self, removed: usize) {
-        let count = usize::from(self.as_ref().header_count());
+        let count = usize::from(self.view().header_count());
         self.set_count(count - removed);
     }
 }

@@ -51,15 +51,15 @@ fn apply(pack: &mut Listpack, model: &mut Vec<Vec<u8>>, op: Op) {
         }
         Op::InsertAfter(i, e) => {
             if let Some(i) = at(i, model) {
-                let pos = pack.as_ref().seek(i as i64).expect("in range");
+                let pos = pack.view().seek(i as i64).expect("in range");
                 let new = pack.insert_after(pos, LpValue::from_bytes(&e));
-                assert!(pack.as_ref().value(new).eq_bytes(&e));
+                assert!(pack.view().value(new).eq_bytes(&e));
                 model.insert(i + 1, e);
             }
         }
         Op::Replace(i, e) => {
             if let Some(i) = at(i, model) {
-                let pos = pack.as_ref().seek(i as i64 - model.len() as i64).expect("in range");
+                let pos = pack.view().seek(i as i64 - model.len() as i64).expect("in range");
                 pack.replace(pos, LpValue::from_bytes(&e));
                 model[i] = e;
             }
@@ -72,7 +72,7 @@ fn apply(pack: &mut Listpack, model: &mut Vec<Vec<u8>>, op: Op) {
         }
         Op::Split(i) => {
             if let Some(i) = at(i, model) {
-                let pos = pack.as_ref().seek(i as i64).expect("in range");
+                let pos = pack.view().seek(i as i64).expect("in range");
                 let tail = pack.split_off(pos);
                 let rest = model.split_off(i);
                 assert_eq!(tail.iter().map(|v| v.to_vec()).collect::<Vec<_>>(), rest);
@@ -81,7 +81,7 @@ fn apply(pack: &mut Listpack, model: &mut Vec<Vec<u8>>, op: Op) {
         }
         Op::Append(elements) => {
             let other: Listpack = elements.iter().map(Vec::as_slice).collect();
-            pack.append(other.as_ref());
+            pack.append(other.view());
             model.extend(elements);
         }
     }
@@ -97,21 +97,21 @@ proptest! {
         }
         prop_assert_eq!(pack.len(), model.len());
         prop_assert_eq!(pack.iter().map(|v| v.to_vec()).collect::<Vec<_>>(), model.clone());
-        let mut reversed = pack.as_ref().iter_rev().map(|v| v.to_vec()).collect::<Vec<_>>();
+        let mut reversed = pack.view().iter_rev().map(|v| v.to_vec()).collect::<Vec<_>>();
         reversed.reverse();
         prop_assert_eq!(&reversed, &model);
         let size: usize = model.iter().map(|e| encoded_len(e)).sum();
         prop_assert_eq!(pack.as_bytes().len(), size + 7);
         for (i, e) in model.iter().enumerate() {
-            let value = pack.as_ref().get(i as i64).expect("in range");
+            let value = pack.view().get(i as i64).expect("in range");
             prop_assert!(value.eq_bytes(e));
             prop_assert_eq!(value.text_len(), e.len());
-            let found = pack.as_ref().find(pack.as_ref().first(), e, 0).expect("present");
+            let found = pack.view().find(pack.view().first(), e, 0).expect("present");
             let first = model.iter().position(|m| m == e).expect("present");
-            prop_assert_eq!(Some(found), pack.as_ref().seek(first as i64));
+            prop_assert_eq!(Some(found), pack.view().seek(first as i64));
         }
-        prop_assert!(pack.as_ref().get(model.len() as i64).is_none());
-        prop_assert!(pack.as_ref().get(-(model.len() as i64) - 1).is_none());
+        prop_assert!(pack.view().get(model.len() as i64).is_none());
+        prop_assert!(pack.view().get(-(model.len() as i64) - 1).is_none());
     }
 
     /// Whatever passes validation can be read in both directions.
@@ -146,8 +146,8 @@ fn more_than_65534_elements() {
     }
     assert_eq!(pack.len(), 70_000);
     assert_eq!(validate(pack.as_bytes()), Ok(70_000));
-    assert_eq!(pack.as_ref().get(69_999), Some(LpValue::Int(99)));
-    assert_eq!(pack.as_ref().get(-1), Some(LpValue::Int(99)));
+    assert_eq!(pack.view().get(69_999), Some(LpValue::Int(99)));
+    assert_eq!(pack.view().get(-1), Some(LpValue::Int(99)));
     pack.remove_range(10, 60_000);
     assert_eq!(validate(pack.as_bytes()), Ok(10_000));
 }

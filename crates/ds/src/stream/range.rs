@@ -1,0 +1,114 @@
+//! Iterators over the live entries of a stream between two IDs.
+
+use std::marker::PhantomData;
+
+use super::block::{Block, Entry, Found};
+use super::id::StreamId;
+use crate::cowseq::{CowSeq, Cursor};
+
+type Entries<'a> = Box<dyn Iterator<Item = Found<'a>> + 'a>;
+
+/// Entries in order.
+pub struct Range<'a>(Walk<'a, Forward>);
+
+/// Entries, greatest ID first.
+pub struct RangeRev<'a>(Walk<'a, Backward>);
+
+/// What differs between the directions.
+trait Direction {
+    fn entries(block: &Block) -> Entries<'_>;
+    fn step(blocks: &CowSeq<Block>, at: Cursor) -> Option<Cursor>;
+    /// Whether the walk has passed the range.
+    fn passed(id: StreamId, from: StreamId, to: StreamId) -> bool;
+}
+
+struct Forward;
+struct Backward;
+
+impl Direction for Forward {
+    fn entries(block: &Block) -> Entries<'_> {
+        Box::new(block.entries())
+    }
+    fn step(blocks: &CowSeq<Block>, at: Cursor) -> Option<Cursor> {
+        blocks.next(at)
+    }
+    fn passed(id: StreamId, _: StreamId, to: StreamId) -> bool {
+        id > to
+    }
+}
+
+impl Direction for Backward {
+    fn entries(block: &Block) -> Entries<'_> {
+        Box::new(block.entries_rev())
+    }
+    fn step(blocks: &CowSeq<Block>, at: Cursor) -> Option<Cursor> {
+        blocks.prev(at)
+    }
+    fn passed(id: StreamId, from: StreamId, _: StreamId) -> bool {
+        id < from
+    }
+}
+
+struct Walk<'a, D> {
+    blocks: &'a CowSeq<Block>,
+    at: Option<Cursor>,
+    entries: Option<Entries<'a>>,
+    from: StreamId,
+    to: StreamId,
+    direction: PhantomData<D>,
+}
+
+impl<'a, D: Direction> Walk<'a, D> {
+    fn new(blocks: &'a CowSeq<Block>, at: Option<Cursor>, from: StreamId, to: StreamId) -> Self {
+        let at = if from <= to { at } else { None };
+        Self { blocks, at, entries: None, from, to, direction: PhantomData }
+    }
+
+    fn advance(&mut self) -> Option<Entry<'a>> {
+        loop {
+            let at = self.at?;
+            let blocks = self.blocks;
+            let entries = self.entries.get_or_insert_with(|| D::entries(blocks.get(at)));
+            let found = entries.find(|found| {
+                let id = found.entry.id();
+                D::passed(id, self.from, self.to) || !found.deleted && self.from <= id && id <= self.to
+            });
+            match found {
+                Some(found) if D::passed(found.entry.id(), self.from, self.to) => self.at = None,
+                Some(found) => return Some(found.entry),
+                None => {
+                    self.entries = None;
+                    self.at = D::step(blocks, at);
+                }
+            }
+        }
+    }
+}
+
+impl<'a> Range<'a> {
+    pub(super) fn new(blocks: &'a CowSeq<Block>, at: Option<Cursor>, from: StreamId, to: StreamId) -> Self {
+        Self(Walk::new(blocks, at, from, to))
+    }
+}
+
+impl<'a> Iterator for Range<'a> {
+    type Item = Entry<'a>;
+
+    fn next(&mut self) -> Option<Entry<'a>> {
+        self.0.advance()
+    }
+}
+
+impl<'a> RangeRev<'a> {
+    pub(super) fn new(blocks: &'a CowSeq<Block>, at: Option<Cursor>, from: StreamId, to: StreamId) -> Self {
+        Self(Walk::new(blocks, at, from, to))
+    }
+}
+
+impl<'a> Iterator for RangeRev<'a> {
+    type Item = Entry<'a>;
+
+    fn next(&mut self) -> Option<Entry<'a>> {
+        self.0.advance()
+    }
+}

@@ -1,0 +1,147 @@
+//! Small sorted sets: a listpack of member, score, member, score... in the order of (score, member).
+//!
+//! Scores are stored as Redis stores them: integers as integers, others as their shortest text. Positions are those of
+//! members. The caller keeps the size limits and converts to [`super::Zset`] beyond them.
+
+use std::cmp::Ordering;
+
+use crate::listpack::{Listpack, LpPos, LpRef, LpValue, encoded_len};
+use crate::num::{IntText, double_as_integer, format_f64};
+
+/// Members with scores, in order. The score of a damaged pair (impossible after [`is_valid`]) is 0.
+pub fn iter(pack: LpRef<'_>) -> impl Iterator<Item = (LpValue<'_>, f64)> {
+    iter_from(pack, pack.first())
+}
+
+/// Members from a member's position on.
+pub fn iter_from(pack: LpRef<'_>, pos: Option<LpPos>) -> impl Iterator<Item = (LpValue<'_>, f64)> {
+    let mut elements = pack.iter_from(pos);
+    std::iter::from_fn(move || {
+        let member = elements.next()?;
+        Some((member, elements.next()?.as_f64().unwrap_or(0.0)))
+    })
+}
+
+/// All members, last first.
+pub fn iter_rev(pack: LpRef<'_>) -> impl Iterator<Item = (LpValue<'_>, f64)> {
+    let mut elements = pack.iter_rev();
+    std::iter::from_fn(move || {
+        let score = elements.next()?.as_f64().unwrap_or(0.0);
+        Some((elements.next()?, score))
+    })
+}
+
+/// Number of members.
+pub fn len(pack: LpRef<'_>) -> usize {
+    pack.len() / 2
+}
+
+/// The member at a rank, as its position.
+pub fn seek(pack: LpRef<'_>, rank: usize) -> Option<LpPos> {
+    pack.seek(i64::try_from(rank).ok()?.checked_mul(2)?)
+}
+
+/// Position and score of a member.
+pub fn find(pack: LpRef<'_>, name: &[u8]) -> Option<(LpPos, f64)> {
+    let pos = pack.find(pack.first(), name, 1)?;
+    Some((pos, score_at(pack, pos)))
+}
+
+/// Rank and score of a member.
+pub fn rank(pack: LpRef<'_>, name: &[u8]) -> Option<(usize, f64)> {
+    iter(pack)
+        .enumerate()
+        .find(|(_, (member, _))| member.eq_bytes(name))
+        .map(|(rank, (_, score))| (rank, score))
+}
+
+/// How many members, from the first on, fulfil `before`.
+pub fn count_before(pack: LpRef<'_>, before: impl Fn(LpValue<'_>, f64) -> bool) -> usize {
+    iter(pack).take_while(|(member, score)| before(*member, *score)).count()
+}
+
+fn score_at(pack: LpRef<'_>, member: LpPos) -> f64 {
+    pack.next(member).and_then(|pos| pack.value(pos).as_f64()).unwrap_or(0.0)
+}
+
+/// Inserts a member that is not there yet.
+pub fn insert(pack: &mut Listpack, name: &[u8], score: f64) {
+    let view = pack.view();
+    let mut scratch = IntText::new();
+    let mut at = view.first();
+    while let Some(pos) = at {
+        let order = score_at(view, pos).partial_cmp(&score).unwrap_or(Ordering::Equal);
+        if order.then_with(|| view.value(pos).text(&mut scratch).cmp(name)).is_gt() {
+            break;
+        }
+        at = view.next(pos).and_then(|pos| view.next(pos));
+    }
+    let pos = pack.insert_before(at, LpValue::from_bytes(name));
+    with_score(score, |value| pack.insert_after(pos, value));
+}
+
+/// Appends a member that comes after all others.
+pub fn push(pack: &mut Listpack, name: &[u8], score: f64) {
+    pack.push_back(name);
+    with_score(score, |value| pack.push_value(value));
+}
+
+/// Removes the member at `pos`; gives the position of the next one.
+pub fn remove(pack: &mut Listpack, pos: LpPos) -> Option<LpPos> {
+    pack.remove_span(pos, 2)
+}
+
+/// Adds a member or changes its score; gives the old score.
+pub fn set(pack: &mut Listpack, name: &[u8], score: f64) -> Option<f64> {
+    let old = find(pack.view(), name);
+    if let Some((pos, old)) = old {
+        if old == score {
+            return Some(old);
+        }
+        remove(pack, pos);
+    }
+    insert(pack, name, score);
+    old.map(|(_, old)| old)
+}
+
+/// Bytes that a member and its score add to the listpack.
+pub fn pair_len(name: &[u8], score: f64) -> usize {
+    let mut text = Vec::new();
+    format_f64(score, &mut text);
+    encoded_len(name) + encoded_len(&text)
+}
+
+fn with_score<R>(score: f64, store: impl FnOnce(LpValue<'_>) -> R) -> R {
+    match double_as_integer(score) {
+        Some(integer) => store(LpValue::Int(integer)),
+        None => {
+            let mut text = Vec::with_capacity(24);
+            format_f64(score, &mut text);
+            store(LpValue::Str(&text))
+        }
+    }
+}
+
+/// Whether a listpack from outside is a zset: pairs in order, scores that are numbers, no member twice, not empty.
+pub fn is_valid(pack: LpRef<'_>) -> bool {
+    if pack.is_empty() || !pack.len().is_multiple_of(2) {
+        return false;
+    }
+    let mut seen = std::collections::HashSet::with_capacity(pack.len() / 2);
+    let mut last: Option<(f64, Vec<u8>)> = None;
+    let mut elements = pack.iter();
+    while let (Some(member), Some(score)) = (elements.next(), elements.next()) {
+        let Some(score) = score.as_f64() else { return false };
+        let name = member.to_vec();
+        if let Some((last_score, last_name)) = &last
+            && (*last_score > score || *last_score == score && *last_name >= name)
+        {
+            return false;
+        }
+        if !seen.insert(name.clone()) {
+            return false;
+        }
+        last = Some((score, name));
+    }
+    true
+}

@@ -1,0 +1,315 @@
+//! Values: what a key in a file or a payload holds, decoded and checked.
+
+use std::collections::HashSet;
+use std::io::Read;
+
+use ds::intset::Intset;
+use ds::list::{Chunk, Fill, List};
+use ds::listpack::{Listpack, LpValue};
+use ds::stream::Stream;
+use ds::zset::{Inserted, Zset, packed};
+
+use crate::input::{Input, Result};
+use crate::types;
+use crate::ziplist::{ziplist_to_listpack, zipmap_to_listpack};
+use crate::{Dialect, ErrorKind, Version};
+
+/// Room made for elements before any has arrived.
+const FIRST_CAPACITY: u64 = 1024;
+/// Chunks of lists from files that have none of their own.
+const LIST_FILL: i64 = -2;
+
+/// A loaded value. Packed forms are valid and not empty, whatever their size: the loader compares it with the limits.
+#[derive(Debug)]
+pub enum Value {
+    Str(Vec<u8>),
+    /// See [`List::as_small`] for the small form.
+    List(List),
+    Set(SetValue),
+    Hash(HashValue),
+    Zset(ZsetValue),
+    Stream(Stream),
+}
+
+/// A set without duplicates.
+#[derive(Debug)]
+pub enum SetValue {
+    Intset(Intset),
+    Listpack(Listpack),
+    Members(Vec<Vec<u8>>),
+}
+
+/// A hash without duplicate fields.
+#[derive(Debug)]
+pub enum HashValue {
+    /// field, value, field, value...
+    Listpack(Listpack),
+    Fields(Vec<Field>),
+}
+
+/// One field of a hash.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Field {
+    pub name: Vec<u8>,
+    pub value: Vec<u8>,
+    /// Expiry, Unix milliseconds.
+    pub expire_ms: Option<i64>,
+}
+
+/// A sorted set.
+#[derive(Debug)]
+pub enum ZsetValue {
+    /// See [`ds::zset::packed`].
+    Listpack(Listpack),
+    Large(Zset),
+}
+
+/// Reads the value of a type.
+pub(crate) fn read<R: Read>(input: &mut Input<R>, kind: u8, version: Version) -> Result<Value> {
+    let valkey = version.dialect == Dialect::Valkey;
+    Ok(match kind {
+        types::STRING => Value::Str(input.string()?),
+        types::LIST => Value::List(plain_list(input)?),
+        types::LIST_ZIPLIST => Value::List(List::from_pack(ziplist(input)?)),
+        types::LIST_QUICKLIST => Value::List(quicklist(input)?),
+        types::LIST_QUICKLIST_2 => Value::List(quicklist_2(input)?),
+        types::SET => Value::Set(SetValue::Members(members(input)?)),
+        types::SET_INTSET => Value::Set(SetValue::Intset(intset(input)?)),
+        types::SET_LISTPACK => Value::Set(SetValue::Listpack(unique(input, |input| listpack(input), 1)?)),
+        types::HASH => Value::Hash(HashValue::Fields(fields(input, Ttl::None)?)),
+        types::HASH_ZIPMAP => Value::Hash(HashValue::Listpack(unique(input, zipmap, 2)?)),
+        types::HASH_ZIPLIST => Value::Hash(HashValue::Listpack(unique(input, ziplist, 2)?)),
+        types::HASH_LISTPACK => Value::Hash(HashValue::Listpack(unique(input, listpack, 2)?)),
+        types::HASH_22 if valkey => Value::Hash(HashValue::Fields(fields(input, Ttl::Behind)?)),
+        types::HASH_22 => Value::Hash(HashValue::Fields(fields(input, Ttl::Absolute)?)),
+        types::HASH_METADATA if !valkey => {
+            let least = input.i64_le()?;
+            Value::Hash(HashValue::Fields(fields(input, Ttl::RelativeTo(least))?))
+        }
+        types::HASH_LISTPACK_EX if !valkey => {
+            input.i64_le()?;
+            Value::Hash(HashValue::Fields(triples(input)?))
+        }
+        types::HASH_LISTPACK_EX_PRE_GA if !valkey => Value::Hash(HashValue::Fields(triples(input)?)),
+        types::ZSET => Value::Zset(ZsetValue::Large(zset(input, score_text)?)),
+        types::ZSET_2 => Value::Zset(ZsetValue::Large(zset(input, score_binary)?)),
+        types::ZSET_ZIPLIST => Value::Zset(ZsetValue::Listpack(zset_pack(input, ziplist)?)),
+        types::ZSET_LISTPACK => Value::Zset(ZsetValue::Listpack(zset_pack(input, listpack)?)),
+        types::STREAM | types::STREAM_2 | types::STREAM_3 => Value::Stream(crate::stream::read(input, kind)?),
+        types::STREAM_4 if !valkey => Value::Stream(crate::stream::read(input, kind)?),
+        types::MODULE_PRE_GA | types::MODULE_2 => {
+            let id = input.length()?;
+            return input.fail(ErrorKind::Module(module_name(id)));
+        }
+        _ => return input.fail(ErrorKind::UnknownType(kind)),
+    })
+}
+
+/// The name inside a module's 64-bit ID: nine characters of six bits.
+pub(crate) fn module_name(id: u64) -> String {
+    const CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    (0..9).map(|i| CHARS[(id >> (58 - 6 * i)) as usize & 63] as char).collect()
+}
+
+/// A count of elements, at least one.
+fn count<R: Read>(input: &mut Input<R>) -> Result<u64> {
+    match input.length()? {
+        0 => input.fail(ErrorKind::Empty),
+        count => Ok(count),
+    }
+}
+
+fn with_room<T>(count: u64) -> Vec<T> {
+    Vec::with_capacity(count.min(FIRST_CAPACITY) as usize)
+}
+
+pub(crate) fn listpack<R: Read>(input: &mut Input<R>) -> Result<Listpack> {
+    let bytes = input.string()?;
+    input.check(Listpack::from_bytes(bytes).ok(), "listpack")
+}
+
+fn ziplist<R: Read>(input: &mut Input<R>) -> Result<Listpack> {
+    let bytes = input.string()?;
+    input.check(ziplist_to_listpack(&bytes), "ziplist")
+}
+
+fn zipmap<R: Read>(input: &mut Input<R>) -> Result<Listpack> {
+    let bytes = input.string()?;
+    input.check(zipmap_to_listpack(&bytes), "zipmap")
+}
+
+fn intset<R: Read>(input: &mut Input<R>) -> Result<Intset> {
+    let bytes = input.string()?;
+    let set = input.check(Intset::from_bytes(bytes).ok(), "intset")?;
+    if set.view().is_empty() { input.fail(ErrorKind::Empty) } else { Ok(set) }
+}
+
+/// A listpack of groups of `width` elements whose first ones are all different.
+fn unique<R: Read>(
+    input: &mut Input<R>,
+    read: impl FnOnce(&mut Input<R>) -> Result<Listpack>,
+    width: usize,
+) -> Result<Listpack> {
+    let pack = read(input)?;
+    if pack.is_empty() {
+        return input.fail(ErrorKind::Empty);
+    }
+    let mut seen = HashSet::new();
+    if !pack.len().is_multiple_of(width)
+        || !pack.iter().step_by(width).all(|value| seen.insert(value.to_vec()))
+    {
+        return input.corrupt("duplicate or odd elements in a packed set or hash");
+    }
+    Ok(pack)
+}
+
+fn plain_list<R: Read>(input: &mut Input<R>) -> Result<List> {
+    let fill = Fill::from_config(LIST_FILL);
+    let mut list = List::new();
+    for _ in 0..count(input)? {
+        list.push_back(&input.string()?, fill);
+    }
+    Ok(list)
+}
+
+fn quicklist<R: Read>(input: &mut Input<R>) -> Result<List> {
+    let mut list = List::new();
+    for _ in 0..count(input)? {
+        list.push_chunk(Chunk::Packed(ziplist(input)?.into()));
+    }
+    if list.is_empty() { input.fail(ErrorKind::Empty) } else { Ok(list) }
+}
+
+fn quicklist_2<R: Read>(input: &mut Input<R>) -> Result<List> {
+    const PLAIN: u64 = 1;
+    const PACKED: u64 = 2;
+    let mut list = List::new();
+    for _ in 0..count(input)? {
+        match input.length()? {
+            PLAIN => list.push_chunk(Chunk::Plain(input.string()?.into())),
+            PACKED => list.push_chunk(Chunk::Packed(listpack(input)?.into())),
+            _ => return input.corrupt("container of a list node"),
+        }
+    }
+    if list.is_empty() { input.fail(ErrorKind::Empty) } else { Ok(list) }
+}
+
+fn members<R: Read>(input: &mut Input<R>) -> Result<Vec<Vec<u8>>> {
+    let count = count(input)?;
+    let mut members = with_room(count);
+    for _ in 0..count {
+        members.push(input.string()?);
+    }
+    let mut seen = HashSet::with_capacity(members.len());
+    if !members.iter().all(|member| seen.insert(member)) {
+        return input.corrupt("duplicate set members");
+    }
+    Ok(members)
+}
+
+/// How a hash holds the expiry of its fields.
+#[derive(Clone, Copy)]
+enum Ttl {
+    None,
+    /// A length before the field: 0 for none, else the Unix milliseconds.
+    Absolute,
+    /// A length before the field: 0 for none, else the distance from the least expiry plus one.
+    RelativeTo(i64),
+    /// Eight bytes after the value: -1 for none, else the Unix milliseconds.
+    Behind,
+}
+
+fn fields<R: Read>(input: &mut Input<R>, ttl: Ttl) -> Result<Vec<Field>> {
+    let count = count(input)?;
+    let mut fields: Vec<Field> = with_room(count);
+    for _ in 0..count {
+        let mut expire_ms = match ttl {
+            Ttl::None | Ttl::Behind => None,
+            Ttl::Absolute => expiry(input, 0, 0)?,
+            Ttl::RelativeTo(least) => expiry(input, least, 1)?,
+        };
+        let (name, value) = (input.string()?, input.string()?);
+        if let Ttl::Behind = ttl {
+            expire_ms = match input.i64_le()? {
+                -1 => None,
+                ms @ 0.. => Some(ms),
+                _ => return input.corrupt("expiry of a field"),
+            };
+        }
+        fields.push(Field { name, value, expire_ms });
+    }
+    no_duplicates(input, fields)
+}
+
+fn expiry<R: Read>(input: &mut Input<R>, least: i64, bias: u64) -> Result<Option<i64>> {
+    let distance = input.length()?;
+    if distance == 0 {
+        return Ok(None);
+    }
+    let at =
+        i64::try_from(distance - bias).ok().and_then(|base| least.checked_add(base)).filter(|at| *at >= 0);
+    input.check(at, "expiry of a field").map(Some)
+}
+
+fn no_duplicates<R: Read>(input: &Input<R>, fields: Vec<Field>) -> Result<Vec<Field>> {
+    let mut seen = HashSet::with_capacity(fields.len());
+    if !fields.iter().all(|field| seen.insert(&field.name)) {
+        return input.corrupt("duplicate hash fields");
+    }
+    Ok(fields)
+}
+
+/// A listpack of field, value, expiry (0 for none).
+fn triples<R: Read>(input: &mut Input<R>) -> Result<Vec<Field>> {
+    let pack = unique(input, listpack, 3)?;
+    let mut fields = Vec::with_capacity(pack.len() / 3);
+    let mut elements = pack.iter();
+    while let (Some(name), Some(value), Some(expire)) = (elements.next(), elements.next(), elements.next()) {
+        let expire_ms = match expire {
+            LpValue::Int(0) => None,
+            LpValue::Int(ms @ 1..) => Some(ms),
+            _ => return input.corrupt("expiry of a field"),
+        };
+        fields.push(Field { name: name.to_vec(), value: value.to_vec(), expire_ms });
+    }
+    Ok(fields)
+}
+
+fn zset<R: Read>(input: &mut Input<R>, score: impl Fn(&mut Input<R>) -> Result<f64>) -> Result<Zset> {
+    let mut zset = Zset::new();
+    for _ in 0..count(input)? {
+        let name = input.string()?;
+        let score = score(input)?;
+        if score.is_nan() || zset.insert(&name, score) != Inserted::Added {
+            return input.corrupt("score that is not a number, or duplicate members of a sorted set");
+        }
+    }
+    Ok(zset)
+}
+
+fn score_binary<R: Read>(input: &mut Input<R>) -> Result<f64> {
+    Ok(f64::from_le_bytes(input.array()?))
+}
+
+fn score_text<R: Read>(input: &mut Input<R>) -> Result<f64> {
+    match input.byte()? {
+        253 => Ok(f64::NAN),
+        254 => Ok(f64::INFINITY),
+        255 => Ok(f64::NEG_INFINITY),
+        len => {
+            let text = input.bytes(u64::from(len))?;
+            input.check(ds::num::parse_f64(&text), "score of a sorted set")
+        }
+    }
+}
+
+fn zset_pack<R: Read>(
+    input: &mut Input<R>,
+    read: impl FnOnce(&mut Input<R>) -> Result<Listpack>,
+) -> Result<Listpack> {
+    let pack = read(input)?;
+    if pack.is_empty() {
+        return input.fail(ErrorKind::Empty);
+    }
+    if packed::is_valid(pack.view()) { Ok(pack) } else { input.corrupt("packed sorted set") }
+}
