@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use config::{Directive, Events, Store};
 use ds::entry::{Entry, EntryRef};
 use journal::Journal;
-use keyspace::Keyspace;
+use keyspace::{Access, Keyspace};
 
 use crate::channels::Channels;
 use crate::client::Clients;
@@ -16,8 +16,13 @@ use crate::stats::{Counter, WorkerStats};
 
 /// Work for the program around the engine: everything with sockets, files or threads.
 pub trait Shell: Send + Sync {
-    /// Saves a snapshot in the background; the caller has marked the save as running.
-    fn background_save(&self);
+    /// Saves everything while the caller is alone, to the dump file.
+    fn save_alone(&self, access: &mut Access<'_>) -> Result<(), String>;
+    /// Begins a snapshot at this moment, the caller being alone, and saves it in the background. The caller has marked the
+    /// save as running.
+    fn begin_save(&self, access: &mut Access<'_>) -> Result<(), String>;
+    /// Replaces the data set by that of the dump file while the caller is alone.
+    fn load_alone(&self, access: &mut Access<'_>) -> Result<(), String>;
     /// Frees something large on another thread.
     fn free_later(&self, garbage: Box<dyn std::any::Any + Send>);
     /// Starts, changes or ends the link to a primary.

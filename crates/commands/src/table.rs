@@ -13,6 +13,8 @@ const FAMILIES: &[&[CommandRow]] = &[
     crate::connection::ROWS,
     crate::list::ROWS,
     crate::pubsub::ROWS,
+    crate::replicating::ROWS,
+    crate::saving::ROWS,
     crate::string::ROWS,
     crate::transactions::ROWS,
 ];

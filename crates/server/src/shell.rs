@@ -3,13 +3,13 @@
 use std::any::Any;
 use std::sync::mpsc as std_mpsc;
 
-use commands::server::{LogLevel, Shell, ShutdownMode};
+use commands::server::{LogLevel, Server, Shell, ShutdownMode};
 use config::Directive;
+use keyspace::Access;
 use tokio::sync::mpsc;
 
 /// Work for the main task.
 pub enum Order {
-    Save,
     Replicate(Option<(String, u16)>),
     Shutdown(ShutdownMode),
     Reconfigure(Directive),
@@ -17,19 +17,20 @@ pub enum Order {
 
 /// See the module's text.
 pub struct Program {
+    server: &'static Server,
     orders: mpsc::UnboundedSender<Order>,
     garbage: std_mpsc::Sender<Box<dyn Any + Send>>,
 }
 
 impl Program {
     /// The program's side of the engine, and where its orders arrive.
-    pub fn new() -> std::io::Result<(Program, mpsc::UnboundedReceiver<Order>)> {
+    pub fn new(server: &'static Server) -> std::io::Result<(Program, mpsc::UnboundedReceiver<Order>)> {
         let (orders, inbox) = mpsc::unbounded_channel();
         let (garbage, heap) = std_mpsc::channel::<Box<dyn Any + Send>>();
         std::thread::Builder::new()
             .name("lazy free".into())
             .spawn(move || heap.into_iter().for_each(drop))?;
-        Ok((Program { orders, garbage }, inbox))
+        Ok((Program { server, orders, garbage }, inbox))
     }
 
     fn order(&self, order: Order) {
@@ -39,8 +40,16 @@ impl Program {
 }
 
 impl Shell for Program {
-    fn background_save(&self) {
-        self.order(Order::Save);
+    fn save_alone(&self, access: &mut Access<'_>) -> Result<(), String> {
+        crate::save::save_alone(self.server, access)
+    }
+
+    fn begin_save(&self, access: &mut Access<'_>) -> Result<(), String> {
+        crate::save::begin_to_file(self.server, access)
+    }
+
+    fn load_alone(&self, access: &mut Access<'_>) -> Result<(), String> {
+        crate::load::load_alone(self.server, access)
     }
 
     fn free_later(&self, garbage: Box<dyn Any + Send>) {
