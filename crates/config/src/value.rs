@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use crate::directive::{Kind, Row, Special, Status, Unit};
-use crate::special::{self, Events, OutputLimits};
+use crate::special::{self, Events, OutputLimits, SavePoint};
 
 /// A value as it is stored. Numbers, flags, choices and event classes also stand in `number` (the bits of an
-/// `i64`, or of a `u64` where the directive is unsigned); what is text by nature stands in `text`.
+/// `i64`, or of a `u64` where the directive is unsigned); what is text by nature stands in `text`, `save` and event classes in both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Value {
     pub(crate) number: u64,
@@ -33,14 +33,18 @@ pub(crate) fn default_of(row: &Row) -> Value {
         Kind::Choices { .. } => Value::number(0),
         Kind::Number { default, .. } => Value::number(default as u64),
         Kind::Text { default, .. } => Value::text(default.as_bytes()),
+        Kind::Special(Special::Save) => {
+            let points = [(3600, 1), (300, 100), (60, 10000)];
+            save_value(&points.map(|(seconds, changes)| SavePoint { seconds, changes }))
+        }
         Kind::Special(special) => Value::text(
             match special {
-                Special::Save => "3600 1 300 100 60 10000".to_owned(),
                 Special::OutputLimits => OutputLimits::default().text(),
                 Special::OomScores => "0 200 800".to_owned(),
                 Special::Bind => "* -::*".to_owned(),
                 Special::Percentiles => "50 99 99.9".to_owned(),
-                Special::Events | Special::RdmaBind | Special::ReplicaOf | Special::Dir => String::new(),
+                Special::Events | Special::RdmaBind | Special::ReplicaOf => String::new(),
+                Special::Save | Special::Dir => String::new(),
             }
             .into_bytes(),
         ),
@@ -174,7 +178,7 @@ pub(crate) fn parse_memory(word: &[u8]) -> Option<u64> {
 
 fn parse_special(special: Special, words: &[&[u8]], current: &Value) -> Result<Value, String> {
     Ok(match special {
-        Special::Save => Value::text(special::save_text(&special::parse_save(words)?).into_bytes()),
+        Special::Save => save_value(&special::parse_save(words)?),
         Special::OutputLimits => Value::text(output_limits(&current.text).update(words)?.text().into_bytes()),
         Special::OomScores => {
             let scores = special::parse_oom_scores(words)?.map(|score| score.to_string());
@@ -195,6 +199,11 @@ fn parse_special(special: Special, words: &[&[u8]], current: &Value) -> Result<V
             _ => return Err("wrong number of arguments".to_owned()),
         },
     })
+}
+
+/// The number of save points stands in `number`.
+pub(crate) fn save_value(points: &[SavePoint]) -> Value {
+    Value { number: points.len() as u64, text: special::save_text(points).into_bytes().into() }
 }
 
 /// The limits behind their canonical text.
