@@ -34,6 +34,8 @@ pub mod stats;
 pub mod table;
 pub mod transactions;
 
+mod command;
+mod configure;
 mod connection;
 mod list;
 mod pubsub;

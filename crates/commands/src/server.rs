@@ -31,6 +31,9 @@ pub trait Shell: Send + Sync {
     fn shutdown(&self, how: ShutdownMode);
     /// A directive changed that the shell acts upon.
     fn reconfigure(&self, directive: Directive) -> Result<(), String>;
+    /// Replaces a file as a whole, durably, by what `make` turns its content (empty if there is none) into. An
+    /// error is in the system's words.
+    fn replace_file(&self, path: &str, make: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> Result<(), String>;
     /// Writes one line to the log.
     fn log(&self, level: LogLevel, text: &str);
 }
@@ -209,6 +212,12 @@ impl Server {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_stats(&self) {
+        self.workers.iter().for_each(WorkerStats::reset);
+        self.errors.reset();
     }
 
     /// A counter over all workers.

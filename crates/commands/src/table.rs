@@ -10,6 +10,8 @@ pub type CommandRow = Row<Handler>;
 
 /// The families, in the order of COMMAND LIST.
 const FAMILIES: &[&[CommandRow]] = &[
+    crate::command::ROWS,
+    crate::configure::ROWS,
     crate::connection::ROWS,
     crate::list::ROWS,
     crate::pubsub::ROWS,

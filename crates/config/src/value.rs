@@ -75,11 +75,8 @@ pub(crate) fn parse(row: &Row, words: &[&[u8]], current: &Value) -> Result<Value
     match row.status {
         Status::Refused(what) if value != default_of(row) => {
             let default = shown(row, &default_of(row));
-            Err(format!(
-                "{what} not supported yet, '{}' stays '{}'",
-                row.name,
-                String::from_utf8_lossy(&default)
-            ))
+            let default = String::from_utf8_lossy(&default);
+            Err(format!("not supported yet: {what} ('{}' can only be '{default}')", row.name))
         }
         _ => Ok(value),
     }
@@ -116,7 +113,9 @@ fn parse_choices(names: &[&str], words: &[&[u8]]) -> Result<u64, String> {
 
 fn parse_number(unit: Unit, min: i64, max: u64, word: &[u8]) -> Result<u64, String> {
     let value: i128 = match unit {
-        Unit::Plain => parse_int(word).ok_or("argument couldn't be parsed into an integer")?,
+        Unit::Plain => parse_int(word)
+            .filter(|value| *value <= i128::from(max.max(i64::MAX as u64)))
+            .ok_or("argument couldn't be parsed into an integer")?,
         Unit::Octal => parse_octal(word).ok_or("argument couldn't be parsed as an octal number")?,
         Unit::Memory => parse_memory(word).ok_or("argument must be a memory value")?.into(),
         Unit::SignedMemory => match word.strip_prefix(b"-") {
@@ -264,6 +263,12 @@ mod tests {
             ("list-max-listpack-size", "1.5", "error: argument couldn't be parsed into an integer"),
             ("list-max-listpack-size", "-0", "error: argument couldn't be parsed into an integer"),
             ("list-max-listpack-size", "-2", "-2"),
+            (
+                "set-max-listpack-value",
+                "9223372036854775808",
+                "error: argument couldn't be parsed into an integer",
+            ),
+            ("cluster-blacklist-ttl", "9223372036854775808", "9223372036854775808"),
             ("port", "99999", "error: argument must be between 0 and 65535 inclusive"),
             ("timeout", "2147483648", "error: argument must be between 0 and 2147483647 inclusive"),
             ("maxclients", "0", "error: argument must be between 1 and 4294967295 inclusive"),

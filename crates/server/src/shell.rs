@@ -1,6 +1,9 @@
 //! What the engine asks of the program around it.
 
 use std::any::Any;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
 use std::sync::mpsc as std_mpsc;
 
 use commands::server::{LogLevel, Server, Shell, ShutdownMode};
@@ -69,7 +72,65 @@ impl Shell for Program {
         Ok(())
     }
 
+    fn replace_file(&self, path: &str, make: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> Result<(), String> {
+        replace(Path::new(path), make).map_err(|error| config::load::system_words(&error))
+    }
+
     fn log(&self, level: LogLevel, text: &str) {
         crate::log::log(level, text);
+    }
+}
+
+/// A new file beside the old one, synced, takes its place and its permissions; then the folder is synced.
+fn replace(path: &Path, make: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> io::Result<()> {
+    let old = match fs::read(path) {
+        Ok(old) => old,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let new = make(&old);
+    // Through a symbolic link, so that the link stays one.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let written = write_synced(&temporary, &path, &new).and_then(|()| fs::rename(&temporary, &path));
+    if written.is_err() {
+        // The name is ours; nothing else is lost with it.
+        let _ = fs::remove_file(&temporary);
+        return written;
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn write_synced(temporary: &Path, model: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = File::create(temporary)?;
+    if let Ok(metadata) = fs::metadata(model) {
+        file.set_permissions(metadata.permissions())?;
+    }
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_replaced_as_a_whole() -> io::Result<()> {
+        let folder = std::env::temp_dir().join(format!("russet-replace-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let path = folder.join("a.conf");
+        for (expected_old, new) in [("", "one"), ("one", "two"), ("two", "")] {
+            replace(&path, &mut |old| {
+                assert_eq!(old, expected_old.as_bytes());
+                new.into()
+            })?;
+            assert_eq!(fs::read(&path)?, new.as_bytes());
+        }
+        assert_eq!(fs::read_dir(&folder)?.count(), 1, "no temporary file stays");
+        assert!(replace(&folder.join("none/a.conf"), &mut |_| Vec::new()).is_err());
+        fs::remove_dir_all(&folder)
     }
 }
