@@ -1,1 +1,38 @@
-fn main() {}
+//! `cargo xtask COMMAND`: the checks, comparisons and measurements of this repository, each one command.
+//!
+//! Invariant: every command exits with 0 only when what it checks holds. What a command needs and does not
+//! find, it says in one line with the package that brings it.
+#![forbid(unsafe_code)]
+
+mod args;
+mod bench;
+mod peers;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+  bench [WORKLOAD...]    requests/s, CPU per request, latency and memory beside the real servers
+  peers                  find, or fetch and build, the real servers";
+
+fn main() -> ExitCode {
+    let mut argv: Vec<String> = std::env::args().skip(1).collect();
+    if argv.is_empty() {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    }
+    let command = argv.remove(0);
+    let result = match command.as_str() {
+        "bench" => bench::run(argv),
+        "floor" => bench::floor::run(argv),
+        "peers" => peers::run(),
+        _ => Err(anyhow::anyhow!("no such command: {command}\n{USAGE}")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {command}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -29,6 +29,8 @@ static NEXT_DIR: AtomicU32 = AtomicU32::new(0);
 pub struct Spec {
     /// The server binary; it is started as `binary --port N ARGS`.
     pub binary: PathBuf,
+    /// A word before everything else, for a binary that is several programs.
+    pub subcommand: Option<String>,
     /// Arguments after the port.
     pub args: Vec<String>,
     /// The cores that it may use; all when empty.
@@ -44,6 +46,7 @@ impl Spec {
     pub fn new(binary: impl Into<PathBuf>) -> Spec {
         Spec {
             binary: binary.into(),
+            subcommand: None,
             args: ["--save", "", "--bind", "127.0.0.1"].map(String::from).to_vec(),
             cpus: Vec::new(),
             start_limit: START_LIMIT,
@@ -101,6 +104,7 @@ impl Server {
         let log = File::create(dir.join("log"))?;
         let child = with_cpus(&spec.cpus, || {
             Command::new(&spec.binary)
+                .args(&spec.subcommand)
                 .arg("--port")
                 .arg(port.to_string())
                 .args(&spec.args)

@@ -74,8 +74,11 @@ pub fn frame_len(buf: &[u8]) -> Result<Option<usize>, BadReply> {
     Ok(Some(at))
 }
 
+/// Kind, text without CRLF, and the place of the next byte of a header line.
+type HeaderLine<'a> = (u8, &'a [u8], usize);
+
 /// One header line: its kind, its text without the CRLF, and where the next byte is.
-fn line(buf: &[u8], at: usize) -> Result<Option<(u8, &[u8], usize)>, BadReply> {
+fn line(buf: &[u8], at: usize) -> Result<Option<HeaderLine<'_>>, BadReply> {
     let rest = buf.get(at..).unwrap_or_default();
     let Some(&kind) = rest.first() else { return Ok(None) };
     if !b"+-:$*_,#(!=%~>|".contains(&kind) {
