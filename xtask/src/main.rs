@@ -6,13 +6,17 @@
 
 mod args;
 mod bench;
+mod ci;
 mod peers;
+mod tidy;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask COMMAND
   bench [WORKLOAD...]    requests/s, CPU per request, latency and memory beside the real servers
+  ci                     everything that must hold before a change lands (.ci/run calls it)
+  tidy                   the rules of the house that a tool can check
   peers                  find, or fetch and build, the real servers";
 
 fn main() -> ExitCode {
@@ -25,6 +29,8 @@ fn main() -> ExitCode {
     let result = match command.as_str() {
         "bench" => bench::run(argv),
         "floor" => bench::floor::run(argv),
+        "ci" => ci::run(argv),
+        "tidy" => tidy::run(),
         "peers" => peers::run(),
         _ => Err(anyhow::anyhow!("no such command: {command}\n{USAGE}")),
     };
