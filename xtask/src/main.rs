@@ -7,6 +7,7 @@
 mod args;
 mod bench;
 mod ci;
+mod diff;
 mod peers;
 mod tidy;
 
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask COMMAND
   bench [WORKLOAD...]    requests/s, CPU per request, latency and memory beside the real servers
+  diff [FAMILY|FILE...]  the same commands to ours and a real server; --help
   ci                     everything that must hold before a change lands (.ci/run calls it)
   tidy                   the rules of the house that a tool can check
   peers                  find, or fetch and build, the real servers";
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let result = match command.as_str() {
         "bench" => bench::run(argv),
         "floor" => bench::floor::run(argv),
+        "diff" => diff::run(argv),
         "ci" => ci::run(argv),
         "tidy" => tidy::run(),
         "peers" => peers::run(),

@@ -24,6 +24,7 @@ mod workloads;
 use anyhow::{Result, bail};
 
 use options::Options;
+pub use sides::build_ours;
 
 const HELP: &str = "\
 cargo xtask bench [WORKLOAD|SCENARIO...] [options]
@@ -42,7 +43,10 @@ pub fn run(argv: Vec<String>) -> Result<()> {
         workloads::WORKLOADS.iter().for_each(|w| println!("  {:14} {}", w.name, w.request));
         return Ok(());
     }
-    let (options, words) = Options::parse(argv)?;
+    let (mut options, words) = Options::parse(argv)?;
+    if options.ours.is_none() && options.wants("russet") {
+        options.ours = Some(sides::build_ours("release")?);
+    }
     testkit::process::pin(&options.load_cpus)?;
     println!("{}", procstat::machine());
     let mut rows = Vec::new();

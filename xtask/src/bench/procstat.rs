@@ -48,7 +48,7 @@ pub fn machine() -> String {
         .lines()
         .find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name))
         .unwrap_or("unknown processor");
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = text.lines().filter(|line| line.starts_with("processor")).count();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     format!("{model}, {cores} cores, Linux {}", kernel.trim())
 }

@@ -56,18 +56,11 @@ pub fn all(options: &Options, with_floor: bool) -> Result<Vec<Side>> {
             sides.push(side(name, Kind::Peer, binary.clone()));
         }
     }
-    if options.wants("russet") {
-        sides.push(side("russet", Kind::Ours, ours(options)?));
+    if let Some(binary) = options.ours.as_ref().filter(|_| options.wants("russet")) {
+        sides.push(side("russet", Kind::Ours, binary.clone()));
     }
     ensure!(!sides.is_empty(), "nothing to measure");
     Ok(sides)
-}
-
-fn ours(options: &Options) -> Result<PathBuf> {
-    if let Some(path) = &options.ours {
-        return Ok(path.clone());
-    }
-    build_ours("release")
 }
 
 /// Builds `russet-server` in the given profile and says where it is.
