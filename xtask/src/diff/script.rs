@@ -13,6 +13,7 @@
 //! 1> GET k                     command on connection 1
 //! 1>> BLPOP k 0                sent only; its reply is read later
 //! 1<                           reads one frame from connection 1 (a late reply, a push)
+//! 1< any 2                     reads two frames whose order is free
 //! 1< closed                    the connection must be closed
 //! 1< nothing                   no frame may be waiting (checked by a PING)
 //! raw> "*1\r\n$4\r\nPING\r\n"  bytes as they are, one frame read; `1raw>` on another connection
@@ -55,6 +56,8 @@ pub enum Action {
     /// Send bytes, compare one frame.
     Raw(Word),
     Receive,
+    /// Read so many frames; their order is free.
+    ReceiveAny(usize),
     Closed,
     Nothing,
     Blocked(usize),
@@ -130,6 +133,9 @@ impl Script {
             rest = left.trim();
         }
         step.action = action(rest, &mut step.connection)?;
+        if matches!(step.action, Action::ReceiveAny(_)) {
+            step.class = Class::Unordered;
+        }
         self.steps.push(step);
         Ok(())
     }
@@ -181,7 +187,10 @@ fn action(text: &str, connection: &mut usize) -> Result<Action> {
                 "" => Ok(Action::Receive),
                 "closed" => Ok(Action::Closed),
                 "nothing" => Ok(Action::Nothing),
-                other => bail!("< {other}"),
+                other => match other.strip_prefix("any ").map(str::parse) {
+                    Some(Ok(count)) => Ok(Action::ReceiveAny(count)),
+                    _ => bail!("< {other}"),
+                },
             };
         }
         let sent_only = marked.starts_with(">>");

@@ -116,6 +116,13 @@ impl Side {
                 self.receive(step)
             }
             Action::Receive => self.receive(step),
+            Action::ReceiveAny(count) => {
+                let mut all = format!("*{count}\r\n").into_bytes();
+                for _ in 0..*count {
+                    all.extend(self.connection(step.connection)?.read_frame()?);
+                }
+                Ok(Got::Frame(all))
+            }
             Action::Closed => match self.connection(step.connection)?.read_frame() {
                 Ok(frame) => Ok(Got::Frame(frame)),
                 Err(e) if is_closed(&e) => {
