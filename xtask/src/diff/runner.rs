@@ -20,10 +20,10 @@ const SCRIPTS: &str = "tests/diff";
 /// Differences shown per script unless all are asked for.
 const SHOWN: usize = 3;
 
-/// Ours and theirs.
-struct Pair {
+/// Ours, and the real servers that a script is compared with.
+struct Stage {
     ours: Side,
-    theirs: Side,
+    theirs: Vec<(Reference, Side)>,
 }
 
 #[derive(Default)]
@@ -39,10 +39,10 @@ pub fn run(setup: &Setup, wanted: &[String]) -> Result<()> {
     let scripts = load(wanted)?;
     ensure!(!scripts.is_empty(), "no script matches {wanted:?} in {SCRIPTS}");
     let mut tally = Tally::default();
-    let mut shared: HashMap<&'static str, Pair> = HashMap::new();
+    let mut shared: HashMap<&'static str, Stage> = HashMap::new();
     for script in &scripts {
-        for peer in references(setup, script) {
-            run_with(setup, script, peer, &mut shared, &mut tally)?;
+        for references in seats(setup, script) {
+            run_with(setup, script, &references, &mut shared, &mut tally)?;
         }
     }
     tally.absent.dedup();
@@ -60,115 +60,159 @@ pub fn run(setup: &Setup, wanted: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn references(setup: &Setup, script: &Script) -> Vec<Peer> {
+/// The sets of references that a script is run against, each in a run of its own.
+fn seats(setup: &Setup, script: &Script) -> Vec<Vec<Reference>> {
+    let both = [Reference::Valkey, Reference::Redis];
     match (setup.forced, script.reference) {
-        (Some(peer), _) => vec![peer],
-        (None, Reference::Valkey) => vec![peers::VALKEY],
-        (None, Reference::Redis) => vec![peers::REDIS],
-        (None, Reference::Both) => vec![peers::VALKEY, peers::REDIS],
+        (Some(peer), _) if peer == peers::REDIS => vec![vec![Reference::Redis]],
+        (Some(_), _) => vec![vec![Reference::Valkey]],
+        // Each against itself: with both in the other seats nothing could differ.
+        (None, Reference::Either) if setup.ours.is_none() => both.iter().map(|r| vec![*r]).collect(),
+        (None, Reference::Either) => vec![both.to_vec()],
+        (None, one) => vec![vec![one]],
+    }
+}
+
+fn peer_of(reference: Reference) -> Peer {
+    if reference == Reference::Redis { peers::REDIS } else { peers::VALKEY }
+}
+
+fn names(references: &[Reference]) -> &'static str {
+    match references {
+        [Reference::Redis] => "redis",
+        [_] => "valkey",
+        _ => "valkey or redis",
     }
 }
 
 fn run_with(
     setup: &Setup,
     script: &Script,
-    peer: Peer,
-    shared: &mut HashMap<&'static str, Pair>,
+    references: &[Reference],
+    shared: &mut HashMap<&'static str, Stage>,
     tally: &mut Tally,
 ) -> Result<()> {
     let mut own = None;
     for &protocol in &script.protocols {
-        let pair = match &script.args {
-            Some(args) => own.insert(start(setup, peer, args)?),
-            None => match shared.entry(peer.name) {
+        let stage = match &script.args {
+            Some(args) => own.insert(start(setup, references, args)?),
+            None => match shared.entry(names(references)) {
                 std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::hash_map::Entry::Vacant(entry) => entry.insert(start(setup, peer, "")?),
+                std::collections::hash_map::Entry::Vacant(entry) => {
+                    entry.insert(start(setup, references, "")?)
+                }
             },
         };
-        if setup.ours.is_some() && !setup.all && !has_command(pair, script)? {
+        if setup.ours.is_some() && !setup.all && !has_command(stage, script)? {
             tally.absent.push(script.name.clone());
             return Ok(());
         }
-        let found = run_script(pair, script, protocol)?;
+        let found = run_script(stage, script, protocol)?;
         tally.steps += script.steps.len();
         if found.is_empty() {
             tally.same += 1;
         } else {
             tally.different += 1;
-            report(script, protocol, peer, &found, setup.verbose);
+            report(script, protocol, references, &found, setup.verbose);
             // A dead or confused server must not spoil the next script.
-            shared.remove(peer.name);
+            shared.remove(names(references));
         }
     }
     Ok(())
 }
 
-fn start(setup: &Setup, peer: Peer, args: &str) -> Result<Pair> {
-    let (ours, theirs) = setup.binaries(peer)?;
-    Ok(Pair { ours: Side::start(&ours, args)?, theirs: Side::start(&theirs, args)? })
+fn start(setup: &Setup, references: &[Reference], args: &str) -> Result<Stage> {
+    let (ours, _) = setup.binaries(peer_of(references[0]))?;
+    let theirs = references
+        .iter()
+        .map(|&reference| Ok((reference, Side::start(&peer_of(reference).need()?, args)?)))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Stage { ours: Side::start(&ours, args)?, theirs })
 }
 
 /// Whether ours has the command that the script is named after. Scripts about no single command have a name
 /// that the reference does not know either, and always run.
-fn has_command(pair: &mut Pair, script: &Script) -> Result<bool> {
+fn has_command(stage: &mut Stage, script: &Script) -> Result<bool> {
     let file =
         Path::new(&script.name).file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     let command = file.split('-').next().unwrap_or_default().to_string();
-    pair.theirs.reset(2)?;
-    pair.ours.reset(2)?;
     let known = |side: &mut Side| -> Result<bool> {
+        side.reset(2)?;
         let reply = side.ask(&[b"COMMAND", b"INFO", command.as_bytes()])?;
         Ok(reply.items().first().is_some_and(|item| !item.items().is_empty()))
     };
-    Ok(!known(&mut pair.theirs)? || known(&mut pair.ours)?)
+    let mut real = false;
+    for (_, side) in &mut stage.theirs {
+        real |= known(side)?;
+    }
+    Ok(!real || known(&mut stage.ours)?)
 }
 
 /// Runs one script; the differences as text.
-fn run_script(pair: &mut Pair, script: &Script, protocol: u8) -> Result<Vec<String>> {
-    if let Err(error) = pair.ours.reset(protocol) {
+fn run_script(stage: &mut Stage, script: &Script, protocol: u8) -> Result<Vec<String>> {
+    if let Err(error) = stage.ours.reset(protocol) {
         return Ok(vec![format!("ours cannot start the script: {error:#}")]);
     }
-    pair.theirs.reset(protocol).context("the reference")?;
+    for (_, side) in &mut stage.theirs {
+        side.reset(protocol).context("the reference")?;
+    }
     let mut found = Vec::new();
     for step in &script.steps {
-        let (a, b) = (pair.ours.step(step), pair.theirs.step(step));
-        if !same(&step.class, &a, &b) {
-            found.push(difference(step, &a, &b));
+        let ours = stage.ours.step(step);
+        let theirs: Vec<(Reference, Got)> =
+            stage.theirs.iter_mut().map(|(r, side)| (*r, side.step(step))).collect();
+        // A step for one reference is not judged where that one has no seat.
+        let mut judges = theirs.iter().filter(|(r, _)| step.only.is_none_or(|only| only == *r)).peekable();
+        if judges.peek().is_some() && !judges.any(|(_, theirs)| same(&step.class, &ours, theirs)) {
+            found.push(difference(step, &ours, &theirs));
         }
-        if !pair.ours.alive() {
-            found.push(format!("line {}: our server has ended\n{}", step.line, pair.ours.log()));
+        if !stage.ours.alive() {
+            found.push(format!("line {}: our server has ended\n{}", step.line, stage.ours.log()));
             return Ok(found);
         }
     }
     if script.keyspace && found.is_empty() {
-        // Connections may be in MULTI or subscribed: the comparison needs fresh ones.
-        found.extend(keyspace_after(pair)?);
+        found = keyspace_after(stage)?;
     }
     Ok(found)
 }
 
-fn keyspace_after(pair: &mut Pair) -> Result<Vec<String>> {
-    pair.ours.reconnect();
-    pair.theirs.reconnect();
-    keyspace::differences(&mut pair.ours, &mut pair.theirs)
+/// The differences to the reference that is nearest. Connections may be in MULTI or subscribed: the
+/// comparison needs fresh ones.
+fn keyspace_after(stage: &mut Stage) -> Result<Vec<String>> {
+    let mut nearest: Option<Vec<String>> = None;
+    for (_, side) in &mut stage.theirs {
+        stage.ours.reconnect();
+        side.reconnect();
+        let found = keyspace::differences(&mut stage.ours, side)?;
+        if nearest.as_ref().is_none_or(|n| found.len() < n.len()) {
+            nearest = Some(found);
+        }
+    }
+    Ok(nearest.unwrap_or_default())
 }
 
-/// True when both sides got the same; two sides that broke are not the same as success, but agree.
+/// True when both sides got the same; two sides that broke in the same way agree.
 pub fn same(class: &Class, ours: &Got, theirs: &Got) -> bool {
     match (ours, theirs) {
         (Got::Frame(a), Got::Frame(b)) => class.same(a, b),
         (Got::Nothing, Got::Nothing) => true,
-        (Got::Broken(a), Got::Broken(b)) => a == b,
+        // Silence on both sides means a script that waits for what never comes.
+        (Got::Broken(a), Got::Broken(b)) => a == b && !a.starts_with("no reply"),
         _ => false,
     }
 }
 
-fn difference(step: &Step, ours: &Got, theirs: &Got) -> String {
-    format!("line {}: {}\n    ours   {}\n    theirs {}", step.line, step.text, ours.shown(), theirs.shown())
+fn difference(step: &Step, ours: &Got, theirs: &[(Reference, Got)]) -> String {
+    let mut text = format!("line {}: {}\n    ours   {}", step.line, step.text, ours.shown());
+    for (reference, got) in theirs {
+        text += &format!("\n    {:6} {}", peer_of(*reference).name, got.shown());
+    }
+    text
 }
 
-fn report(script: &Script, protocol: u8, peer: Peer, found: &[String], verbose: bool) {
-    println!("{} (RESP{protocol}, against {}): {} differences", script.name, peer.name, found.len());
+fn report(script: &Script, protocol: u8, references: &[Reference], found: &[String], verbose: bool) {
+    println!("{} (RESP{protocol}, against {}): {} differences", script.name, names(references), found.len());
     let shown = if verbose { found.len() } else { SHOWN };
     found.iter().take(shown).for_each(|text| println!("  {text}"));
     if found.len() > shown {

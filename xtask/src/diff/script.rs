@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! # comment
-//! ! reference redis            which real server (default: valkey); `both` = the two in turn
+//! ! reference redis            which real server: `redis`, `valkey`, or `either` (default)
 //! ! protocol 3                 2, 3, or both (default)
 //! ! args --maxmemory 1mb       server arguments; the script then has servers of its own
 //! ! blocked 1                  wait until so many clients are blocked on each side
 //! ! pause 20                   milliseconds for which time must really pass
 //! ! keyspace off               do not compare the whole keyspace at the end
 //! SET k v                      command on connection 0, replies compared byte for byte
+//! @valkey GEOSEARCH ...        only this one's reply counts
 //! @unordered SMEMBERS s        with a class for what is free (see `compare::Class`)
 //! 1> GET k                     command on connection 1
 //! 1>> BLPOP k 0                sent only; its reply is read later
@@ -32,7 +33,9 @@ use super::compare::Class;
 pub enum Reference {
     Valkey,
     Redis,
-    Both,
+    /// Both run; a reply must be that of one of them. Where only one has a feature, the step says so
+    /// (`@redis`, `@valkey`), for an error of the other is no answer.
+    Either,
 }
 
 /// A piece of an argument.
@@ -71,6 +74,8 @@ pub struct Step {
     pub text: String,
     pub connection: usize,
     pub class: Class,
+    /// The only reference that counts for this step.
+    pub only: Option<Reference>,
     pub keep: Option<String>,
     pub action: Action,
 }
@@ -91,7 +96,7 @@ impl Script {
     pub fn parse(name: &str, text: &str) -> Result<Script> {
         let mut script = Script {
             name: name.to_string(),
-            reference: Reference::Valkey,
+            reference: Reference::Either,
             protocols: vec![2, 3],
             args: None,
             keyspace: true,
@@ -115,6 +120,7 @@ impl Script {
             text: line.to_string(),
             connection: 0,
             class: Class::Exact,
+            only: None,
             keep: None,
             action: Action::Receive,
         };
@@ -128,9 +134,17 @@ impl Script {
         }
         while let Some(class) = rest.strip_prefix('@') {
             let (name, command) = class.split_once(' ').context("a class needs a command")?;
-            let (parsed, left) = Class::parse(name, command)?;
-            step.class = parsed;
-            rest = left.trim();
+            rest = match name {
+                "redis" | "valkey" => {
+                    step.only = Some(if name == "redis" { Reference::Redis } else { Reference::Valkey });
+                    command.trim()
+                }
+                _ => {
+                    let (parsed, left) = Class::parse(name, command)?;
+                    step.class = parsed;
+                    left.trim()
+                }
+            };
         }
         step.action = action(rest, &mut step.connection)?;
         if matches!(step.action, Action::ReceiveAny(_)) {
@@ -149,6 +163,7 @@ impl Script {
                 text,
                 connection: 0,
                 class: Class::Exact,
+                only: None,
                 keep: None,
                 action,
             });
@@ -156,7 +171,7 @@ impl Script {
         match (name, value) {
             ("reference", "valkey") => self.reference = Reference::Valkey,
             ("reference", "redis") => self.reference = Reference::Redis,
-            ("reference", "both") => self.reference = Reference::Both,
+            ("reference", "either") => self.reference = Reference::Either,
             ("protocol", "both") => self.protocols = vec![2, 3],
             ("protocol", number) => self.protocols = vec![number.parse()?],
             ("args", args) => self.args = Some(args.to_string()),
