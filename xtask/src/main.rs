@@ -10,6 +10,7 @@ mod ci;
 mod diff;
 mod peers;
 mod tidy;
+mod upstream;
 
 use std::process::ExitCode;
 
@@ -17,6 +18,7 @@ const USAGE: &str = "\
 cargo xtask COMMAND
   bench [WORKLOAD...]    requests/s, CPU per request, latency and memory beside the real servers
   diff [FAMILY|FILE...]  the same commands to ours and a real server; --help
+  upstream [UNIT...]     Valkey's own test suite with our server; --help
   ci                     everything that must hold before a change lands (.ci/run calls it)
   tidy                   the rules of the house that a tool can check
   peers                  find, or fetch and build, the real servers";
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(argv),
         "floor" => bench::floor::run(argv),
         "diff" => diff::run(argv),
+        "upstream" => upstream::run(argv),
         "ci" => ci::run(argv),
         "tidy" => tidy::run(),
         "peers" => peers::run(),
