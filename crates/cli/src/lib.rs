@@ -6,6 +6,7 @@
 //! one; `modes` are `--scan` and its kin, `cluster` the cluster manager, `tools` our own subcommands.
 #![forbid(unsafe_code)]
 
+pub mod cluster;
 pub mod connection;
 pub mod docs;
 pub mod emit;

@@ -304,7 +304,7 @@ impl Options {
             hotkeys_count: 16,
             memory_samples: 0,
             pipe_timeout: 30,
-            vset_count: 10,
+            vset_count: 100,
             vset_ef: 500,
             vset_elements: 1,
             verbose: false,

@@ -69,28 +69,37 @@ pub fn run(session: &mut Session) -> i32 {
     }
 }
 
-/// While subscribed: prints messages until a line of input is there. False when the input ended.
+/// While subscribed: prints messages until a line of input is there. False when the input cannot be read.
 fn wait_subscribed(session: &mut Session, lines: &mut Lines) -> bool {
-    while session.pubsub.active() && !lines.has_line() {
+    while session.pubsub.active() {
         announce(session);
-        let ready = {
-            let Some(connection) = session.connection() else { break };
-            let stdin = io::stdin();
-            let mut fds =
-                [PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN), PollFd::from_borrowed_fd(connection.fd(), PollFlags::IN)];
-            let _ = poll_once(&mut fds, None);
-            (!fds[0].revents().is_empty(), !fds[1].revents().is_empty())
-        };
+        if lines.has_line() {
+            erase(session);
+            return true;
+        }
+        let (input, messages) = wait_either(session);
         erase(session);
-        if ready.1 && let Err(error) = session.drain_pushes() {
+        if messages && let Err(error) = session.drain_pushes() {
             warn!("Error: {error}\n");
             session.disconnect();
         }
-        if ready.0 && lines.fill().is_err() {
+        if input && lines.fill().is_err() {
             return false;
         }
     }
     true
+}
+
+/// Waits for input or for the server: which of the two is ready.
+fn wait_either(session: &mut Session) -> (bool, bool) {
+    let Some(connection) = session.connection() else { return (true, false) };
+    let stdin = io::stdin();
+    let mut fds = [
+        PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN),
+        PollFd::from_borrowed_fd(connection.fd(), PollFlags::IN),
+    ];
+    let _ = poll_once(&mut fds, None);
+    (!fds[0].revents().is_empty(), !fds[1].revents().is_empty())
 }
 
 const READING: &str = "Reading messages... (press Ctrl-C to quit or any key to type command)\r";
