@@ -29,10 +29,16 @@ pub fn repr(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Splits a line into arguments: blanks separate; `"..."` takes `\n \r \t \b \a \xHH \"`, `'...'` takes `\'`;
-/// a quote must be followed by a blank or the end. `None` when quotes do not balance.
+/// Splits a line into arguments: blanks separate; `"..."` takes `\n \r \t \b \a \xHH \"`, `'...'` takes `\'`.
+/// `None` when quotes do not balance. As in Valkey, quoted parts may stand in the middle of a word.
 #[must_use]
 pub fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    split_with(line, false)
+}
+
+/// [`split`], or as Redis does with `strict`: a closing quote must be followed by a blank or the end.
+#[must_use]
+pub fn split_with(line: &[u8], strict: bool) -> Option<Vec<Vec<u8>>> {
     let mut out = Vec::new();
     let mut at = 0;
     loop {
@@ -43,7 +49,7 @@ pub fn split(line: &[u8]) -> Option<Vec<Vec<u8>>> {
             return Some(out);
         }
         let mut word = Vec::new();
-        at = one_word(line, at, &mut word)?;
+        at = one_word(line, at, &mut word, strict)?;
         out.push(word);
     }
 }
@@ -53,16 +59,20 @@ fn is_blank(byte: u8) -> bool {
 }
 
 /// Reads one word from `at` and returns the index behind it.
-fn one_word(line: &[u8], mut at: usize, word: &mut Vec<u8>) -> Option<usize> {
+fn one_word(line: &[u8], mut at: usize, word: &mut Vec<u8>, strict: bool) -> Option<usize> {
     while let Some(&byte) = line.get(at) {
         match byte {
             b'"' => {
                 at = double_quoted(line, at + 1, word)?;
-                return line.get(at).is_none_or(|next| is_blank(*next)).then_some(at);
+                if strict && line.get(at).is_some_and(|next| !is_blank(*next)) {
+                    return None;
+                }
             }
             b'\'' => {
                 at = single_quoted(line, at + 1, word)?;
-                return line.get(at).is_none_or(|next| is_blank(*next)).then_some(at);
+                if strict && line.get(at).is_some_and(|next| !is_blank(*next)) {
+                    return None;
+                }
             }
             other if is_blank(other) => return Some(at),
             other => {
@@ -148,10 +158,11 @@ mod tests {
         let table: &[(&str, Option<&[&str]>)] = &[
             ("set  a b\t", Some(&["set", "a", "b"])),
             ("", Some(&[])),
+            (r#"get ""k'e'"y""#, Some(&["get", "key"])),
             (r#"get ""k'e'"y"#, None),
             (r#"set key"" bar"#, Some(&["set", "key", "bar"])),
             (r#""\x41\n\"" 'it\'s'"#, Some(&["A\n\"", "it's"])),
-            (r#""a"b"#, None),
+            (r#""a"b"#, Some(&["ab"])),
             ("\"open", None),
             ("'open", None),
             (r#""\xzz""#, Some(&["xzz"])),
@@ -160,6 +171,7 @@ mod tests {
             let expected = expected.map(|words| words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>());
             assert_eq!(split(line.as_bytes()), expected, "{line}");
         }
+        assert_eq!(split_with(br#""a"b"#, true), None);
     }
 
     #[test]

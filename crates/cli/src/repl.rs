@@ -59,8 +59,8 @@ pub fn run(session: &mut Session) -> i32 {
     session.interactive = true;
     let mut lines = Lines::new();
     loop {
-        if session.pubsub.active() && !wait_subscribed(session, &mut lines) {
-            return 0;
+        if session.pubsub.active() {
+            wait_subscribed(session, &lines);
         }
         let Some(line) = lines.next() else { return 0 };
         if let Step::Quit = step(session, &line) {
@@ -69,25 +69,21 @@ pub fn run(session: &mut Session) -> i32 {
     }
 }
 
-/// While subscribed: prints messages until a line of input is there. False when the input cannot be read.
-fn wait_subscribed(session: &mut Session, lines: &mut Lines) -> bool {
+/// While subscribed: prints messages until a line of input begins.
+fn wait_subscribed(session: &mut Session, lines: &Lines) {
     while session.pubsub.active() {
         announce(session);
-        if lines.has_line() {
-            erase(session);
-            return true;
-        }
-        let (input, messages) = wait_either(session);
+        let (input, messages) = if lines.has_line() { (false, false) } else { wait_either(session) };
         erase(session);
         if messages && let Err(error) = session.drain_pushes() {
             warn!("Error: {error}\n");
             session.disconnect();
         }
-        if input && lines.fill().is_err() {
-            return false;
+        // Once a line has begun, the rest of it is waited for.
+        if input || lines.has_line() {
+            return;
         }
     }
-    true
 }
 
 /// Waits for input or for the server: which of the two is ready.
@@ -139,7 +135,8 @@ pub enum Step {
 
 /// Runs one line: a count, a client command, or a server command.
 pub fn step(session: &mut Session, line: &[u8]) -> Step {
-    let Some(argv) = quote::split(line) else {
+    let strict = session.options.face == crate::face::Face::Redis;
+    let Some(argv) = quote::split_with(line, strict) else {
         say!("Invalid argument(s)\n");
         emit::flush();
         return Step::Continue;

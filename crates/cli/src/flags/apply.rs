@@ -115,6 +115,12 @@ pub fn memory_keys(options: &mut Options, mode: Mode) {
 
 /// `--memkeys-samples`, `--keystats-samples`
 pub fn samples(options: &mut Options, value: &[u8], mode: Mode, flag: &str) -> Outcome {
+    if options.face == Face::Valkey {
+        // Valkey takes what is no number as 0.
+        options.memory_samples = number::leading_i64(value).max(0);
+        options.mode = mode;
+        return Ok(());
+    }
     let Some(samples) = std::str::from_utf8(value).ok().and_then(|value| value.parse::<i64>().ok()) else {
         return refuse(&format!("{flag} conversion error."));
     };
@@ -187,7 +193,7 @@ pub fn cluster(options: &mut Options, rest: &mut Rest<'_>) -> Outcome {
     options.mode = Mode::Cluster;
     options.cluster.argv = rest.until_flag();
     if options.cluster.argv.is_empty() {
-        return Err(Stop::Unrecognized("--cluster".to_owned()));
+        return Err(Stop::Usage);
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! `--latency`, `--latency-history`, `--latency-dist`: round trips of PING.
 
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use super::spark::Spark;
@@ -56,7 +55,7 @@ pub fn run(context: &mut Context, history: bool) -> Result<(), Failure> {
         (true, true) => HISTORY_INTERVAL,
         (true, false) => Duration::from_secs(1),
     };
-    let live = output == Output::Standard && std::io::stdout().is_terminal();
+    let live = output == Output::Standard;
     let mut spark = context.is_rich().then(|| Spark::new(30));
     let mut samples = Samples::default();
     let mut began = Instant::now();
@@ -73,12 +72,11 @@ pub fn run(context: &mut Context, history: bool) -> Result<(), Failure> {
             say!("\x1b[0G\x1b[2K{}{}", samples.text(Output::Standard), drawing.unwrap_or_default());
             emit::flush();
         } else if !history && began.elapsed() >= interval {
-            let ending = if output == Output::Standard { "\n" } else { "" };
-            say!("{}{ending}", samples.text(output));
+            say!("{}", samples.text(output));
             return Ok(());
         }
         if history && began.elapsed() >= interval {
-            finish_range(&samples, output, live, began.elapsed());
+            finish_range(&samples, output, began.elapsed());
             samples = Samples::default();
             began = Instant::now();
         }
@@ -86,10 +84,9 @@ pub fn run(context: &mut Context, history: bool) -> Result<(), Failure> {
     }
 }
 
-fn finish_range(samples: &Samples, output: Output, live: bool, elapsed: Duration) {
+fn finish_range(samples: &Samples, output: Output, elapsed: Duration) {
     if output == Output::Standard {
-        let text = if live { String::new() } else { samples.text(output) };
-        say!("{text} -- {:.2} seconds range\n", elapsed.as_secs_f64());
+        say!(" -- {:.2} seconds range\n", elapsed.as_secs_f64());
     } else {
         say!("{}", samples.text(output));
     }

@@ -4,6 +4,8 @@
 //! The transfer starts with `$<length>` or, from diskless servers, `$EOF:<40 bytes>`, and then ends with
 //! these 40 bytes. Servers send single line feeds while they prepare.
 
+use std::time::{Duration, Instant};
+
 use super::{Context, Failure};
 use crate::connection::Connection;
 use crate::face::Face;
@@ -21,6 +23,9 @@ pub enum Ending {
 
 /// Bytes of the mark.
 const MARK_LENGTH: usize = 40;
+
+/// How often the server hears from us.
+const ACK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Longest line accepted in front of a transfer.
 const MAX_LINE: usize = 1024;
@@ -145,11 +150,7 @@ pub fn run(context: &mut Context) -> Result<(), Failure> {
     replconf(&mut context.connection, "capa", "eof")?;
     replconf(&mut context.connection, "rdb-filter-only", "")?;
     let primary = context.options.face.primary();
-    let mut transfer = Transfer::start(&mut context.connection, b"PSYNC ? -1\r\n")?;
-    let line = transfer.line()?;
-    if !line.starts_with("+FULLRESYNC") {
-        return Err(Failure(format!("PSYNC replied {line}")));
-    }
+    let mut transfer = Transfer::start(&mut context.connection, b"SYNC\r\n")?;
     let ending = transfer.announcement(context.options.face)?;
     match &ending {
         Ending::Length(length) => warn!("Full resync with {primary}, discarding {length} bytes of bulk transfer...\n"),
@@ -162,13 +163,25 @@ pub fn run(context: &mut Context) -> Result<(), Failure> {
         Ending::Length(_) => warn!("Full resync done. Logging commands from {primary}.\n"),
         Ending::Mark(_) => warn!("Full resync done after {bytes} bytes. Logging commands from {primary}.\n"),
     }
-    // Diskless transfers count as finished only when the replica says so.
     warn!("sending REPLCONF ACK 0\n");
-    context.connection.send(&["REPLCONF", "ACK", "0"])?;
+    stream(context)
+}
+
+/// Prints commands. Servers start to send them once an ACK follows the end of the transfer, which they may
+/// notice later than we do: so the ACK is repeated, as replicas do.
+fn stream(context: &mut Context) -> Result<(), Failure> {
     loop {
-        let value = context.connection.read()?;
-        emit::out(&format::reply(&value, Output::Csv, false, &context.options));
-        emit::flush();
+        context.connection.send(&["REPLCONF", "ACK", "0"])?;
+        let began = Instant::now();
+        while began.elapsed() < ACK_INTERVAL {
+            while let Some(value) = context.connection.buffered()? {
+                emit::out(&format::reply(&value, Output::Csv, false, &context.options));
+                emit::flush();
+            }
+            if context.connection.wait(ACK_INTERVAL)? {
+                context.connection.fill()?;
+            }
+        }
     }
 }
 
