@@ -7,7 +7,7 @@ mod keystats;
 mod latency;
 mod lru;
 mod pipe;
-mod progress;
+pub mod progress;
 pub mod rdb;
 pub mod replica;
 mod scan;
