@@ -122,31 +122,60 @@ pub fn del_node(options: &Options) -> Outcome {
     let id = options.cluster.argv.get(1 + used).ok_or(Failed)?.clone();
     log::step(&format!(">>> Removing node {id} from cluster {host}:{port}\n"));
     let mut topology = Topology::from(options, &host, port)?;
-    let Some(index) = topology.find(&id) else {
-        log::error(&format!("[ERR] No such node ID {id}\n"));
-        return Err(Failed);
+    let lost = topology.unreachable.iter().find(|row| row.id == id.to_ascii_lowercase()).cloned();
+    let index = topology.find(&id);
+    let (row, name) = match (index, lost) {
+        (Some(index), _) => (topology.nodes[index].row.clone(), topology.nodes[index].name()),
+        (None, Some(row)) => (row.clone(), format!("{}:{}", row.host, row.port)),
+        (None, None) => {
+            log::error(&format!("[ERR] No such node ID {id}\n"));
+            return Err(Failed);
+        }
     };
-    if !topology.nodes[index].row.slots.is_empty() {
-        let name = topology.nodes[index].name();
+    if !row.slots.is_empty() {
         log::error(&format!("[ERR] Node {name} is not empty! Reshard data away and try again.\n"));
         return Err(Failed);
     }
+    forget(&mut topology, index, &row.id)?;
+    match index {
+        Some(index) => {
+            log::step(">>> Sending CLUSTER RESET SOFT to the deleted node.\n");
+            topology.nodes[index].call(&["CLUSTER", "RESET", "SOFT"])?;
+        }
+        None => log::warning(&format!(
+            ">>> WARNING: Could not connect to node {name}, unable to send CLUSTER RESET.\n"
+        )),
+    }
+    if options.face != Face::Redis {
+        log::ok(&format!("[OK] Node {} removed from the cluster.\n", row.id));
+    }
+    Ok(())
+}
+
+/// Makes all other nodes forget one; its replicas get the primary with the fewest.
+fn forget(topology: &mut Topology, index: Option<usize>, id: &str) -> Outcome {
     log::step(">>> Sending CLUSTER FORGET messages to the cluster...\n");
-    let id = topology.nodes[index].row.id.clone();
-    for other in (0..topology.nodes.len()).filter(|other| *other != index) {
-        if topology.nodes[other].row.replicate.as_ref() == Some(&id) {
-            let heirs = topology.primaries().into_iter().filter(|heir| *heir != index);
-            let heir = heirs.min_by_key(|heir| topology.nodes[*heir].replicas).ok_or(Failed)?;
+    for row in topology.unreachable.iter().filter(|row| row.id != id) {
+        let (host, port) = (&row.host, row.port);
+        log::warning(&format!(
+            ">>> Skipping unreachable node {host}:{port}. It may need manual reconfiguration when it comes back online.\n"
+        ));
+    }
+    for other in (0..topology.nodes.len()).filter(|other| Some(*other) != index) {
+        if topology.nodes[other].row.replicate.as_deref() == Some(id) {
+            let heirs = topology.primaries().into_iter().filter(|heir| Some(*heir) != index);
+            let name = topology.nodes[other].name();
+            let Some(heir) = heirs.min_by_key(|heir| topology.nodes[*heir].replicas) else {
+                log::error(&format!(
+                    "[ERR] Could not find a reachable primary node to reassign replica {name}.\n"
+                ));
+                return Err(Failed);
+            };
             let (heir_id, heir_name) = (topology.nodes[heir].row.id.clone(), topology.nodes[heir].name());
-            log::step(&format!(">>> {} as replica of {heir_name}\n", topology.nodes[other].name()));
+            log::step(&format!(">>> {name} as replica of {heir_name}\n"));
             topology.nodes[other].call(&["CLUSTER", "REPLICATE", &heir_id])?;
         }
-        topology.nodes[other].call(&["CLUSTER", "FORGET", &id])?;
-    }
-    log::step(">>> Sending CLUSTER RESET SOFT to the deleted node.\n");
-    topology.nodes[index].call(&["CLUSTER", "RESET", "SOFT"])?;
-    if options.face != Face::Redis {
-        log::ok(&format!("[OK] Node {id} removed from the cluster.\n"));
+        topology.nodes[other].call(&["CLUSTER", "FORGET", id])?;
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ pub fn create(options: &Options) -> Outcome {
     allocate(options, &mut nodes, &order, count);
     assign_replicas(options, &mut nodes, &order, count, per_primary);
     optimise(options, &mut nodes);
-    let mut topology = Topology { options: options.clone(), nodes, unreachable_primaries: 0 };
+    let mut topology = Topology { options: options.clone(), nodes, unreachable_primaries: 0, unreachable: Vec::new() };
     topology.show_nodes();
     if !confirm(options, "Can I set the above configuration?") {
         return Ok(());

@@ -14,8 +14,10 @@ pub struct Topology {
     pub options: Options,
     /// Nodes that answer.
     pub nodes: Vec<Node>,
-    /// Primaries that do not.
+    /// Primaries with slots that do not.
     pub unreachable_primaries: usize,
+    /// Rows of nodes that do not answer.
+    pub unreachable: Vec<Row>,
 }
 
 impl Topology {
@@ -36,7 +38,7 @@ impl Topology {
         let mut first = Node::connect(options, host, port)?;
         first.require_cluster()?;
         let rows = first.refresh()?;
-        let mut topology = Self { options: options.clone(), nodes: vec![first], unreachable_primaries: 0 };
+        let mut topology = Self { options: options.clone(), nodes: vec![first], unreachable_primaries: 0, unreachable: Vec::new() };
         for row in rows.iter().filter(|row| !row.is("myself") && !row.is("handshake") && !row.is("noaddr")) {
             topology.add(row);
         }
@@ -55,6 +57,7 @@ impl Topology {
             Err(Failed) => {
                 log::error(&format!("[ERR] Unable to load info for node {host}:{}\n", row.port));
                 self.unreachable_primaries += usize::from(row.is("master") && !row.slots.is_empty());
+                self.unreachable.push(row.clone());
             }
         }
     }
