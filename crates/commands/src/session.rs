@@ -149,6 +149,7 @@ impl Session {
         details.resp3 = self.resp3;
         details.subscriptions = std::array::from_fn(|i| self.subscriptions[i].len());
         details.queued = self.transaction.as_ref().map(|transaction| transaction.queue.len());
+        details.queued_bytes = self.transaction.as_ref().map_or(0, |transaction| transaction.bytes);
         details.watched = self.watched.len();
         details.kind = self.kind;
         details.no_touch = self.no_touch;
