@@ -28,7 +28,7 @@ fn wait(
 ) {
     if cx.may_block {
         let on_timeout = TimeoutReply::NullArray;
-        cx.block = Some(BlockRequest { keys, timeout_ms, on_timeout, unblock_on_delete: false });
+        cx.block = Some(BlockRequest::keys(keys, timeout_ms, on_timeout));
     } else {
         refused(out);
     }
