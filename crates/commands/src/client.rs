@@ -46,6 +46,8 @@ pub struct Details {
     pub subscriptions: [usize; 3],
     /// Queued commands, if inside MULTI.
     pub queued: Option<usize>,
+    /// Bytes of the queued commands.
+    pub queued_bytes: usize,
     pub watched: usize,
     pub kind: ClientType,
     pub no_evict: bool,
@@ -53,6 +55,10 @@ pub struct Details {
     pub blocked: bool,
     pub monitor: bool,
     pub readonly: bool,
+    /// CLIENT CAPA REDIRECT: the client follows a failover by itself.
+    pub capa_redirect: bool,
+    /// CLIENT IMPORT-SOURCE ON.
+    pub import_source: bool,
 }
 
 /// See the module's text.

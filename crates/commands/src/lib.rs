@@ -9,6 +9,7 @@
 
 pub mod args;
 pub mod block;
+pub mod bridge;
 pub mod channels;
 pub mod client;
 pub mod cx;
@@ -22,8 +23,10 @@ pub mod lru;
 pub mod persistence;
 #[cfg(test)]
 pub(crate) mod recorded;
+pub mod replicating;
 pub mod replication;
 pub mod row;
+mod saving;
 pub mod server;
 pub mod session;
 pub mod slowlog;
@@ -31,6 +34,8 @@ pub mod stats;
 pub mod table;
 pub mod transactions;
 
+mod command;
+mod configure;
 mod connection;
 mod list;
 mod pubsub;

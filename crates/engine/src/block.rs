@@ -60,7 +60,14 @@ pub fn park(cx: &mut Cx<'_>, request: BlockRequest) {
     }
     cx.session.client.unblock.store(0, Relaxed);
     cx.server.blocked_clients.fetch_add(1, Relaxed);
-    cx.session.blocked = Some(Blocked { waiter, db, keys, deadline_us, on_timeout: request.on_timeout });
+    cx.session.blocked = Some(Blocked {
+        waiter,
+        db,
+        keys,
+        deadline_us,
+        replicas: request.replicas,
+        on_timeout: request.on_timeout,
+    });
 }
 
 fn request_of(waiter: &Waiter) -> &BlockedRequest {

@@ -1,7 +1,9 @@
 //! From the command line to a serving process.
 
+use std::cell::RefCell;
 use std::io::Read;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use commands::server::Server;
@@ -9,7 +11,7 @@ use config::{Command, Directive, Environment, Files, Run, Store};
 use tokio::sync::mpsc;
 
 use crate::shell::{Order, Program};
-use crate::{listen, log, worker};
+use crate::{cron, listen, log, worker};
 
 /// The version of Redis whose behaviour clients may expect, and our own.
 pub const REDIS_VERSION: &str = "8.6.3";
@@ -146,36 +148,58 @@ fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| error.to_string())?;
-    let (program, orders) = Program::new().map_err(|error| error.to_string())?;
+    let (program, orders) = Program::new(server).map_err(|error| error.to_string())?;
     if server.shell.set(Box::new(program)).is_err() {
         return Err("The server was started twice".into());
     }
     let listeners = listen::bind(server)?;
     let (tcp, unix) = (!listeners.tcp.is_empty(), listeners.unix.is_some());
     log::notice("Server initialized");
+    if let Some((host, port)) = server.config.replicaof() {
+        server.replication.set_primary(Some((host, port)));
+    }
+    server.set_loading(true);
     let workers: Result<Vec<_>, _> = (0..threads).map(|index| worker::start(server, index)).collect();
     let workers = Arc::new(workers.map_err(|error| error.to_string())?);
+    let slot = server.keyspace.gate().register().ok_or("the gate has no slot left")?;
+    let worker = Rc::new(RefCell::new(engine::Worker::new(threads, slot)));
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         listen::accept_all(listeners, workers).map_err(|error| error.to_string())?;
+        let load = tokio::task::spawn_blocking(move || crate::load::load_at_start(server));
+        load.await.map_err(|error| error.to_string())??;
+        server.set_loading(false);
         if tcp {
             log::notice("Ready to accept connections tcp");
         }
         if unix {
             log::notice("Ready to accept connections unix");
         }
-        follow_orders(server, orders).await
+        tokio::task::spawn_local(cron::run(server));
+        follow_orders(server, worker, orders).await
     })
 }
 
 async fn follow_orders(
-    _server: &'static Server,
+    server: &'static Server,
+    worker: Rc<RefCell<engine::Worker>>,
     mut orders: mpsc::UnboundedReceiver<Order>,
 ) -> Result<(), String> {
+    let link =
+        |(host, port)| tokio::task::spawn_local(crate::link::replicate(server, worker.clone(), host, port));
+    let mut running = server.config.replicaof().map(link);
+    log::set_role(running.is_some());
     while let Some(order) = orders.recv().await {
         match order {
             Order::Shutdown(_) => return Ok(()),
-            Order::Save | Order::Replicate(_) | Order::Reconfigure(_) => {}
+            Order::Replicate(primary) => {
+                if let Some(task) = running.take() {
+                    task.abort();
+                }
+                log::set_role(primary.is_some());
+                running = primary.map(link);
+            }
+            Order::Reconfigure(_) => {}
         }
     }
     Ok(())

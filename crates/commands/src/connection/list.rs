@@ -1,0 +1,132 @@
+//! CLIENT LIST and INFO: one line for each connection.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use resp::writer::Writer;
+
+use super::filter::Filter;
+use crate::client::{Client, ClientType, Details};
+use crate::cx::Cx;
+use crate::error::Result;
+use crate::table::table;
+
+/// Bytes of the structures behind a connection, beside its buffers.
+const CONNECTION_BYTES: u64 = (size_of::<Client>() + size_of::<crate::session::Session>()) as u64;
+
+/// The letters of `flags=`.
+pub(super) fn flags_of(client: &Client, details: &Details) -> String {
+    let mut flags = String::new();
+    let mut add = |holds: bool, letter: char| {
+        if holds {
+            flags.push(letter);
+        }
+    };
+    add(details.monitor, 'O');
+    add(details.kind == ClientType::Replica, 'S');
+    add(details.kind == ClientType::Primary, 'M');
+    add(details.kind == ClientType::PubSub, 'P');
+    add(details.queued.is_some(), 'x');
+    add(details.blocked, 'b');
+    add(client.close_after_reply.load(Relaxed), 'c');
+    add(client.is_killed(), 'A');
+    add(client.local_address.ends_with(":0"), 'U');
+    add(details.readonly, 'r');
+    add(details.no_evict, 'e');
+    add(details.no_touch, 'T');
+    add(details.import_source, 'I');
+    add(flags_is_empty(client, details), 'N');
+    flags
+}
+
+fn flags_is_empty(client: &Client, details: &Details) -> bool {
+    !(details.monitor
+        || details.kind != ClientType::Normal
+        || details.queued.is_some()
+        || details.blocked
+        || client.close_after_reply.load(Relaxed)
+        || client.is_killed()
+        || client.local_address.ends_with(":0")
+        || details.readonly
+        || details.no_evict
+        || details.no_touch
+        || details.import_source)
+}
+
+/// The line of one connection, without its end. `argv_bytes` is what its running command's arguments take.
+pub(super) fn line(client: &Client, now_ms: u64, argv_bytes: usize) -> String {
+    let details = client.details();
+    let age_s = now_ms.saturating_sub(client.created_ms) / 1000;
+    let idle_s = now_ms.saturating_sub(client.active_ms.load(Relaxed)) / 1000;
+    let flags = flags_of(client, &details);
+    let [sub, psub, ssub] = details.subscriptions;
+    let query = client.query_bytes.load(Relaxed);
+    let output = client.output_bytes.load(Relaxed);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let row = client.last_row.load(Relaxed);
+    let command = match row.checked_sub(1) {
+        Some(id) => table().full_name(id as u16),
+        None => "NULL",
+    };
+    format!(
+        "id={} addr={} laddr={} fd={} name={} age={age_s} idle={idle_s} flags={flags} capa={} db={} sub={sub} psub={psub} \
+         ssub={ssub} multi={} watch={} qbuf={query} qbuf-free=0 argv-mem={argv_bytes} multi-mem={} rbs=0 rbp=0 obl=0 \
+         oll={} omem={output} tot-mem={} events={} cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={} \
+         tot-net-in={} tot-net-out={} tot-cmds={}",
+        client.id,
+        client.address,
+        client.local_address,
+        client.fd,
+        text(&details.name),
+        if details.capa_redirect { "r" } else { "" },
+        details.db,
+        details.queued.map_or(-1, |queued| queued as i64),
+        details.watched,
+        details.queued_bytes,
+        u64::from(output > 0),
+        CONNECTION_BYTES + query + output + (argv_bytes + details.queued_bytes) as u64,
+        if output > 0 { "rw" } else { "r" },
+        text(&details.user),
+        if details.resp3 { 3 } else { 2 },
+        text(&details.lib_name),
+        text(&details.lib_version),
+        client.net_input.load(Relaxed),
+        client.net_output.load(Relaxed),
+        client.commands.load(Relaxed),
+    )
+}
+
+/// What the shared side shows of the client that asks is brought up to date, and the running command is its last.
+fn refresh_own(cx: &Cx<'_>, argv: &[&[u8]]) -> usize {
+    cx.session.publish();
+    if let Some(found) = table().find(argv[0]).and_then(|found| table().find_sub(found, argv[1])) {
+        cx.session.client.last_row.store(u64::from(found.id) + 1, Relaxed);
+    }
+    cx.session.client.active_ms.store(cx.now_ms, Relaxed);
+    argv.iter().map(|arg| arg.len()).sum()
+}
+
+pub(super) fn info(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let bytes = refresh_own(cx, argv);
+    let mut text = line(&cx.session.client, cx.now_ms, bytes);
+    text.push('\n');
+    out.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+pub(super) fn list(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let filter = Filter::parse(cx, &argv[2..])?;
+    let own = cx.session.client.id;
+    let bytes = refresh_own(cx, argv);
+    let mut text = String::new();
+    for client in cx.server.clients.all() {
+        if client.is_killed() || (filter.skip_me == Some(true) && client.id == own) {
+            continue;
+        }
+        if filter.matches(&client, cx.now_ms) {
+            text.push_str(&line(&client, cx.now_ms, if client.id == own { bytes } else { 0 }));
+            text.push('\n');
+        }
+    }
+    out.verbatim("txt", text.as_bytes());
+    Ok(())
+}
