@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use super::Setup;
 use super::compare::Class;
 use super::keyspace;
-use super::script::{Reference, Script, Step};
+use super::script::{Action, Reference, Script, Step};
 use super::session::{Got, Side};
 use crate::peers::{self, Peer, workspace};
 
@@ -166,6 +166,11 @@ fn run_script(stage: &mut Stage, script: &Script, protocol: u8) -> Result<Vec<St
         if judges.peek().is_some() && !judges.any(|(_, theirs)| same(&step.class, &ours, theirs)) {
             found.push(difference(step, &ours, &theirs));
         }
+        if matches!(&ours, Got::Broken(why) if why.starts_with("no reply")) || step_waits_in_vain(step, &ours)
+        {
+            found.push("the script ends here: nothing after a missing reply can be compared".into());
+            return Ok(found);
+        }
         if !stage.ours.alive() {
             found.push(format!("line {}: our server has ended\n{}", step.line, stage.ours.log()));
             return Ok(found);
@@ -175,6 +180,10 @@ fn run_script(stage: &mut Stage, script: &Script, protocol: u8) -> Result<Vec<St
         found = keyspace_after(stage)?;
     }
     Ok(found)
+}
+
+fn step_waits_in_vain(step: &Step, ours: &Got) -> bool {
+    matches!((&step.action, ours), (Action::Blocked(_), Got::Broken(_)))
 }
 
 /// The differences to the reference that is nearest. Connections may be in MULTI or subscribed: the

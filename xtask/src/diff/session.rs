@@ -17,7 +17,7 @@ use testkit::reply::Reply;
 use super::script::{Action, Part, Step, Word};
 
 /// A reply that takes longer counts as none.
-const REPLY_LIMIT: Duration = Duration::from_secs(10);
+const REPLY_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a step got from one side.
 #[derive(Debug, Clone, PartialEq, Eq)]
