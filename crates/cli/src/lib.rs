@@ -14,6 +14,7 @@ pub mod face;
 pub mod flags;
 pub mod format;
 pub mod hints;
+pub mod interactive;
 pub mod modes;
 pub mod number;
 pub mod oneshot;

@@ -223,7 +223,8 @@ mod tests {
 
     #[test]
     fn counts() {
-        let words = |line: &str| -> Vec<Vec<u8>> { line.split(' ').map(|word| word.as_bytes().to_vec()).collect() };
+        let words =
+            |line: &str| -> Vec<Vec<u8>> { line.split(' ').map(|word| word.as_bytes().to_vec()).collect() };
         for (line, expected) in [
             ("3 incr c", Some((3, 2))),
             ("get x", Some((1, 2))),

@@ -6,7 +6,7 @@ use crate::face::Face;
 use crate::flags::{self, Stop};
 use crate::options::{Mode, Options};
 use crate::session::Session;
-use crate::{emit, hints, modes, oneshot, repl, say, warn};
+use crate::{emit, hints, interactive, modes, oneshot, repl, say, warn};
 
 /// Runs the program; the exit code.
 pub fn run(argv0: &str, argv: &[Vec<u8>]) -> i32 {
@@ -42,9 +42,21 @@ fn looks_like_terminal() -> bool {
     std::io::stdout().is_terminal() || std::env::var_os("FAKETTY").is_some()
 }
 
+/// People at both ends, and a terminal that can edit lines.
+fn is_interactive() -> bool {
+    let plain = std::env::var("TERM").is_ok_and(|term| term == "dumb" || term.is_empty());
+    std::io::stdout().is_terminal() && std::io::stdin().is_terminal() && !plain
+}
+
 fn work(mut options: Options) -> i32 {
+    if let Err(text) = interactive::profiles::apply(&mut options) {
+        warn!("{text}\n");
+        return 1;
+    }
     if options.auth_in_argv && !options.no_auth_warning {
-        warn!("Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.\n");
+        warn!(
+            "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.\n"
+        );
     }
     if options.askpass {
         options.auth = Some(ask_password("Please input password: "));
@@ -94,6 +106,9 @@ fn command(mut session: Session) -> i32 {
                 1
             }
         };
+    }
+    if words.is_empty() && is_interactive() {
+        return interactive::run(session);
     }
     if words.is_empty() {
         session.connect(false);

@@ -112,7 +112,11 @@ pub fn run(mut session: Session, mode: Mode) -> i32 {
         Mode::KeyStats => keystats::run(&mut context),
         Mode::HotKeys => hotkeys::run(&mut context),
         Mode::Scan => scan::run(&mut context),
-        Mode::Command | Mode::TestHint(_) | Mode::TestHintFile(_) | Mode::IntrinsicLatency(_) | Mode::Cluster => Ok(()),
+        Mode::Command
+        | Mode::TestHint(_)
+        | Mode::TestHintFile(_)
+        | Mode::IntrinsicLatency(_)
+        | Mode::Cluster => Ok(()),
     };
     match result {
         Ok(()) => 0,
