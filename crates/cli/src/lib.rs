@@ -25,4 +25,5 @@ pub mod repl;
 pub mod session;
 pub mod start;
 pub mod tls;
+pub mod tools;
 pub mod uri;

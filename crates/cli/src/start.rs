@@ -6,7 +6,7 @@ use crate::face::Face;
 use crate::flags::{self, Stop};
 use crate::options::{Mode, Options};
 use crate::session::Session;
-use crate::{emit, hints, interactive, modes, oneshot, repl, say, warn};
+use crate::{emit, hints, interactive, modes, oneshot, repl, say, tools, warn};
 
 /// Runs the program; the exit code.
 pub fn run(argv0: &str, argv: &[Vec<u8>]) -> i32 {
@@ -61,6 +61,12 @@ fn work(mut options: Options) -> i32 {
     if options.askpass {
         options.auth = Some(ask_password("Please input password: "));
     }
+    if options.face == Face::Russet
+        && options.mode == Mode::Command
+        && let Some(code) = tools::run(&options)
+    {
+        return code;
+    }
     let mode = options.mode.clone();
     let mut session = Session::new(options, looks_like_terminal());
     match mode {
@@ -98,6 +104,9 @@ fn command(mut session: Session) -> i32 {
     if let Some(file) = session.options.eval.clone() {
         if !session.connect(false) {
             return 1;
+        }
+        if session.options.ldb {
+            return modes::ldb::run(&mut session, &file, &words);
         }
         return match oneshot::eval_command(&file, &words) {
             Ok(argv) => oneshot::repeat(&mut session, &argv),

@@ -106,7 +106,10 @@ fn prompt_loop(
         }
         match one_line(session, settings, &words, line.as_bytes()) {
             Step::Continue => {}
-            Step::Cancelled => say!("(cancelled)\n"),
+            Step::Cancelled => {
+                say!("(cancelled)\n");
+                session.connect(true);
+            }
             Step::Quit => break,
         }
         let connection_commands = ["connect", "replicaof", "slaveof", "failover"];

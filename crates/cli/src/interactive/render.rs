@@ -115,7 +115,9 @@ fn as_table(
             {
                 return Some(table);
             }
-            if let Some(table) = scored(items, width, settings) {
+            if let Some(table) =
+                scored(items, width, settings).or_else(|| pairs(name, items, width, settings))
+            {
                 return Some(table);
             }
             if let Some(table) = records(items, width, settings) {
@@ -179,6 +181,18 @@ fn scored(items: &[Value], width: usize, settings: &Settings) -> Option<String> 
     };
     let rows: Option<Vec<_>> = items.iter().map(row).collect();
     rows.map(|rows| draw(&["member", "score"], rows, width, settings))
+}
+
+/// `[field, value]` pairs of commands known for them.
+fn pairs(name: &str, items: &[Value], width: usize, settings: &Settings) -> Option<String> {
+    let row = |item: &Value| match item.as_slice() {
+        Some([first, second]) if is_scalar(first) && is_scalar(second) => {
+            Some(vec![cell(first), cell(second)])
+        }
+        _ => None,
+    };
+    let rows: Option<Vec<_>> = items.iter().map(row).collect();
+    rows.filter(|_| PAIRED.contains(&name)).map(|rows| draw(&["field", "value"], rows, width, settings))
 }
 
 /// Maps with the same keys: one row each.
