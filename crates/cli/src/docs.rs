@@ -222,7 +222,8 @@ fn argument(body: &Value) -> Argument {
 
 /// `help`, `help @group`, `help command ...` on stdout.
 pub fn print_help(session: &mut Session, topics: &[Vec<u8>]) {
-    let topics: Vec<String> = topics.iter().map(|topic| String::from_utf8_lossy(topic).into_owned()).collect();
+    let topics: Vec<String> =
+        topics.iter().map(|topic| String::from_utf8_lossy(topic).into_owned()).collect();
     if topics.is_empty() {
         emit::out(intro(session).as_bytes());
         return;
@@ -310,7 +311,10 @@ mod tests {
     fn finds_the_longest_name() {
         let docs = Docs::built_in();
         let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(docs.find(&words("config set x")).map(|(command, used)| (command.name.clone(), used)), Some(("CONFIG SET".to_owned(), 2)));
+        assert_eq!(
+            docs.find(&words("config set x")).map(|(command, used)| (command.name.clone(), used)),
+            Some(("CONFIG SET".to_owned(), 2))
+        );
         assert_eq!(docs.find(&words("get config")).map(|(_, used)| used), Some(1));
         assert!(docs.find(&words("nosuch")).is_none());
     }

@@ -57,7 +57,11 @@ fn sequence(arguments: &[Argument], words: &[String]) -> Match {
             }
             if used >= words.len() || !done {
                 let after = join(&rest, &plain(&arguments[end..]));
-                return Match { words: used, complete: mandatory_free(&arguments[end..]) && done, rest: join(&tail, &after) };
+                return Match {
+                    words: used,
+                    complete: mandatory_free(&arguments[end..]) && done,
+                    rest: join(&tail, &after),
+                };
             }
             at = end;
             continue;
@@ -81,7 +85,10 @@ fn sequence(arguments: &[Argument], words: &[String]) -> Match {
 
 /// End of the run of optional arguments that starts at `at`.
 fn group_end(arguments: &[Argument], at: usize) -> usize {
-    arguments[at..].iter().position(|argument| !argument.optional).map_or(arguments.len(), |offset| at + offset)
+    arguments[at..]
+        .iter()
+        .position(|argument| !argument.optional)
+        .map_or(arguments.len(), |offset| at + offset)
 }
 
 fn mandatory_free(arguments: &[Argument]) -> bool {
@@ -196,7 +203,9 @@ fn join(first: &str, second: &str) -> String {
 pub fn run_suite(docs: &Docs, suite: &str) -> (String, bool) {
     let (mut out, mut total, mut passed) = (String::new(), 0, 0);
     for line in suite.lines().filter(|line| !line.starts_with('#')) {
-        let Some(words) = crate::quote::split(line.as_bytes()).filter(|words| !words.is_empty()) else { continue };
+        let Some(words) = crate::quote::split(line.as_bytes()).filter(|words| !words.is_empty()) else {
+            continue;
+        };
         let text = |at: usize| words.get(at).map(|word| String::from_utf8_lossy(word).into_owned());
         let (Some(input), Some(expected)) = (text(0), text(1)) else {
             out.push_str(&format!("Missing expected hint for input '{}'\n", text(0).unwrap_or_default()));
@@ -236,7 +245,10 @@ mod tests {
             ("ZADD key CH LT ", Some("[NX|XX] [INCR] score member [score member ...]")),
             ("ZADD key 0 ", Some("member [score member ...]")),
             ("SET key value FOOBAR ", None),
-            ("GEORADIUS key 1 2 3 M COUNT 12 ASC ", Some("[WITHCOORD] [WITHDIST] [WITHHASH] [STORE key|STOREDIST key]")),
+            (
+                "GEORADIUS key 1 2 3 M COUNT 12 ASC ",
+                Some("[WITHCOORD] [WITHDIST] [WITHHASH] [STORE key|STOREDIST key]"),
+            ),
             ("NOSUCH a ", None),
         ] {
             assert_eq!(hint(&docs, line).as_deref(), expected, "{line}");

@@ -56,9 +56,14 @@ mod tests {
 
     #[test]
     fn leading_parts() {
-        for (text, whole, real) in
-            [("12x", 12, 12.0), ("-3", -3, -3.0), ("abc", 0, 0.0), ("0.25s", 0, 0.25), ("1e3", 1, 1000.0), ("", 0, 0.0)]
-        {
+        for (text, whole, real) in [
+            ("12x", 12, 12.0),
+            ("-3", -3, -3.0),
+            ("abc", 0, 0.0),
+            ("0.25s", 0, 0.25),
+            ("1e3", 1, 1000.0),
+            ("", 0, 0.0),
+        ] {
             assert_eq!(leading_i64(text.as_bytes()), whole, "{text}");
             assert!((leading_f64(text.as_bytes()) - real).abs() < 1e-9, "{text}");
         }

@@ -106,11 +106,10 @@ mod tests {
     fn input_is_placed() {
         let mut session = Session::new(Options::new(Face::Redis, ""), false);
         session.options.stdin_last_arg = true;
-        assert_eq!(prepare(&session, &words("set k"), &mut &b"v\n"[..]), Ok(vec![
-            b"set".to_vec(),
-            b"k".to_vec(),
-            b"v\n".to_vec()
-        ]));
+        assert_eq!(
+            prepare(&session, &words("set k"), &mut &b"v\n"[..]),
+            Ok(vec![b"set".to_vec(), b"k".to_vec(), b"v\n".to_vec()])
+        );
         session.options.stdin_last_arg = false;
         session.options.stdin_tag = Some("T".to_owned());
         assert_eq!(prepare(&session, &words("set T x"), &mut &b"v"[..]), Ok(words("set v x")));
@@ -123,7 +122,10 @@ mod tests {
         std::fs::write(&file, "return 1").expect("temp file");
         let path = file.to_string_lossy().into_owned();
         let argv = eval_command(&path, &words("a b , c")).expect("reads");
-        assert_eq!(argv[1..], [b"return 1".to_vec(), b"2".to_vec(), b"a".to_vec(), b"b".to_vec(), b"c".to_vec()]);
+        assert_eq!(
+            argv[1..],
+            [b"return 1".to_vec(), b"2".to_vec(), b"a".to_vec(), b"b".to_vec(), b"c".to_vec()]
+        );
         let argv = eval_command(&path, &[]).expect("reads");
         assert_eq!(argv[2], b"0".to_vec());
         std::fs::remove_file(file).expect("remove");

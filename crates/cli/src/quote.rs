@@ -129,7 +129,8 @@ fn single_quoted(line: &[u8], mut at: usize, word: &mut Vec<u8>) -> Option<usize
 
 fn hex(line: &[u8], at: usize) -> Option<u8> {
     let digits = line.get(at..at + 2)?;
-    let digits = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    let digits =
+        std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_hexdigit()))?;
     u8::from_str_radix(digits, 16).ok()
 }
 
@@ -137,7 +138,8 @@ fn hex(line: &[u8], at: usize) -> Option<u8> {
 /// quoting is wrong or yields more than one word.
 #[must_use]
 pub fn unquote(argument: &[u8]) -> Option<Vec<u8>> {
-    let quoted = matches!(argument, [first, .., last] if first == last && (*first == b'"' || *first == b'\''));
+    let quoted =
+        matches!(argument, [first, .., last] if first == last && (*first == b'"' || *first == b'\''));
     if !quoted {
         // An opening quote alone is an error, not text.
         return (!matches!(argument.first(), Some(b'"' | b'\''))).then(|| argument.to_vec());
@@ -168,7 +170,8 @@ mod tests {
             (r#""\xzz""#, Some(&["xzz"])),
         ];
         for (line, expected) in table {
-            let expected = expected.map(|words| words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>());
+            let expected =
+                expected.map(|words| words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>());
             assert_eq!(split(line.as_bytes()), expected, "{line}");
         }
         assert_eq!(split_with(br#""a"b"#, true), None);

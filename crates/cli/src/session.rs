@@ -154,7 +154,8 @@ impl Session {
             self.greet(&["CLIENT".to_owned(), "SETNAME".to_owned(), name], "CLIENT SETNAME failed", true);
         }
         let db = self.options.db;
-        if db != 0 && self.greet(&["SELECT".to_owned(), db.to_string()], &format!("SELECT {db} failed"), true) {
+        if db != 0 && self.greet(&["SELECT".to_owned(), db.to_string()], &format!("SELECT {db} failed"), true)
+        {
             self.db = db;
         }
         self.is_connected()
@@ -349,7 +350,10 @@ impl Session {
 
     /// Prints a reply, or the error and exit with `-e`.
     fn print(&mut self, argv: &[Vec<u8>], value: &Value) {
-        if self.options.error_exit && !self.interactive && let Value::Error(text) = value {
+        if self.options.error_exit
+            && !self.interactive
+            && let Value::Error(text) = value
+        {
             emit::flush();
             warn!("{}\n", String::from_utf8_lossy(text));
             std::process::exit(1);
@@ -379,7 +383,11 @@ impl Session {
             }
             return;
         }
-        if self.show_pushes || pubsub::is_message(value) || pubsub::is_confirmation(value) || self.pubsub.active() {
+        if self.show_pushes
+            || pubsub::is_message(value)
+            || pubsub::is_confirmation(value)
+            || self.pubsub.active()
+        {
             self.print(&[], value);
         }
     }
@@ -403,7 +411,9 @@ impl Session {
         self.options.port = redirect.port;
         if self.interactive {
             let (host, port) = (&self.options.host, redirect.port);
-            emit::out(format!("-> Redirected to slot [{}] located at {host}:{port}\n", redirect.slot).as_bytes());
+            emit::out(
+                format!("-> Redirected to slot [{}] located at {host}:{port}\n", redirect.slot).as_bytes(),
+            );
         }
         self.connect(false)
     }

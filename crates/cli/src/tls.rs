@@ -12,8 +12,8 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-    StreamOwned,
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme, StreamOwned,
 };
 
 use crate::options::Tls;
@@ -71,7 +71,9 @@ fn config(settings: &Tls) -> Result<ClientConfig, String> {
         (Some(cert), Some(key)) => {
             let chain = certificates(cert)?;
             let key = PrivateKeyDer::from_pem_file(key).map_err(|_| format!("Invalid key file: {key}"))?;
-            builder.with_client_auth_cert(chain, key).map_err(|error| format!("Invalid client certificate: {error}"))
+            builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|error| format!("Invalid client certificate: {error}"))
         }
         (None, None) => Ok(builder.with_no_client_auth()),
         _ => Err("--cert and --key are needed together".to_owned()),

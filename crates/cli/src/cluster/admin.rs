@@ -32,7 +32,8 @@ pub fn fix(options: &Options) -> Outcome {
 /// `add-node NEW EXISTING`
 pub fn add_node(options: &Options) -> Outcome {
     let argv = &options.cluster.argv;
-    let (Some((host, port, _)), Some((known_host, known_port, _))) = (address(&argv[1]), address(&argv[2])) else {
+    let (Some((host, port, _)), Some((known_host, known_port, _))) = (address(&argv[1]), address(&argv[2]))
+    else {
         warn!("{BAD_ADDRESS}");
         return Err(Failed);
     };
@@ -74,7 +75,8 @@ fn choose_primary(topology: &Topology) -> Result<usize, Failed> {
             Failed
         });
     }
-    let index = topology.primaries().into_iter().min_by_key(|index| topology.nodes[*index].replicas).ok_or(Failed)?;
+    let index =
+        topology.primaries().into_iter().min_by_key(|index| topology.nodes[*index].replicas).ok_or(Failed)?;
     say!("Automatically selected {} {}\n", topology.face().primary(), topology.nodes[index].name());
     Ok(index)
 }
@@ -110,7 +112,10 @@ fn copy_functions(from: &mut Node, to: &mut Node) -> Outcome {
     let payload = dump.as_bytes().unwrap_or_default();
     let restored = to.ask(&[b"FUNCTION".as_slice(), b"RESTORE", payload])?;
     if restored.is_error() {
-        log::error(&format!(">>> Failed loading functions to the new node (error = '{}')\r\n", restored.to_text()));
+        log::error(&format!(
+            ">>> Failed loading functions to the new node (error = '{}')\r\n",
+            restored.to_text()
+        ));
         return Err(Failed);
     }
     Ok(())
@@ -263,7 +268,8 @@ pub fn backup(options: &Options) -> Outcome {
     for node in topology.nodes.iter().filter(|node| node.is_primary()) {
         log::step(&format!(">>> Node {} -> Saving RDB...\n", node.name()));
         let product = options.face.product().to_ascii_lowercase();
-        let file = format!("{directory}/{product}-node-{}-{}-{}.rdb", node.row.host, node.row.port, node.row.id);
+        let file =
+            format!("{directory}/{product}-node-{}-{}-{}.rdb", node.row.host, node.row.port, node.row.id);
         let mut fresh = node.fresh()?;
         if let Err(error) = crate::modes::rdb::fetch(fresh.connection(), options.face, &file, false) {
             warn!("{}\n", error.0);
@@ -289,9 +295,12 @@ pub fn backup(options: &Options) -> Outcome {
 
 /// A node as an object of `nodes.json`.
 fn json(node: &Node) -> String {
-    let pair = |(first, last): &(u16, u16)| if first == last { format!("[{first}]") } else { format!("[{first},{last}]") };
+    let pair = |(first, last): &(u16, u16)| {
+        if first == last { format!("[{first}]") } else { format!("[{first},{last}]") }
+    };
     let slots: Vec<String> = runs(&node.row.slots).iter().map(pair).collect();
-    let flags: Vec<&str> = node.row.flags.iter().map(String::as_str).filter(|flag| *flag != "myself").collect();
+    let flags: Vec<&str> =
+        node.row.flags.iter().map(String::as_str).filter(|flag| *flag != "myself").collect();
     let replicate = node.row.replicate.as_ref().map_or("null".to_owned(), |id| format!("\"{id}\""));
     let open = |name: &str, list: &[(u16, String)]| {
         let items: Vec<String> = list.iter().map(|(slot, id)| format!("\"{slot}\": \"{id}\"")).collect();

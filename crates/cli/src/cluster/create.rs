@@ -11,7 +11,14 @@ pub fn create(options: &Options) -> Outcome {
     let mut nodes = Vec::new();
     for text in &options.cluster.argv[1..] {
         let Some((host, port, bus)) = address(text) else {
-            warn!("{}", if text.contains(':') { BAD_ADDRESS.to_owned() } else { format!("Invalid address format: {text}\n") });
+            warn!(
+                "{}",
+                if text.contains(':') {
+                    BAD_ADDRESS.to_owned()
+                } else {
+                    format!("Invalid address format: {text}\n")
+                }
+            );
             return Err(Failed);
         };
         let mut node = Node::connect(options, &host, port)?;
@@ -30,7 +37,8 @@ pub fn create(options: &Options) -> Outcome {
     allocate(options, &mut nodes, &order, count);
     assign_replicas(options, &mut nodes, &order, count, per_primary);
     optimise(options, &mut nodes);
-    let mut topology = Topology { options: options.clone(), nodes, unreachable_primaries: 0, unreachable: Vec::new() };
+    let mut topology =
+        Topology { options: options.clone(), nodes, unreachable_primaries: 0, unreachable: Vec::new() };
     topology.show_nodes();
     if !confirm(options, "Can I set the above configuration?") {
         return Ok(());
@@ -120,7 +128,12 @@ fn assign_replicas(options: &Options, nodes: &mut [Node], order: &[usize], count
 fn adopt(nodes: &mut [Node], free: &mut Vec<usize>, primary: usize) {
     let id = nodes[primary].row.id.clone();
     let mut taken = vec![nodes[primary].row.host.clone()];
-    taken.extend(nodes.iter().filter(|node| node.row.replicate.as_ref() == Some(&id)).map(|node| node.row.host.clone()));
+    taken.extend(
+        nodes
+            .iter()
+            .filter(|node| node.row.replicate.as_ref() == Some(&id))
+            .map(|node| node.row.host.clone()),
+    );
     let other = free.iter().position(|index| !taken.contains(&nodes[*index].row.host));
     if free.is_empty() {
         return;
@@ -138,8 +151,10 @@ fn score(nodes: &[Node]) -> (usize, usize) {
     let (mut heavy, mut light) = (0, 0);
     for (index, node) in nodes.iter().enumerate() {
         let Some(primary) = &node.row.replicate else { continue };
-        heavy += nodes.iter().filter(|other| other.row.id == *primary && other.row.host == node.row.host).count();
-        let sibling = |other: &&Node| other.row.replicate.as_ref() == Some(primary) && other.row.host == node.row.host;
+        heavy +=
+            nodes.iter().filter(|other| other.row.id == *primary && other.row.host == node.row.host).count();
+        let sibling =
+            |other: &&Node| other.row.replicate.as_ref() == Some(primary) && other.row.host == node.row.host;
         light += nodes[index + 1..].iter().filter(sibling).count();
     }
     (heavy, light)
@@ -153,7 +168,8 @@ fn optimise(options: &Options, nodes: &mut [Node]) {
     }
     let (replicas, primary) = (options.face.replicas(), options.face.primary());
     log::step(&format!(">>> Trying to optimize {replicas} allocation for anti-affinity\n"));
-    let movable: Vec<usize> = (0..nodes.len()).filter(|index| nodes[*index].row.replicate.is_some()).collect();
+    let movable: Vec<usize> =
+        (0..nodes.len()).filter(|index| nodes[*index].row.replicate.is_some()).collect();
     let mut improved = true;
     while improved && best != (0, 0) {
         improved = false;
@@ -172,7 +188,9 @@ fn optimise(options: &Options, nodes: &mut [Node]) {
     }
     match best {
         (0, 0) => log::ok("[OK] Perfect anti-affinity obtained!\n"),
-        (0, _) => log::warning(&format!("[WARNING] Some {replicas} of the same {primary} are in the same host\n")),
+        (0, _) => {
+            log::warning(&format!("[WARNING] Some {replicas} of the same {primary} are in the same host\n"))
+        }
         _ => log::warning(&format!("[WARNING] Some {replicas} are in the same host as their {primary}\n")),
     }
 }

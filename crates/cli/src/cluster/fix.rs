@@ -60,7 +60,8 @@ fn open_slot(topology: &mut Topology, slot: u16) -> Outcome {
     log::step(&format!(">>> Fixing open slot {slot}\n"));
     let owner = owner_of(topology, slot)?;
     let migrating: Vec<usize> = marked(topology, slot, true);
-    let mut importing: Vec<usize> = marked(topology, slot, false).into_iter().filter(|index| *index != owner).collect();
+    let mut importing: Vec<usize> =
+        marked(topology, slot, false).into_iter().filter(|index| *index != owner).collect();
     for index in topology.primaries() {
         let stray = index != owner && !migrating.contains(&index) && !importing.contains(&index);
         if stray && count_keys(topology, index, slot)? > 0 {
@@ -104,7 +105,8 @@ fn open_slot(topology: &mut Topology, slot: u16) -> Outcome {
         }
         ([], []) => set_stable(topology, owner, slot),
         _ => {
-            let (from, to, name) = (names(topology, &migrating), names(topology, &importing), topology.nodes[owner].name());
+            let (from, to, name) =
+                (names(topology, &migrating), names(topology, &importing), topology.nodes[owner].name());
             let program = topology.face().program();
             log::error(&format!(
                 "[ERR] Sorry, {program} can't fix this slot yet (work in progress). Slot is set as migrating in {from}, \
@@ -128,8 +130,11 @@ fn gather(topology: &mut Topology, nodes: &[usize], owner: usize, slot: u16) -> 
 
 /// The one owner; when there is none or several, the node with the most keys becomes it.
 fn owner_of(topology: &mut Topology, slot: u16) -> Result<usize, Failed> {
-    let owners: Vec<usize> =
-        topology.primaries().into_iter().filter(|index| topology.nodes[*index].row.slots.contains(&slot)).collect();
+    let owners: Vec<usize> = topology
+        .primaries()
+        .into_iter()
+        .filter(|index| topology.nodes[*index].row.slots.contains(&slot))
+        .collect();
     if let [owner] = owners.as_slice() {
         return Ok(*owner);
     }
@@ -188,7 +193,9 @@ pub fn coverage(topology: &mut Topology, slots: &[u16]) -> Outcome {
         }
     }
     let options = topology.options.clone();
-    let list = |slots: &mut dyn Iterator<Item = u16>| slots.map(|slot| slot.to_string()).collect::<Vec<_>>().join(",");
+    let list = |slots: &mut dyn Iterator<Item = u16>| {
+        slots.map(|slot| slot.to_string()).collect::<Vec<_>>().join(",")
+    };
     if !none.is_empty() {
         let slots = list(&mut none.iter().copied());
         crate::say!("The following uncovered slots have no keys across the cluster:\n{slots}\n");
@@ -197,7 +204,10 @@ pub fn coverage(topology: &mut Topology, slots: &[u16]) -> Outcome {
         }
         for slot in none {
             let primaries = topology.primaries();
-            let owner = *primaries.iter().min_by_key(|index| topology.nodes[**index].row.slots.len()).ok_or(Failed)?;
+            let owner = *primaries
+                .iter()
+                .min_by_key(|index| topology.nodes[**index].row.slots.len())
+                .ok_or(Failed)?;
             cover(topology, owner, slot)?;
         }
     }
@@ -247,8 +257,11 @@ pub fn multiple_owners(topology: &mut Topology, fix: bool) -> Result<bool, Faile
     log::step(">>> Check for multiple slot owners...\n");
     let mut sound = true;
     for slot in 0..SLOTS {
-        let owners: BTreeSet<usize> =
-            topology.primaries().into_iter().filter(|index| topology.nodes[*index].row.slots.contains(&slot)).collect();
+        let owners: BTreeSet<usize> = topology
+            .primaries()
+            .into_iter()
+            .filter(|index| topology.nodes[*index].row.slots.contains(&slot))
+            .collect();
         if owners.len() < 2 {
             continue;
         }

@@ -13,21 +13,33 @@ const PAGE: &[(&str, &str, &[&str])] = &[
     ("check", WHERE, &["search-multiple-owners"]),
     ("info", WHERE, &[]),
     ("fix", WHERE, &["search-multiple-owners", "fix-with-unreachable-{P}"]),
-    ("reshard", WHERE, &["from <arg>", "to <arg>", "slots <arg>", "yes", "timeout <arg>", "pipeline <arg>", "replace"]),
-    ("rebalance", WHERE, &[
-        "weight <node1=w1...nodeN=wN>",
-        "use-empty-{P}",
-        "timeout <arg>",
-        "simulate",
-        "pipeline <arg>",
-        "threshold <arg>",
-        "replace",
-    ]),
+    (
+        "reshard",
+        WHERE,
+        &["from <arg>", "to <arg>", "slots <arg>", "yes", "timeout <arg>", "pipeline <arg>", "replace"],
+    ),
+    (
+        "rebalance",
+        WHERE,
+        &[
+            "weight <node1=w1...nodeN=wN>",
+            "use-empty-{P}",
+            "timeout <arg>",
+            "simulate",
+            "pipeline <arg>",
+            "threshold <arg>",
+            "replace",
+        ],
+    ),
     ("add-node", "new_host:new_port existing_host:existing_port", &["{R}", "{ID} <arg>"]),
     ("del-node", "host:port node_id", &[]),
     ("call", "host:port command arg arg .. arg", &["only-{P}", "only-replicas"]),
     ("set-timeout", "host:port milliseconds", &[]),
-    ("import", "host:port", &["from <arg>", "from-user <arg>", "from-pass <arg>", "from-askpass", "copy", "replace"]),
+    (
+        "import",
+        "host:port",
+        &["from <arg>", "from-user <arg>", "from-pass <arg>", "from-askpass", "copy", "replace"],
+    ),
     ("backup", "host:port backup_directory", &[]),
     ("help", "", &[]),
 ];
@@ -40,7 +52,8 @@ pub fn help(options: &Options) -> Outcome {
     for (name, words, flags) in PAGE {
         say!("  {name:<15}{words}\n");
         for flag in *flags {
-            let flag = flag.replace("{P}", options.face.primaries()).replace("{R}", replica).replace("{ID}", id);
+            let flag =
+                flag.replace("{P}", options.face.primaries()).replace("{R}", replica).replace("{ID}", id);
             say!("                 --cluster-{flag}\n");
         }
     }

@@ -47,7 +47,8 @@ pub fn slot(topology: &mut Topology, source: usize, target: usize, slot: u16, ma
         say!("Moving slot {slot} from {from} to {to}{}", if redis { ": " } else { "\n" });
         emit::flush();
     }
-    let (source_id, target_id) = (topology.nodes[source].row.id.clone(), topology.nodes[target].row.id.clone());
+    let (source_id, target_id) =
+        (topology.nodes[source].row.id.clone(), topology.nodes[target].row.id.clone());
     let number = slot.to_string();
     if !manner.cold {
         topology.nodes[target].call(&["CLUSTER", "SETSLOT", &number, "IMPORTING", &source_id])?;
@@ -95,14 +96,25 @@ fn keys(topology: &mut Topology, source: usize, target: usize, slot: u16, quiet:
     Ok(())
 }
 
-fn keys_of_db(topology: &mut Topology, source: usize, target: usize, slot: u16, db: i64, quiet: bool) -> Outcome {
+fn keys_of_db(
+    topology: &mut Topology,
+    source: usize,
+    target: usize,
+    slot: u16,
+    db: i64,
+    quiet: bool,
+) -> Outcome {
     let settings = topology.options.cluster.clone();
     let count = if settings.pipeline == 0 { DEFAULT_PIPELINE } else { settings.pipeline };
     loop {
         let argv = ["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), &count.to_string()];
         let reply = topology.nodes[source].call(&argv)?;
-        let keys: Vec<Vec<u8>> =
-            reply.as_slice().unwrap_or_default().iter().filter_map(|key| key.as_bytes().map(<[u8]>::to_vec)).collect();
+        let keys: Vec<Vec<u8>> = reply
+            .as_slice()
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|key| key.as_bytes().map(<[u8]>::to_vec))
+            .collect();
         if keys.is_empty() {
             return Ok(());
         }
@@ -128,7 +140,13 @@ fn keys_of_db(topology: &mut Topology, source: usize, target: usize, slot: u16, 
     }
 }
 
-fn migrate_command(topology: &Topology, target: usize, keys: &[Vec<u8>], db: i64, replace: bool) -> Vec<Vec<u8>> {
+fn migrate_command(
+    topology: &Topology,
+    target: usize,
+    keys: &[Vec<u8>],
+    db: i64,
+    replace: bool,
+) -> Vec<Vec<u8>> {
     let options = &topology.options;
     let timeout = match options.cluster.timeout_ms {
         0 => DEFAULT_TIMEOUT_MS,
@@ -206,8 +224,15 @@ pub fn atomic(topology: &mut Topology, source: usize, target: usize, slots: &BTr
         let range = if first == last { first.to_string() } else { format!("{first}-{last}") };
         say!("Moving slot range {range} from {from} to {to} via atomic slot migration\n");
         emit::flush();
-        let argv =
-            ["CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", &first.to_string(), &last.to_string(), "NODE", &target_id];
+        let argv = [
+            "CLUSTER",
+            "MIGRATESLOTS",
+            "SLOTSRANGE",
+            &first.to_string(),
+            &last.to_string(),
+            "NODE",
+            &target_id,
+        ];
         topology.nodes[source].call(&argv)?;
         let wanted = format!("{first}-{last}");
         loop {
@@ -217,7 +242,8 @@ pub fn atomic(topology: &mut Topology, source: usize, target: usize, slots: &BTr
                 text("slot_ranges").split(' ').any(|range| range == wanted || range == first.to_string())
                     && text("operation") == "EXPORT"
             });
-            let text = |field: &str| job.and_then(|job| job.get(field)).map(Value::to_text).unwrap_or_default();
+            let text =
+                |field: &str| job.and_then(|job| job.get(field)).map(Value::to_text).unwrap_or_default();
             match text("state").as_str() {
                 "success" => break,
                 "failed" | "cancelled" | "" => {

@@ -94,7 +94,8 @@ fn entry(options: &Options) -> Result<(String, u16, usize), Failed> {
     if let Some((host, port, _)) = argv.first().and_then(|text| address(text)) {
         return Ok((host, port, 1));
     }
-    let split = argv.first().zip(argv.get(1)).and_then(|(host, port)| Some((host.clone(), port.parse().ok()?)));
+    let split =
+        argv.first().zip(argv.get(1)).and_then(|(host, port)| Some((host.clone(), port.parse().ok()?)));
     match split {
         Some((host, port)) => Ok((host, port, 2)),
         None => {

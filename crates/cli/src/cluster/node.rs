@@ -42,7 +42,9 @@ impl Row {
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         let fields: Vec<&str> = line.split(' ').collect();
-        let [id, address, flags, replicate, _, _, epoch, link, slots @ ..] = fields.as_slice() else { return None };
+        let [id, address, flags, replicate, _, _, epoch, link, slots @ ..] = fields.as_slice() else {
+            return None;
+        };
         let address = address.split(',').next()?;
         let (host, port, bus_port) = super::address(address)?;
         let mut row = Self {

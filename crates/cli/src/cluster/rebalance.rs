@@ -14,8 +14,11 @@ pub fn rebalance(options: &Options) -> Outcome {
         log::error("*** Please fix your cluster problems before rebalancing\n");
         return Err(Failed);
     }
-    let involved: Vec<usize> =
-        topology.primaries().into_iter().filter(|index| topology.nodes[*index].weight > 0.0 || has_slots(&topology, *index)).collect();
+    let involved: Vec<usize> = topology
+        .primaries()
+        .into_iter()
+        .filter(|index| topology.nodes[*index].weight > 0.0 || has_slots(&topology, *index))
+        .collect();
     let total: f64 = involved.iter().map(|index| topology.nodes[*index].weight).sum();
     let threshold = options.cluster.threshold.unwrap_or(DEFAULT_THRESHOLD);
     if !set_balances(&mut topology, &involved, total, threshold) {
@@ -40,7 +43,8 @@ fn set_weights(topology: &mut Topology) -> Outcome {
         }
     }
     for given in topology.options.cluster.weights.clone() {
-        let parsed = given.split_once('=').and_then(|(id, weight)| Some((id.to_owned(), weight.parse::<f64>().ok()?)));
+        let parsed =
+            given.split_once('=').and_then(|(id, weight)| Some((id.to_owned(), weight.parse::<f64>().ok()?)));
         let Some((id, weight)) = parsed else {
             log::error(&format!("*** invalid input {given}\n"));
             return Err(Failed);
@@ -68,7 +72,11 @@ fn set_balances(topology: &mut Topology, involved: &[usize], total: f64, thresho
         let has = i64::try_from(node.row.slots.len()).unwrap_or(0);
         node.balance = has - expected;
         sum += node.balance;
-        let over = if has > 0 { (100.0 - 100.0 * expected as f64 / has as f64).abs() > threshold } else { expected > 0 };
+        let over = if has > 0 {
+            (100.0 - 100.0 * expected as f64 / has as f64).abs() > threshold
+        } else {
+            expected > 0
+        };
         needed |= over;
     }
     // Rounding leaves slots over: whoever lacks some takes them.

@@ -27,7 +27,8 @@ pub fn reshard(options: &Options) -> Outcome {
     say!("  Resharding plan:\n");
     show_plan(&topology, &moves);
     if !options.cluster.yes
-        && !ask("Do you want to proceed with the proposed reshard plan (yes/no)? ").eq_ignore_ascii_case("yes")
+        && !ask("Do you want to proceed with the proposed reshard plan (yes/no)? ")
+            .eq_ignore_ascii_case("yes")
     {
         return Err(Failed);
     }
@@ -142,7 +143,9 @@ fn source(topology: &Topology, target: usize, id: &str) -> Result<usize, Failed>
         Some(index) => Ok(index),
         None => {
             let word = topology.face().primary();
-            log::error(&format!("*** The specified node ({id}) is not known or not a {word}, please retry.\n"));
+            log::error(&format!(
+                "*** The specified node ({id}) is not known or not a {word}, please retry.\n"
+            ));
             Err(Failed)
         }
     }

@@ -38,7 +38,12 @@ impl Topology {
         let mut first = Node::connect(options, host, port)?;
         first.require_cluster()?;
         let rows = first.refresh()?;
-        let mut topology = Self { options: options.clone(), nodes: vec![first], unreachable_primaries: 0, unreachable: Vec::new() };
+        let mut topology = Self {
+            options: options.clone(),
+            nodes: vec![first],
+            unreachable_primaries: 0,
+            unreachable: Vec::new(),
+        };
         for row in rows.iter().filter(|row| !row.is("myself") && !row.is("handshake") && !row.is("noaddr")) {
             topology.add(row);
         }
@@ -68,7 +73,9 @@ impl Topology {
             if let Some(primary) = &node.row.replicate {
                 if !self.nodes.iter().any(|other| other.row.id == *primary) {
                     let (name, word) = (node.name(), self.options.face.replica());
-                    log::warning(&format!("*** WARNING: {name} claims to be {word} of unknown node ID {primary}.\n"));
+                    log::warning(&format!(
+                        "*** WARNING: {name} claims to be {word} of unknown node ID {primary}.\n"
+                    ));
                 }
                 *counts.entry(primary.clone()).or_default() += 1;
             }
@@ -199,7 +206,8 @@ impl Topology {
     /// Slots that nobody serves.
     #[must_use]
     pub fn uncovered(&self) -> Vec<u16> {
-        let covered: BTreeSet<u16> = self.nodes.iter().flat_map(|node| node.row.slots.iter().copied()).collect();
+        let covered: BTreeSet<u16> =
+            self.nodes.iter().flat_map(|node| node.row.slots.iter().copied()).collect();
         (0..SLOTS).filter(|slot| !covered.contains(slot)).collect()
     }
 
@@ -216,7 +224,10 @@ impl Topology {
             let mut knows_all = true;
             for node in &mut self.nodes {
                 let rows = node.rows()?;
-                let ready = rows.iter().filter(|row| !row.is("handshake") && !row.is("noaddr") && row.connected).count();
+                let ready = rows
+                    .iter()
+                    .filter(|row| !row.is("handshake") && !row.is("noaddr") && row.connected)
+                    .count();
                 knows_all &= ready >= count;
             }
             if knows_all && self.agrees()? {

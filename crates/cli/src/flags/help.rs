@@ -7,7 +7,8 @@ use crate::face::Face;
 #[must_use]
 pub fn page(face: Face) -> String {
     let program = face.program();
-    let mut out = format!("{program} {}\n\nUsage: {program} [OPTIONS] [cmd [arg [arg ...]]]\n", face.version());
+    let mut out =
+        format!("{program} {}\n\nUsage: {program} [OPTIONS] [cmd [arg [arg ...]]]\n", face.version());
     for flag in table() {
         if let Some(lines) = flag.help.lines(face) {
             out.push_str(&reword(lines, face));

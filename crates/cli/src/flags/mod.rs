@@ -12,7 +12,6 @@ mod modes;
 use crate::face::Face;
 use crate::options::Options;
 
-
 /// One flag.
 pub struct Flag {
     /// Spellings; the first one is shown.

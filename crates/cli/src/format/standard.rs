@@ -7,7 +7,9 @@ use crate::quote::repr_into;
 /// Appends `value`; `indent` blanks precede every line but the first. Ends with a line feed.
 pub fn write(out: &mut Vec<u8>, value: &Value, indent: usize) {
     match value {
-        Value::Simple(text) | Value::BigNumber(text) | Value::Verbatim(_, text) => out.extend_from_slice(text),
+        Value::Simple(text) | Value::BigNumber(text) | Value::Verbatim(_, text) => {
+            out.extend_from_slice(text)
+        }
         Value::Error(text) => {
             out.extend_from_slice(b"(error) ");
             out.extend_from_slice(text);

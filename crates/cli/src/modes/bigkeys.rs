@@ -147,7 +147,8 @@ fn size_of(reply: &Value, argv: &[Vec<u8>]) -> Option<u64> {
         Value::Null => None,
         _ => {
             let name = String::from_utf8_lossy(&argv[0]).into_owned();
-            let key = argv.iter().skip(1).find(|word| *word != b"USAGE").map(Vec::as_slice).unwrap_or_default();
+            let key =
+                argv.iter().skip(1).find(|word| *word != b"USAGE").map(Vec::as_slice).unwrap_or_default();
             warn!("Warning:  {name} on '{}' failed (may have changed type)\n", String::from_utf8_lossy(key));
             Some(0)
         }
@@ -172,6 +173,10 @@ fn summary(context: &Context, kinds: &[Kind], sampled: u64, name_bytes: u64) {
     for kind in kinds {
         let (count, total) = (kind.count, kind.total);
         let (percent, mean) = (share(count, sampled), average(total, count));
-        say!("{count} {}s with {total} {} ({percent:05.2}% of keys, avg size {mean:.2})\n", kind.name, kind.unit);
+        say!(
+            "{count} {}s with {total} {} ({percent:05.2}% of keys, avg size {mean:.2})\n",
+            kind.name,
+            kind.unit
+        );
     }
 }

@@ -34,5 +34,8 @@ pub fn run(seconds: u64) {
         "\n{runs} total runs (avg latency: {average:.4} microseconds / {:.2} nanoseconds per run).\n",
         average * 1e3
     );
-    say!("Worst run took {:.0}x longer than the average latency.\n", worst.as_micros() as f64 / average.max(1e-9));
+    say!(
+        "Worst run took {:.0}x longer than the average latency.\n",
+        worst.as_micros() as f64 / average.max(1e-9)
+    );
 }

@@ -84,7 +84,11 @@ fn round(
         match reply {
             Value::Null => {
                 *misses += 1;
-                sets.push(vec![b"SET".to_vec(), name, format!("{:05x}", dice.bits() & 0xf_ffff).into_bytes()]);
+                sets.push(vec![
+                    b"SET".to_vec(),
+                    name,
+                    format!("{:05x}", dice.bits() & 0xf_ffff).into_bytes(),
+                ]);
             }
             Value::Error(text) => return Err(Failure(String::from_utf8_lossy(&text).into_owned())),
             _ => *hits += 1,

@@ -5,6 +5,7 @@ mod hotkeys;
 mod intrinsic;
 mod keystats;
 mod latency;
+pub mod ldb;
 mod lru;
 mod pipe;
 pub mod progress;
@@ -112,7 +113,11 @@ pub fn run(mut session: Session, mode: Mode) -> i32 {
         Mode::KeyStats => keystats::run(&mut context),
         Mode::HotKeys => hotkeys::run(&mut context),
         Mode::Scan => scan::run(&mut context),
-        Mode::Command | Mode::TestHint(_) | Mode::TestHintFile(_) | Mode::IntrinsicLatency(_) | Mode::Cluster => Ok(()),
+        Mode::Command
+        | Mode::TestHint(_)
+        | Mode::TestHintFile(_)
+        | Mode::IntrinsicLatency(_)
+        | Mode::Cluster => Ok(()),
     };
     match result {
         Ok(()) => 0,

@@ -144,7 +144,9 @@ impl Pipe {
         let read = match io::stdin().lock().read(&mut chunk) {
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            Err(error) => return Err(format!("Error reading from stdin: {}", crate::connection::strerror(&error))),
+            Err(error) => {
+                return Err(format!("Error reading from stdin: {}", crate::connection::strerror(&error)));
+            }
         };
         if read == 0 {
             self.input_ended = true;
@@ -162,11 +164,16 @@ impl Pipe {
         while self.sent < self.outgoing.len() {
             match self.connection.write_some(&self.outgoing[self.sent..]) {
                 Ok(written) => self.sent += written,
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) =>
+                {
                     return Ok(());
                 }
                 Err(error) => {
-                    return Err(format!("Error writing to the server: {}", crate::connection::strerror(&error)));
+                    return Err(format!(
+                        "Error writing to the server: {}",
+                        crate::connection::strerror(&error)
+                    ));
                 }
             }
         }

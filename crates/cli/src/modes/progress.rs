@@ -7,8 +7,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// A bar over `total` steps, or a spinner when the total is unknown; invisible without a terminal.
 #[must_use]
 pub fn bar(total: Option<u64>, bytes: bool) -> ProgressBar {
-    let target =
-        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
     let bar = ProgressBar::with_draw_target(total, target);
     let template = match (total, bytes) {
         (Some(_), true) => "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}",

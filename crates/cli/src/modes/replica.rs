@@ -95,14 +95,17 @@ impl<'a> Transfer<'a> {
         if let Some(error) = line.strip_prefix('-') {
             return Err(Failure(format!("SYNC with {} failed: {error}", face.primary())));
         }
-        let body = line.strip_prefix('$').ok_or_else(|| Failure("Error reading bulk length while SYNCing".to_owned()))?;
+        let body = line
+            .strip_prefix('$')
+            .ok_or_else(|| Failure("Error reading bulk length while SYNCing".to_owned()))?;
         if let Some(mark) = body.strip_prefix("EOF:") {
             if mark.len() != MARK_LENGTH {
                 return Err(Failure("Error reading bulk length while SYNCing".to_owned()));
             }
             return Ok(Ending::Mark(mark.as_bytes().to_vec()));
         }
-        let length = body.parse().map_err(|_| Failure("Error reading bulk length while SYNCing".to_owned()))?;
+        let length =
+            body.parse().map_err(|_| Failure("Error reading bulk length while SYNCing".to_owned()))?;
         Ok(Ending::Length(length))
     }
 
@@ -153,7 +156,9 @@ pub fn run(context: &mut Context) -> Result<(), Failure> {
     let mut transfer = Transfer::start(&mut context.connection, b"SYNC\r\n")?;
     let ending = transfer.announcement(context.options.face)?;
     match &ending {
-        Ending::Length(length) => warn!("Full resync with {primary}, discarding {length} bytes of bulk transfer...\n"),
+        Ending::Length(length) => {
+            warn!("Full resync with {primary}, discarding {length} bytes of bulk transfer...\n")
+        }
         Ending::Mark(_) => {
             warn!("Full resync with {primary}, discarding bytes of bulk transfer until EOF marker...\n");
         }

@@ -45,7 +45,9 @@ impl Walk {
         if let Value::Error(text) = reply {
             return Err(Failure(format!("SCAN error: {}", String::from_utf8_lossy(&text))));
         }
-        let Value::Array(parts) = reply else { return Err(Failure("Non ARRAY response from SCAN!".to_owned())) };
+        let Value::Array(parts) = reply else {
+            return Err(Failure("Non ARRAY response from SCAN!".to_owned()));
+        };
         let Ok([cursor, keys]) = <[Value; 2]>::try_from(parts) else {
             return Err(Failure("Invalid element count from SCAN!".to_owned()));
         };
@@ -97,7 +99,9 @@ pub fn run(context: &mut Context) -> Result<(), Failure> {
 pub fn db_size(context: &mut Context) -> Result<u64, Failure> {
     match context.connection.call(&["DBSIZE"])? {
         Value::Integer(size) => Ok(u64::try_from(size).unwrap_or(0)),
-        Value::Error(text) => Err(Failure(format!("Couldn't determine DBSIZE: {}", String::from_utf8_lossy(&text)))),
+        Value::Error(text) => {
+            Err(Failure(format!("Couldn't determine DBSIZE: {}", String::from_utf8_lossy(&text))))
+        }
         _ => Err(Failure("Non INTEGER response from DBSIZE!".to_owned())),
     }
 }

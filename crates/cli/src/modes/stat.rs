@@ -116,6 +116,9 @@ mod tests {
              db0:keys=258,expires=0\r\ndb3:keys=2,expires=0\r\n"
                 .to_owned(),
         );
-        assert_eq!(row(&info, 6314, 1), "260        2.33M    1       0       6314 (+1)           2720        ");
+        assert_eq!(
+            row(&info, 6314, 1),
+            "260        2.33M    1       0       6314 (+1)           2720        "
+        );
     }
 }

@@ -15,7 +15,8 @@ pub fn run(context: &mut Context, key: &str) -> Result<(), Failure> {
         Value::Integer(dimension) if dimension > 0 => usize::try_from(dimension).unwrap_or(0),
         _ => return Err(Failure(format!("Error: Cannot get dimension for key {key}"))),
     };
-    let (count, ef, mixed) = (context.options.vset_count, context.options.vset_ef, context.options.vset_elements);
+    let (count, ef, mixed) =
+        (context.options.vset_count, context.options.vset_ef, context.options.vset_elements);
     say!("\n# Testing recall for vector set: {key} (dimension: {dimension})\n");
     say!("# Mixing {mixed} random element vectors, top {count} results, EF={ef}\n\n");
     context.catch_interrupts();
@@ -51,14 +52,21 @@ fn names(reply: &Value) -> HashSet<Vec<u8>> {
 }
 
 /// The weighted sum of a few random members, as 32-bit floats.
-fn query(context: &mut Context, key: &str, dimension: usize, mixed: u64, dice: &mut Dice) -> Result<Vec<u8>, Failure> {
+fn query(
+    context: &mut Context,
+    key: &str,
+    dimension: usize,
+    mixed: u64,
+    dice: &mut Dice,
+) -> Result<Vec<u8>, Failure> {
     let members = context.call(&["VRANDMEMBER", key, &mixed.to_string()])?;
     let Some(members) = members.as_slice().filter(|members| !members.is_empty()) else {
         return Err(Failure("Error fetching random members".to_owned()));
     };
     let mut sum = vec![0f32; dimension];
     for member in members {
-        let argv = [b"VEMB".to_vec(), key.as_bytes().to_vec(), member.as_bytes().unwrap_or_default().to_vec()];
+        let argv =
+            [b"VEMB".to_vec(), key.as_bytes().to_vec(), member.as_bytes().unwrap_or_default().to_vec()];
         let vector = context.call(&argv)?;
         #[allow(clippy::cast_possible_truncation)]
         let weight = dice.unit() as f32;
@@ -81,9 +89,14 @@ fn summary(recalls: &[f64]) {
     let average = mean(recalls);
     let deviation = mean(&recalls.iter().map(|value| (value - average).powi(2)).collect::<Vec<_>>()).sqrt();
     let at = |index: usize| sorted.get(index).copied().unwrap_or(0.0);
-    say!("\n\n====================================\n       Recall Test Results\n====================================\n");
+    say!(
+        "\n\n====================================\n       Recall Test Results\n====================================\n"
+    );
     say!("Total queries:   {}\nAverage recall:  {average:.2}%\n", recalls.len());
-    say!("Mean recall:     {average:.2}%\nMedian recall:   {:.2}%\nStdDev:          {deviation:.2}%\n", at(sorted.len() / 2));
+    say!(
+        "Mean recall:     {average:.2}%\nMedian recall:   {:.2}%\nStdDev:          {deviation:.2}%\n",
+        at(sorted.len() / 2)
+    );
     say!("Min recall:      {:.2}%\nMax recall:      {:.2}%\n", at(0), at(sorted.len().saturating_sub(1)));
     say!("\n--- Recall Thresholds ---\nAt least    % of queries\n--------    ------------\n");
     for threshold in [100.0, 99.0, 95.0, 90.0, 80.0, 70.0, 50.0] {
