@@ -37,6 +37,7 @@ pub mod transactions;
 mod command;
 mod configure;
 mod connection;
+mod generic;
 mod list;
 mod pubsub;
 mod string;

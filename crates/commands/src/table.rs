@@ -13,6 +13,7 @@ const FAMILIES: &[&[CommandRow]] = &[
     crate::command::ROWS,
     crate::configure::ROWS,
     crate::connection::ROWS,
+    crate::generic::ROWS,
     crate::list::ROWS,
     crate::pubsub::ROWS,
     crate::replicating::ROWS,

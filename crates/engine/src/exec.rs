@@ -30,7 +30,8 @@ pub fn runs_inside_multi(found: Found) -> bool {
 
 /// Whether any queued command has to run alone.
 pub fn needs_gate(transaction: &Transaction) -> bool {
-    !transaction.dirty && transaction.queue.iter().any(|queued| queued.row.plan == Plan::Gate)
+    !transaction.dirty
+        && transaction.queue.iter().any(|queued| matches!(queued.row.plan, Plan::Gate | Plan::Walk))
 }
 
 /// Whether any queued command writes.
