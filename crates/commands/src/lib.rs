@@ -35,6 +35,7 @@ mod connection;
 mod list;
 mod pubsub;
 mod string;
+mod zset;
 
 /// The reply of a HELP subcommand: its lines as simple strings.
 pub(crate) fn reply_help(lines: &[&str], out: &mut resp::writer::Writer) {

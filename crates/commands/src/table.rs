@@ -15,6 +15,7 @@ const FAMILIES: &[&[CommandRow]] = &[
     crate::pubsub::ROWS,
     crate::string::ROWS,
     crate::transactions::ROWS,
+    crate::zset::ROWS,
 ];
 
 /// The table with its index.
