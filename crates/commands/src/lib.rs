@@ -41,6 +41,7 @@ mod generic;
 mod list;
 mod pubsub;
 mod string;
+mod zset;
 
 /// The reply of a HELP subcommand: its lines as simple strings.
 pub(crate) fn reply_help(lines: &[&str], out: &mut resp::writer::Writer) {

@@ -20,6 +20,7 @@ const FAMILIES: &[&[CommandRow]] = &[
     crate::saving::ROWS,
     crate::string::ROWS,
     crate::transactions::ROWS,
+    crate::zset::ROWS,
 ];
 
 /// The table with its index.
