@@ -126,11 +126,7 @@ impl Connection {
             }
         };
         if self.session.blocked.is_some() {
-            while block::end_wait(self.server, &mut self.session, End::Gone).is_none()
-                && self.session.blocked.is_some()
-            {
-                tokio::task::yield_now().await;
-            }
+            block::end_wait(self.server, &mut self.session, End::Gone);
         }
         over
     }

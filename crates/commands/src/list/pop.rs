@@ -4,8 +4,8 @@ use ds::entry::Kind;
 use ds::listpack::LpValue;
 use resp::writer::Writer;
 
-use super::store::{self, ListRef};
 use super::Side;
+use super::store::{self, ListRef};
 use crate::args::int_or;
 use crate::cx::Cx;
 use crate::error::{CommandError, MUST_BE_POSITIVE, Result, SYNTAX, wrong_arity};
