@@ -118,12 +118,7 @@ fn blocking_pop(cx: &mut Cx<'_>, argv: &[&[u8]], end: End, out: &mut Writer) -> 
 /// Parks the client, or replies that there is nothing where it may not wait.
 fn wait(cx: &mut Cx<'_>, keys: Vec<(Vec<u8>, Vec<Vec<u8>>)>, timeout_ms: u64, out: &mut Writer) {
     if cx.may_block {
-        cx.block = Some(BlockRequest {
-            keys,
-            timeout_ms,
-            on_timeout: TimeoutReply::NullArray,
-            unblock_on_delete: false,
-        });
+        cx.block = Some(BlockRequest::keys(keys, timeout_ms, TimeoutReply::NullArray));
     } else {
         out.null_array();
     }
