@@ -18,12 +18,15 @@ pub mod error;
 pub mod errorstats;
 pub mod introspect;
 pub mod keys;
+pub mod latency;
 pub mod lru;
 pub mod persistence;
 #[cfg(test)]
 pub(crate) mod recorded;
+pub mod redact;
 pub mod replication;
 pub mod row;
+pub mod samples;
 pub mod server;
 pub mod session;
 pub mod slowlog;
@@ -31,6 +34,7 @@ pub mod stats;
 pub mod table;
 pub mod transactions;
 
+mod admin;
 mod connection;
 mod list;
 mod pubsub;
