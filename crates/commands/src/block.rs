@@ -23,6 +23,19 @@ pub struct BlockRequest {
     pub on_timeout: TimeoutReply,
     /// Whether the client is to be served an error when the key is deleted (XREADGROUP).
     pub unblock_on_delete: bool,
+    /// WAIT: the number of replicas to wait for.
+    pub replicas: Option<usize>,
+}
+
+impl BlockRequest {
+    /// A wish to wait for keys.
+    pub fn keys(
+        keys: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
+        timeout_ms: u64,
+        on_timeout: TimeoutReply,
+    ) -> BlockRequest {
+        BlockRequest { keys, timeout_ms, on_timeout, unblock_on_delete: false, replicas: None }
+    }
 }
 
 /// What stands behind a [`keyspace::wait::Waiter`].

@@ -48,8 +48,8 @@ pub struct Arg {
     pub display: Option<&'static str>,
     /// Index of its key spec.
     pub key_spec: Option<i64>,
-    /// Word that stands before it, or alone.
-    pub token: &'static str,
+    /// Word that stands before it, or alone. May be the empty word.
+    pub token: Option<&'static str>,
     /// One sentence; mostly empty.
     pub summary: &'static str,
     /// Version that brought it.
@@ -134,7 +134,7 @@ impl Arg {
             match key {
                 "display" => arg.display = Some(value),
                 "key_spec" => arg.key_spec = Some(value.parse().ok()?),
-                "token" => arg.token = value,
+                "token" => arg.token = Some(value),
                 "summary" => arg.summary = value,
                 "since" => arg.since = value,
                 "deprecated_since" => arg.deprecated_since = value,
@@ -157,7 +157,7 @@ mod tests {
         let names: Vec<_> = getex.args.iter().map(|arg| (arg.name, arg.args.len())).collect();
         assert_eq!(names, [("key", 0), ("expiration", 5)]);
         assert_eq!(getex.args[1].flags, ["optional"]);
-        assert_eq!(getex.args[1].args[0].token, "EX");
+        assert_eq!(getex.args[1].args[0].token, Some("EX"));
         assert_eq!(doc("sort").map(|doc| doc.notes.len()), Some(2));
         assert!(doc("nosuch").is_none());
     }

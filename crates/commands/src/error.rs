@@ -28,6 +28,7 @@ impl CommandError {
 
 pub const WRONG_TYPE: CommandError =
     CommandError::fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
+pub const LOADING: CommandError = CommandError::fixed("LOADING Redis is loading the dataset in memory");
 pub const SYNTAX: CommandError = CommandError::fixed("ERR syntax error");
 pub const NOT_AN_INTEGER: CommandError = CommandError::fixed("ERR value is not an integer or out of range");
 pub const NOT_A_FLOAT: CommandError = CommandError::fixed("ERR value is not a valid float");

@@ -280,14 +280,9 @@ fn arguments(args: &[Arg], out: &mut impl Sink) {
 fn argument(arg: &Arg, out: &mut impl Sink) {
     let display = arg.display.unwrap_or_default();
     let head = [("name", arg.name), ("type", arg.kind), ("display_text", display)];
-    let tail = [
-        ("token", arg.token),
-        ("summary", arg.summary),
-        ("since", arg.since),
-        ("deprecated_since", arg.deprecated_since),
-    ];
+    let tail = [("summary", arg.summary), ("since", arg.since), ("deprecated_since", arg.deprecated_since)];
     let texts = head.iter().chain(&tail).filter(|(_, text)| !text.is_empty()).count();
-    let others = [arg.key_spec.is_some(), !arg.flags.is_empty(), !arg.args.is_empty()];
+    let others = [arg.key_spec.is_some(), arg.token.is_some(), !arg.flags.is_empty(), !arg.args.is_empty()];
     out.map(texts + others.iter().filter(|present| **present).count());
     let known = |(name, text): &(&str, &str), out: &mut _| {
         if !text.is_empty() {
@@ -298,6 +293,9 @@ fn argument(arg: &Arg, out: &mut impl Sink) {
     if let Some(index) = arg.key_spec {
         out.bulk(b"key_spec_index");
         out.int(index);
+    }
+    if let Some(token) = arg.token {
+        pair("token", token, out);
     }
     tail.iter().for_each(|field| known(field, out));
     if !arg.flags.is_empty() {
@@ -394,9 +392,9 @@ pub fn getkeys<H: Copy + 'static, A: AsRef<[u8]>>(
         return Err("Invalid number of arguments specified for command");
     }
     let found = match keys::reported_keys(row, argv) {
-        Ok(found) => found,
-        Err(_) if row.flags.has(flag::NO_MANDATORY_KEYS) => KeyRefs::NONE,
-        Err(_) => return Err("Invalid arguments specified for command"),
+        Ok(found) if !found.is_empty() => found,
+        _ if row.flags.has(flag::NO_MANDATORY_KEYS) => KeyRefs::NONE,
+        _ => return Err("Invalid arguments specified for command"),
     };
     out.array(found.len());
     for found in found.iter() {

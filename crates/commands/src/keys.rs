@@ -225,9 +225,10 @@ fn extracted<A: AsRef<[u8]>>(extract: Extract, argv: &[A]) -> Result<KeyRefs, Ke
     }
     match extract {
         Extract::Set => Ok(single(1, set_flags(argv))),
-        Extract::Delex => Ok(single(1, if argv.len() > 2 { key::RW } else { key::RM } | key::DELETE)),
+        Extract::Delex => Ok(single(1, delex_flags(argv))),
         Extract::Bitfield => Ok(single(1, bitfield_flags(argv))),
         Extract::Sort => Ok(sort_keys(argv)),
+        Extract::SortRo => Ok(single(1, key::RO | key::ACCESS)),
         Extract::Migrate => migrate_keys(argv),
         Extract::GeoRadius { options } => Ok(georadius_keys(argv, usize::from(options))),
         Extract::XRead => stream_keys(argv, false),
@@ -241,13 +242,19 @@ fn single(index: u32, flags: u16) -> KeyRefs {
 
 /// GET makes SET read what it returns; a comparison makes it depend on the old value.
 fn set_flags<A: AsRef<[u8]>>(argv: &[A]) -> u16 {
-    let options = 3..argv.len();
-    if options.clone().any(|i| is(argv, i, "GET")) {
+    if (3..argv.len()).any(|i| is(argv, i, "GET")) {
         return key::RW | key::ACCESS | key::UPDATE;
     }
-    let compares =
-        options.into_iter().any(|i| ["IFEQ", "IFNE", "IFDEQ", "IFDNE"].iter().any(|word| is(argv, i, word)));
-    if compares { key::RW | key::UPDATE } else { key::OW | key::UPDATE }
+    if compares(argv, 3) { key::RW | key::UPDATE } else { key::OW | key::UPDATE }
+}
+
+/// A condition makes DELEX depend on the old value.
+fn delex_flags<A: AsRef<[u8]>>(argv: &[A]) -> u16 {
+    if compares(argv, 2) { key::RW | key::DELETE } else { key::RM | key::DELETE }
+}
+
+fn compares<A: AsRef<[u8]>>(argv: &[A], from: usize) -> bool {
+    (from..argv.len()).any(|i| ["IFEQ", "IFNE", "IFDEQ", "IFDNE"].iter().any(|word| is(argv, i, word)))
 }
 
 /// Only GET (and OVERFLOW, which does nothing by itself): no write.
@@ -533,10 +540,9 @@ mod tests {
             let row = rows()[which];
             let mut argv = vec![row.name.to_owned()];
             argv.extend(words);
-            for found in [keys_of(&row, &argv), reported_keys(&row, &argv), routed_keys(&row, &argv)] {
-                if let Ok(keys) = found {
-                    prop_assert!(keys.iter().all(|k| k.index >= 1 && (k.index as usize) < argv.len()));
-                }
+            let found = [keys_of(&row, &argv), reported_keys(&row, &argv), routed_keys(&row, &argv)];
+            for keys in found.into_iter().flatten() {
+                prop_assert!(keys.iter().all(|k| k.index >= 1 && (k.index as usize) < argv.len()));
             }
         }
     }

@@ -9,6 +9,7 @@
 
 pub mod args;
 pub mod block;
+pub mod bridge;
 pub mod channels;
 pub mod client;
 pub mod cx;
@@ -24,9 +25,11 @@ pub mod persistence;
 #[cfg(test)]
 pub(crate) mod recorded;
 pub mod redact;
+pub mod replicating;
 pub mod replication;
 pub mod row;
 pub mod samples;
+mod saving;
 pub mod server;
 pub mod session;
 pub mod slowlog;
@@ -35,6 +38,8 @@ pub mod table;
 pub mod transactions;
 
 mod admin;
+mod command;
+mod configure;
 mod connection;
 mod list;
 mod pubsub;

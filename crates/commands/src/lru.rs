@@ -64,7 +64,8 @@ mod tests {
             (frequency(start, 0, 1), frequency(start, 180_000, 1), frequency(start, 180_000, 0)),
             (5, 2, 5)
         );
-        let many = (0..1000u64).fold(start, |lru, n| used(lru, 0, 10, 1, n.wrapping_mul(0x9e37_79b9)));
+        let many =
+            (0..1000u64).fold(start, |lru, n| used(lru, 0, 10, 1, n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         assert!((10..100).contains(&frequency(many, 0, 1)));
     }
 }

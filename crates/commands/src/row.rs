@@ -287,8 +287,10 @@ pub enum Extract {
     Delex,
     /// BITFIELD: read only when all operations are GET.
     Bitfield,
-    /// SORT and SORT_RO: the source and STORE's destination.
+    /// SORT: the source and STORE's destination.
     Sort,
+    /// SORT_RO: the source.
+    SortRo,
     /// MIGRATE: the third argument or all behind KEYS.
     Migrate,
     /// GEORADIUS and GEORADIUSBYMEMBER: the source and the last STORE or STOREDIST.
@@ -576,7 +578,8 @@ mod tests {
 
     #[test]
     fn legacy_ranges() {
-        let cases: [(&'static [KeySpec], (i32, i32, i32), bool); 6] = [
+        type Case = (&'static [KeySpec], (i32, i32, i32), bool);
+        let cases: [Case; 6] = [
             (&[], (0, 0, 0), false),
             (const { &[key::range(1, -1, 2, key::OW)] }, (1, -1, 2), false),
             (const { &[key::one(1, key::RW), key::one(2, key::RW)] }, (1, 2, 1), false),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use config::{Directive, Events, Store};
 use ds::entry::{Entry, EntryRef};
 use journal::Journal;
-use keyspace::Keyspace;
+use keyspace::{Access, Keyspace};
 
 use crate::channels::Channels;
 use crate::client::Clients;
@@ -21,20 +21,26 @@ pub const VALKEY_VERSION: &str = "9.1.2";
 
 /// Work for the program around the engine: everything with sockets, files or threads.
 pub trait Shell: Send + Sync {
-    /// Saves a snapshot in the background; the caller has marked the save as running.
-    fn background_save(&self);
+    /// Saves everything while the caller is alone, to the dump file.
+    fn save_alone(&self, access: &mut Access<'_>) -> Result<(), String>;
+    /// Begins a snapshot at this moment, the caller being alone, and saves it in the background. The caller has marked the
+    /// save as running.
+    fn begin_save(&self, access: &mut Access<'_>) -> Result<(), String>;
+    /// Replaces the data set by that of the dump file while the caller is alone.
+    fn load_alone(&self, access: &mut Access<'_>) -> Result<(), String>;
     /// Frees something large on another thread.
     fn free_later(&self, garbage: Box<dyn std::any::Any + Send>);
     /// Starts, changes or ends the link to a primary.
     fn replicate(&self, primary: Option<(String, u16)>);
-    /// Ends the process in good order; answers at once. The error says why it cannot.
-    fn shutdown(&self, how: ShutdownMode) -> Result<(), String>;
+    /// Ends the process in good order; returns at once.
+    fn shutdown(&self, how: ShutdownMode);
     /// Gives up a shutdown that waits; false if there is none.
     fn abort_shutdown(&self) -> bool;
     /// A directive changed that the shell acts upon.
     fn reconfigure(&self, directive: Directive) -> Result<(), String>;
-    /// Writes the configuration back to its file. The error is what failed.
-    fn rewrite_config(&self) -> Result<(), String>;
+    /// Replaces a file as a whole, durably, by what `make` turns its content (empty if there is none) into. An
+    /// error is in the system's words.
+    fn replace_file(&self, path: &str, make: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> Result<(), String>;
     /// Writes one line to the log.
     fn log(&self, level: LogLevel, text: &str);
 }
@@ -225,6 +231,12 @@ impl Server {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_stats(&self) {
+        self.workers.iter().for_each(WorkerStats::reset);
+        self.errors.reset();
     }
 
     /// A counter over all workers.

@@ -65,6 +65,8 @@ pub struct Blocked {
     pub keys: Vec<Vec<u8>>,
     /// Monotonic microseconds; `None` waits for ever.
     pub deadline_us: Option<u64>,
+    /// WAIT: the number of replicas that must have acknowledged the client's last write.
+    pub replicas: Option<usize>,
     /// The reply to a time-out.
     pub on_timeout: crate::block::TimeoutReply,
 }
@@ -100,6 +102,9 @@ pub struct Session {
     /// Whether the connection came over a loopback address or a local socket.
     pub is_local: bool,
     pub asking: bool,
+    /// On the link to a primary: bytes of the stream that were run, or are queued in a transaction, and are still to be
+    /// relayed.
+    pub relay: Vec<u8>,
 }
 
 impl Session {
@@ -128,6 +133,7 @@ impl Session {
             is_primary_link: false,
             is_local: true,
             asking: false,
+            relay: Vec::new(),
         }
     }
 

@@ -11,9 +11,13 @@ pub type CommandRow = Row<Handler>;
 /// The families, in the order of COMMAND LIST.
 const FAMILIES: &[&[CommandRow]] = &[
     crate::admin::ROWS,
+    crate::command::ROWS,
+    crate::configure::ROWS,
     crate::connection::ROWS,
     crate::list::ROWS,
     crate::pubsub::ROWS,
+    crate::replicating::ROWS,
+    crate::saving::ROWS,
     crate::string::ROWS,
     crate::transactions::ROWS,
 ];

@@ -207,6 +207,7 @@ impl Loader<'_> {
 fn sum_of_save_lines(before: &Value, mut line: Value) -> Value {
     if !before.text.is_empty() && !line.text.is_empty() {
         line.text = [&before.text[..], &line.text[..]].join(&b' ').into();
+        line.number += before.number;
     }
     line
 }

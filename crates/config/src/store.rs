@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::directive::{Kind, Row, traits};
-use crate::special::{self, Events, OutputLimits, SavePoint};
+use crate::special::{self, Events, OutputLimit, OutputLimits, SavePoint};
 use crate::table::{Directive, ROWS};
 use crate::value::{self, Value};
 
@@ -24,6 +24,8 @@ pub struct Environment {
 /// See the module.
 pub struct Store {
     slots: Box<[Slot]>,
+    /// The output limits once more, as numbers: normal, replica, pubsub.
+    limits: [LimitCell; 3],
     generation: AtomicU64,
     writing: Mutex<()>,
 }
@@ -66,7 +68,14 @@ impl Store {
     /// All defaults.
     pub fn new(environment: &Environment) -> Self {
         let slots = ROWS.iter().map(|row| Slot::new(initial(row, environment))).collect();
-        Self { slots, generation: AtomicU64::new(0), writing: Mutex::new(()) }
+        let store = Self {
+            slots,
+            limits: Default::default(),
+            generation: AtomicU64::new(0),
+            writing: Mutex::new(()),
+        };
+        store.copy_limits();
+        store
     }
 
     /// A number. Unsigned ones beyond `i64::MAX` are cut to it.
@@ -98,9 +107,12 @@ impl Store {
         self.slot(directive).text.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The text, with what is no UTF-8 replaced.
+    /// The value as text, a choice as its word; what is no UTF-8 is replaced.
     pub fn text(&self, directive: Directive) -> Arc<str> {
-        String::from_utf8_lossy(&self.bytes(directive)).into()
+        match directive.row().kind {
+            Kind::Text { .. } | Kind::Special(_) => String::from_utf8_lossy(&self.bytes(directive)).into(),
+            _ => String::from_utf8_lossy(&self.shown(directive)).into(),
+        }
     }
 
     /// `notify-keyspace-events`
@@ -114,9 +126,16 @@ impl Store {
         special::parse_save(&value::words_of(&text)).expect("invariant: a stored text is canonical")
     }
 
-    /// `client-output-buffer-limit`
+    /// Whether `save` names any point.
+    pub fn saves_by_itself(&self) -> bool {
+        self.bits(Directive::Save) != 0
+    }
+
+    /// `client-output-buffer-limit`. Nine relaxed loads; a reader may see one class before and another after a
+    /// change.
     pub fn output_limits(&self) -> OutputLimits {
-        value::output_limits(&self.bytes(Directive::ClientOutputBufferLimit))
+        let [normal, replica, pubsub] = &self.limits;
+        OutputLimits { normal: normal.get(), replica: replica.get(), pubsub: pubsub.get() }
     }
 
     /// `latency-tracking-info-percentiles`
@@ -247,6 +266,9 @@ impl Store {
         slot.number.store(value.number, Ordering::Relaxed);
         *slot.text.write().unwrap_or_else(PoisonError::into_inner) = value.text.clone();
         slot.given.store(true, Ordering::Relaxed);
+        if directive == Directive::ClientOutputBufferLimit {
+            self.copy_limits();
+        }
         self.generation.fetch_add(1, Ordering::Release);
     }
 
@@ -257,12 +279,35 @@ impl Store {
         }
     }
 
+    fn copy_limits(&self) {
+        let limits = value::output_limits(&self.bytes(Directive::ClientOutputBufferLimit));
+        let classes = limits.classes();
+        self.limits.iter().zip(classes).for_each(|(cell, (_, limit))| cell.set(limit));
+    }
+
     fn slot(&self, directive: Directive) -> &Slot {
         &self.slots[directive as usize]
     }
 
     fn bits(&self, directive: Directive) -> u64 {
         self.slot(directive).number.load(Ordering::Relaxed)
+    }
+}
+
+/// One class' limits, for readers without a lock.
+#[derive(Default)]
+struct LimitCell([AtomicU64; 3]);
+
+impl LimitCell {
+    fn get(&self) -> OutputLimit {
+        let [hard_bytes, soft_bytes, soft_seconds] =
+            [0, 1, 2].map(|i: usize| self.0[i].load(Ordering::Relaxed));
+        OutputLimit { hard_bytes, soft_bytes, soft_seconds }
+    }
+
+    fn set(&self, limit: OutputLimit) {
+        let numbers = [limit.hard_bytes, limit.soft_bytes, limit.soft_seconds];
+        self.0.iter().zip(numbers).for_each(|(cell, number)| cell.store(number, Ordering::Relaxed));
     }
 }
 
@@ -431,5 +476,12 @@ mod tests {
         assert!(set(&store, "client-output-buffer-limit pubsub_1_2_3", ORDINARY).is_ok());
         assert_eq!(store.output_limits().pubsub.soft_seconds, 3);
         assert_eq!(store.output_limits().replica.soft_seconds, 60);
+        assert!(store.saves_by_itself());
+        assert!(set(&store, "save _", ORDINARY).is_err());
+        let pairs: [(&[u8], &[u8]); 1] = [(b"save", b"")];
+        assert!(store.set(&pairs, ORDINARY, &mut |_| Ok(())).is_ok());
+        assert!(!store.saves_by_itself());
+        assert_eq!(&*store.text(Directive::MaxmemoryPolicy), "noeviction");
+        assert_eq!(&*store.text(Directive::Hz), "10");
     }
 }

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use crate::directive::{Kind, Row, Special, Status, Unit};
-use crate::special::{self, Events, OutputLimits};
+use crate::special::{self, Events, OutputLimits, SavePoint};
 
 /// A value as it is stored. Numbers, flags, choices and event classes also stand in `number` (the bits of an
-/// `i64`, or of a `u64` where the directive is unsigned); what is text by nature stands in `text`.
+/// `i64`, or of a `u64` where the directive is unsigned); what is text by nature stands in `text`, `save` and event classes in both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Value {
     pub(crate) number: u64,
@@ -33,14 +33,18 @@ pub(crate) fn default_of(row: &Row) -> Value {
         Kind::Choices { .. } => Value::number(0),
         Kind::Number { default, .. } => Value::number(default as u64),
         Kind::Text { default, .. } => Value::text(default.as_bytes()),
+        Kind::Special(Special::Save) => {
+            let points = [(3600, 1), (300, 100), (60, 10000)];
+            save_value(&points.map(|(seconds, changes)| SavePoint { seconds, changes }))
+        }
         Kind::Special(special) => Value::text(
             match special {
-                Special::Save => "3600 1 300 100 60 10000".to_owned(),
                 Special::OutputLimits => OutputLimits::default().text(),
                 Special::OomScores => "0 200 800".to_owned(),
                 Special::Bind => "* -::*".to_owned(),
                 Special::Percentiles => "50 99 99.9".to_owned(),
-                Special::Events | Special::RdmaBind | Special::ReplicaOf | Special::Dir => String::new(),
+                Special::Events | Special::RdmaBind | Special::ReplicaOf => String::new(),
+                Special::Save | Special::Dir => String::new(),
             }
             .into_bytes(),
         ),
@@ -71,11 +75,8 @@ pub(crate) fn parse(row: &Row, words: &[&[u8]], current: &Value) -> Result<Value
     match row.status {
         Status::Refused(what) if value != default_of(row) => {
             let default = shown(row, &default_of(row));
-            Err(format!(
-                "{what} not supported yet, '{}' stays '{}'",
-                row.name,
-                String::from_utf8_lossy(&default)
-            ))
+            let default = String::from_utf8_lossy(&default);
+            Err(format!("not supported yet: {what} ('{}' can only be '{default}')", row.name))
         }
         _ => Ok(value),
     }
@@ -112,7 +113,9 @@ fn parse_choices(names: &[&str], words: &[&[u8]]) -> Result<u64, String> {
 
 fn parse_number(unit: Unit, min: i64, max: u64, word: &[u8]) -> Result<u64, String> {
     let value: i128 = match unit {
-        Unit::Plain => parse_int(word).ok_or("argument couldn't be parsed into an integer")?,
+        Unit::Plain => parse_int(word)
+            .filter(|value| *value <= i128::from(max.max(i64::MAX as u64)))
+            .ok_or("argument couldn't be parsed into an integer")?,
         Unit::Octal => parse_octal(word).ok_or("argument couldn't be parsed as an octal number")?,
         Unit::Memory => parse_memory(word).ok_or("argument must be a memory value")?.into(),
         Unit::SignedMemory => match word.strip_prefix(b"-") {
@@ -174,7 +177,7 @@ pub(crate) fn parse_memory(word: &[u8]) -> Option<u64> {
 
 fn parse_special(special: Special, words: &[&[u8]], current: &Value) -> Result<Value, String> {
     Ok(match special {
-        Special::Save => Value::text(special::save_text(&special::parse_save(words)?).into_bytes()),
+        Special::Save => save_value(&special::parse_save(words)?),
         Special::OutputLimits => Value::text(output_limits(&current.text).update(words)?.text().into_bytes()),
         Special::OomScores => {
             let scores = special::parse_oom_scores(words)?.map(|score| score.to_string());
@@ -195,6 +198,11 @@ fn parse_special(special: Special, words: &[&[u8]], current: &Value) -> Result<V
             _ => return Err("wrong number of arguments".to_owned()),
         },
     })
+}
+
+/// The number of save points stands in `number`.
+pub(crate) fn save_value(points: &[SavePoint]) -> Value {
+    Value { number: points.len() as u64, text: special::save_text(points).into_bytes().into() }
 }
 
 /// The limits behind their canonical text.
@@ -255,6 +263,12 @@ mod tests {
             ("list-max-listpack-size", "1.5", "error: argument couldn't be parsed into an integer"),
             ("list-max-listpack-size", "-0", "error: argument couldn't be parsed into an integer"),
             ("list-max-listpack-size", "-2", "-2"),
+            (
+                "set-max-listpack-value",
+                "9223372036854775808",
+                "error: argument couldn't be parsed into an integer",
+            ),
+            ("cluster-blacklist-ttl", "9223372036854775808", "9223372036854775808"),
             ("port", "99999", "error: argument must be between 0 and 65535 inclusive"),
             ("timeout", "2147483648", "error: argument must be between 0 and 2147483647 inclusive"),
             ("maxclients", "0", "error: argument must be between 1 and 4294967295 inclusive"),

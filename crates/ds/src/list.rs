@@ -33,6 +33,11 @@ impl Fill {
         element_len > self.bytes
     }
 
+    /// Half of the limit: what a large list must shrink to before it is kept as a small one again.
+    pub fn half(self) -> Self {
+        Self { elements: self.elements / 2, bytes: self.bytes / 2 }
+    }
+
     /// Whether a listpack of `bytes` with `elements` may be a chunk, or a whole small list.
     pub fn allows(self, bytes: usize, elements: usize) -> bool {
         elements <= self.elements && bytes <= self.bytes

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use commands::client::ClientType;
-use commands::error::{CommandError, Result, wrong_arity};
+use commands::error::{CommandError, LOADING, Result, wrong_arity};
 use commands::row::flag;
 use commands::server::Server;
 use commands::session::Session;
@@ -11,7 +11,6 @@ use commands::table::{Found, table};
 use config::Directive;
 
 const NOAUTH: CommandError = CommandError::fixed("NOAUTH Authentication required.");
-const LOADING: CommandError = CommandError::fixed("LOADING Redis is loading the dataset in memory");
 const READONLY: CommandError = CommandError::fixed("READONLY You can't write against a read only replica.");
 const MASTERDOWN: CommandError =
     CommandError::fixed("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
@@ -98,7 +97,7 @@ fn admit_write(server: &Server) -> Result {
     }
     if !server.persistence.last_ok.load(Relaxed)
         && server.config.flag(Directive::StopWritesOnBgsaveError)
-        && !server.config.save_points().is_empty()
+        && server.config.saves_by_itself()
     {
         return Err(MISCONF);
     }

@@ -61,7 +61,14 @@ pub fn park(cx: &mut Cx<'_>, request: BlockRequest) {
     cx.session.client.unblock.store(0, Relaxed);
     cx.server.blocked_clients.fetch_add(1, Relaxed);
     cx.server.timed_clients.fetch_add(i64::from(deadline_us.is_some()), Relaxed);
-    cx.session.blocked = Some(Blocked { waiter, db, keys, deadline_us, on_timeout: request.on_timeout });
+    cx.session.blocked = Some(Blocked {
+        waiter,
+        db,
+        keys,
+        deadline_us,
+        replicas: request.replicas,
+        on_timeout: request.on_timeout,
+    });
 }
 
 fn request_of(waiter: &Waiter) -> &BlockedRequest {

@@ -76,6 +76,10 @@ pub fn settle(cx: &mut Cx<'_>) -> u64 {
         }
         unit.clear();
     }
+    if cx.session.is_primary_link && cx.session.transaction.is_none() && !cx.session.relay.is_empty() {
+        let relay = std::mem::take(&mut cx.session.relay);
+        cx.server.journal.append_raw(&relay);
+    }
     if !events.is_empty() {
         let events = std::mem::take(events);
         publish_events(cx.server, &events);

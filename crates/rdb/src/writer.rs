@@ -144,7 +144,8 @@ impl<S: Sink> Writer<S> {
         self.buffer.clear();
     }
 
-    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+    /// Bytes that are part of a file already: whole records of another writer.
+    pub fn raw(&mut self, bytes: &[u8]) {
         if self.buffer.len() + bytes.len() > BUFFER {
             self.flush();
         }

@@ -53,6 +53,12 @@ pub struct Decoder {
     bigs: Vec<Vec<u8>>,
     /// First span and end of each complete request.
     requests: Vec<(usize, usize)>,
+    /// Bytes of the stream before the buffer, those that went straight to big arguments included.
+    base: u64,
+    /// Bytes of the big argument that is being read that came by way of the buffer.
+    big_from_buffer: usize,
+    /// Position in the stream behind the last complete request.
+    complete: u64,
     /// Arguments that the incomplete request still lacks.
     missing: usize,
     /// Announced length of the argument that is being read.
@@ -114,6 +120,11 @@ impl Decoder {
         self.requests.is_empty()
     }
 
+    /// Position in the stream of received bytes behind the last complete request.
+    pub fn stream_position(&self) -> u64 {
+        self.complete
+    }
+
     /// Number of arguments of a request.
     #[inline]
     pub fn argc(&self, request: usize) -> usize {
@@ -168,6 +179,7 @@ impl Decoder {
         let unused_bigs = big.unwrap_or(self.bigs.len() - usize::from(self.in_big));
         let unused = here.unwrap_or(self.parsed);
         self.buffer.drain(..unused);
+        self.base += unused as u64;
         self.bigs.drain(..unused_bigs);
         self.parsed -= unused;
         for span in &mut self.spans {
@@ -182,6 +194,7 @@ impl Decoder {
     }
 
     fn clear(&mut self) {
+        self.base += self.buffer.len() as u64;
         self.spans.clear();
         self.requests.clear();
         self.bigs.clear();
@@ -194,7 +207,8 @@ impl Decoder {
     /// Frees the buffers of a connection that has nothing to say.
     pub fn rest(&mut self) {
         if self.is_idle() {
-            *self = Decoder::default();
+            let (base, complete) = (self.base + self.buffer.len() as u64, self.complete);
+            *self = Decoder { base, complete, ..Decoder::default() };
         }
     }
 
@@ -221,6 +235,7 @@ impl Decoder {
         }
         let first = self.requests.last().map_or(0, |&(_, end)| end);
         self.requests.push((first, self.spans.len()));
+        self.complete = self.base + self.parsed as u64;
         Ok(true)
     }
 
@@ -284,14 +299,17 @@ impl Decoder {
         if !self.in_big {
             self.bigs.push(Vec::new());
             self.in_big = true;
+            self.big_from_buffer = 0;
         }
         let Some(big) = self.bigs.last_mut() else { return false };
         let take = (length + 2 - big.len()).min(self.buffer.len() - self.parsed);
         big.extend_from_slice(&self.buffer[self.parsed..self.parsed + take]);
         self.parsed += take;
+        self.big_from_buffer += take;
         if big.len() < length + 2 {
             return false;
         }
+        self.base += (length + 2 - self.big_from_buffer) as u64;
         big.truncate(length);
         self.spans.push(Span::Big(self.bigs.len() - 1));
         self.in_big = false;
@@ -321,6 +339,7 @@ impl Decoder {
             self.bigs.push(word);
         }
         self.requests.push((first, self.spans.len()));
+        self.complete = self.base + self.parsed as u64;
         Ok(true)
     }
 }
@@ -396,6 +415,7 @@ mod tests {
             }
             prop_assert_eq!(got, requests);
             prop_assert!(decoder.is_idle());
+            prop_assert_eq!(decoder.stream_position(), bytes.len() as u64);
         }
 
         #[test]

@@ -137,6 +137,9 @@ impl Connection {
 
     /// Runs what is there, sends what may leave, then waits for the next event.
     async fn turn(&mut self) -> io::Result<Option<Over>> {
+        if self.client().is_killed() {
+            return Ok(Some(Over::Closed));
+        }
         let wait = self.run_requests();
         self.collect_messages();
         self.release_held();
@@ -212,7 +215,14 @@ impl Connection {
     /// Looks whether a blocked client was served, unblocked or has waited long enough.
     fn check_blocked(&mut self) {
         let Some(blocked) = &self.session.blocked else { return };
-        let due = blocked.deadline_us.is_some_and(|at| sys::os::monotonic_us() >= at);
+        let enough = blocked
+            .replicas
+            .is_some_and(|wanted| self.server.replication.acknowledged(self.session.last_write) >= wanted);
+        if blocked.replicas.is_some() && !enough {
+            let waiting = &self.server.replication.waiting;
+            waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(self.session.client.clone());
+        }
+        let due = enough || blocked.deadline_us.is_some_and(|at| sys::os::monotonic_us() >= at);
         let outcome = match self.client().unblock.swap(0, Relaxed) {
             1 => block::end_wait(self.server, &mut self.session, End::Timeout),
             2 => block::end_wait(self.server, &mut self.session, End::Unblocked),
@@ -354,6 +364,52 @@ impl Connection {
         !self.closing
             && self.decoder.read_limit() > 0
             && (self.session.blocked.is_none() || self.decoder.len() < batch::MOST_REQUESTS)
+    }
+
+    /// Whether output waits for the socket.
+    pub fn has_output(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Adds bytes to the output.
+    pub fn queue(&mut self, bytes: Vec<u8>) {
+        self.pending_bytes += bytes.len();
+        self.pending.push_back(Chunk::Bytes(bytes));
+    }
+
+    /// Sends bytes, waiting until the socket has taken them all; an error if it takes nothing for `repl-timeout`.
+    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.queue(bytes.to_vec());
+        let patience = Duration::from_secs(self.server.config.int(Directive::ReplTimeout).max(1) as u64);
+        loop {
+            self.write_pending()?;
+            if self.pending.is_empty() {
+                return Ok(());
+            }
+            if self.client().is_killed() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            let (_, write) = self.stream.split();
+            tokio::time::timeout(patience, write.writable()).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        }
+    }
+
+    /// One turn of a replica's link: runs what it says, sends what is queued, and waits unless there is `more` to send.
+    pub async fn exchange(&mut self, more: impl Fn() -> bool) -> io::Result<()> {
+        self.run_requests();
+        self.write_pending()?;
+        if self.client().is_killed() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        if self.pending.is_empty() && more() {
+            tokio::task::yield_now().await;
+            return Ok(());
+        }
+        match tokio::time::timeout(Duration::from_secs(1), self.wait()).await {
+            Ok(result) => result,
+            // Time to look at the limits.
+            Err(_) => Ok(()),
+        }
     }
 
     async fn wait(&mut self) -> io::Result<()> {

@@ -1,8 +1,333 @@
-//! The primary's side of a replica's link.
+//! The primary's side of replication: a replica's connection, from PSYNC to its end.
+//!
+//! A partial resynchronisation attaches to the journal and streams. A full one waits for the next snapshot: those who wait
+//! together share one. The snapshot begins behind the gate, where all of them attach to the journal at its position; so what
+//! they get is the data set up to there, and every byte from there on.
 
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use commands::client::ClientType;
+use commands::replication::{Replica, ReplicaState};
 use commands::server::Server;
+use commands::stats::Counter;
+use config::Directive;
+use journal::Fetch;
+use tokio::sync::mpsc;
 
 use crate::connection::Connection;
+use crate::save::{self, Target};
+
+/// Bytes fetched from the journal at once.
+const FETCH_BYTES: usize = 64 << 10;
+/// Pieces of a snapshot on their way to one replica.
+const CHANNEL: usize = 16;
+
+/// What the snapshot's thread tells a waiting connection.
+enum Message {
+    /// The snapshot begins: the journal's reader and position, and the mark that ends the stream (or none: a file follows).
+    Start {
+        reader: u64,
+        position: u64,
+    },
+    Bytes(Arc<Vec<u8>>),
+    /// The file to send, for replicas that do not know an end mark.
+    File(std::path::PathBuf, u64),
+    Failed,
+    End,
+}
+
+struct Waiting {
+    messages: mpsc::Sender<Message>,
+    wake: journal::Wake,
+    /// Whether it understands a stream that ends with a mark.
+    eof: bool,
+}
+
+static WAITING: Mutex<Vec<Waiting>> = Mutex::new(Vec::new());
+static STARTER: AtomicBool = AtomicBool::new(false);
 
 /// Streams the replication to a replica until the link ends.
-pub async fn feed(_server: &'static Server, _connection: &mut Connection, _psync: bool, _from: Option<u64>) {}
+pub async fn feed(server: &'static Server, connection: &mut Connection, psync: bool, from: Option<u64>) {
+    connection.session.kind = ClientType::Replica;
+    connection.session.publish();
+    let info = &connection.session.replica;
+    let peer = connection.session.client.address.clone();
+    let ip = peer.rsplit_once(':').map_or(peer.as_str(), |(ip, _)| ip.trim_matches(['[', ']']));
+    let replica = Arc::new(Replica {
+        client: connection.session.client.clone(),
+        address: if info.address.is_empty() { ip.to_owned() } else { info.address.clone() },
+        port: info.listening_port,
+        state: Mutex::new(ReplicaState::WaitBgsave),
+        ack_offset: AtomicU64::new(0),
+        ack_ms: AtomicU64::new(sys::os::unix_ms()),
+    });
+    crate::log::notice(&format!("Replica {}:{} asks for synchronization", replica.address, replica.port));
+    server.replication.add_replica(replica.clone());
+    let result = match from {
+        Some(position) => partial(server, connection, &replica, position).await,
+        None => full(server, connection, &replica, psync).await,
+    };
+    server.replication.remove_replica(replica.client.id);
+    if let Err(error) = result {
+        crate::log::warning(&format!(
+            "Connection with replica {}:{} lost: {error}",
+            replica.address, replica.port
+        ));
+    }
+}
+
+fn waker(connection: &Connection) -> journal::Wake {
+    let notify = connection.notify.clone();
+    Arc::new(move || notify.notify_one())
+}
+
+async fn partial(
+    server: &'static Server,
+    connection: &mut Connection,
+    replica: &Replica,
+    position: u64,
+) -> io::Result<()> {
+    let reader = server.journal.attach(position, waker(connection));
+    let reader = reader.ok_or_else(|| io::Error::other("the backlog has moved on"))?;
+    server.workers[0].add(Counter::SyncPartialOk, 1);
+    crate::log::notice(&format!(
+        "Partial resynchronization request from {}:{} accepted. Sending {} bytes of backlog starting from offset {}.",
+        replica.address,
+        replica.port,
+        server.journal.end() - position,
+        position + 1
+    ));
+    stream(server, connection, replica, reader).await
+}
+
+async fn full(
+    server: &'static Server,
+    connection: &mut Connection,
+    replica: &Replica,
+    psync: bool,
+) -> io::Result<()> {
+    server.workers[0].add(Counter::SyncFull, 1);
+    let (messages, mut inbox) = mpsc::channel(CHANNEL);
+    let eof = connection.session.replica.capa_eof && server.config.flag(Directive::ReplDisklessSync);
+    let waiting = Waiting { messages, wake: waker(connection), eof };
+    WAITING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(waiting);
+    if !STARTER.swap(true, Relaxed) {
+        std::thread::Builder::new().name("full sync".into()).spawn(move || serve_waiting(server))?;
+    }
+    let mark = commands::replication::random_id();
+    let mut attached = None;
+    let result = loop {
+        match tokio::time::timeout(Duration::from_secs(1), inbox.recv()).await {
+            // Keeps the replica from giving up while it waits.
+            Err(_) if attached.is_none() => connection.send(b"\n").await?,
+            Err(_) => {}
+            Ok(None | Some(Message::Failed)) => break Err(io::Error::other("the snapshot failed")),
+            Ok(Some(Message::Start { reader, position })) => {
+                attached = Some(reader);
+                *replica.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
+                    ReplicaState::SendBulk;
+                if psync {
+                    let id = server.replication.history().id.clone();
+                    connection.send(format!("+FULLRESYNC {id} {position}\r\n").as_bytes()).await?;
+                }
+                if eof {
+                    connection.send(format!("$EOF:{mark}\r\n").as_bytes()).await?;
+                }
+            }
+            Ok(Some(Message::Bytes(bytes))) => {
+                if let Err(error) = connection.send(&bytes).await {
+                    break Err(error);
+                }
+            }
+            Ok(Some(Message::File(path, bytes))) => break send_file(connection, &path, bytes).await,
+            Ok(Some(Message::End)) => break connection.send(mark.as_bytes()).await,
+        }
+    };
+    let Some(reader) = attached else { return result };
+    match result {
+        Ok(()) => {
+            crate::log::notice(&format!(
+                "Synchronization with replica {}:{} succeeded",
+                replica.address, replica.port
+            ));
+            stream(server, connection, replica, reader).await
+        }
+        Err(error) => {
+            server.journal.detach(reader);
+            Err(error)
+        }
+    }
+}
+
+async fn send_file(connection: &mut Connection, path: &std::path::Path, bytes: u64) -> io::Result<()> {
+    use tokio::io::AsyncReadExt;
+    let mut file = tokio::fs::File::open(path).await?;
+    connection.send(format!("${bytes}\r\n").as_bytes()).await?;
+    let mut buffer = vec![0; FETCH_BYTES];
+    loop {
+        match file.read(&mut buffer).await? {
+            0 => return Ok(()),
+            read => connection.send(&buffer[..read]).await?,
+        }
+    }
+}
+
+/// Sends the journal as it grows, and takes the replica's acknowledgements.
+async fn stream(
+    server: &'static Server,
+    connection: &mut Connection,
+    replica: &Replica,
+    reader: u64,
+) -> io::Result<()> {
+    *replica.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = ReplicaState::Online;
+    replica.ack_ms.store(sys::os::unix_ms(), Relaxed);
+    let result = loop {
+        let fetched =
+            if connection.has_output() { Fetch::Nothing } else { server.journal.fetch(reader, FETCH_BYTES) };
+        match fetched {
+            Fetch::Gone => break Err(io::Error::other("its part of the journal is gone")),
+            Fetch::Bytes(bytes) => {
+                server.workers[0].add(Counter::NetReplOutput, bytes.len() as u64);
+                connection.queue(bytes);
+            }
+            Fetch::Nothing => {}
+        }
+        if let Err(error) = connection.exchange(|| server.journal.lag(reader) > 0).await {
+            break Err(error);
+        }
+        if over_limit(server, reader) {
+            break Err(io::Error::other("it reads too slowly (client-output-buffer-limit)"));
+        }
+        let silent_ms = sys::os::unix_ms().saturating_sub(replica.ack_ms.load(Relaxed));
+        if silent_ms > server.config.int(Directive::ReplTimeout).max(1) as u64 * 1000 {
+            break Err(io::Error::other("it does not acknowledge (repl-timeout)"));
+        }
+    };
+    server.journal.detach(reader);
+    result
+}
+
+fn over_limit(server: &Server, reader: u64) -> bool {
+    let limit = server.config.output_limits().replica.hard_bytes;
+    limit > 0
+        && server.journal.lag(reader) > limit.max(server.config.int(Directive::ReplBacklogSize).max(0) as u64)
+}
+
+/// A snapshot's bytes to all replicas that share it.
+struct Broadcast(Vec<mpsc::Sender<Message>>);
+
+impl Target for Broadcast {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let bytes = Arc::new(bytes.to_vec());
+        self.0.retain(|replica| replica.blocking_send(Message::Bytes(bytes.clone())).is_ok());
+        if self.0.is_empty() { Err(io::Error::other("no replica is left")) } else { Ok(()) }
+    }
+}
+
+/// The full sync thread: as long as replicas wait, takes a snapshot for them.
+fn serve_waiting(server: &'static Server) {
+    loop {
+        std::thread::sleep(Duration::from_secs(
+            server.config.int(Directive::ReplDisklessSyncDelay).clamp(0, 60) as u64,
+        ));
+        while server.keyspace.snapshot_running() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let group = {
+            let mut waiting = WAITING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            if waiting.is_empty() {
+                STARTER.store(false, Relaxed);
+                return;
+            }
+            // Those that need a file make one together; the others share a stream.
+            let eof = waiting[0].eof;
+            let (group, rest) =
+                std::mem::take(&mut *waiting).into_iter().partition(|replica| replica.eof == eof);
+            *waiting = rest;
+            group
+        };
+        serve_group(server, group);
+    }
+}
+
+fn serve_group(server: &'static Server, group: Vec<Waiting>) {
+    let eof = group.iter().all(|replica| replica.eof);
+    let senders: Vec<_> = group.iter().map(|replica| replica.messages.clone()).collect();
+    crate::log::notice(if eof {
+        "Starting BGSAVE for SYNC with target: replicas sockets"
+    } else {
+        "Starting BGSAVE for SYNC with target: disk"
+    });
+    let file = if eof { None } else { save::DumpFile::create(server).ok() };
+    let target: Box<dyn Target> = match &file {
+        Some(file) => file.target(),
+        None => Box::new(Broadcast(senders.clone())),
+    };
+    let (done, ended) = std::sync::mpsc::channel();
+    let begun = {
+        let _alone = server.keyspace.gate().close();
+        if !server.journal.is_recording() {
+            let size = server.config.int(Directive::ReplBacklogSize).max(16 << 10) as usize;
+            server.journal.start(size, server.journal.end());
+        }
+        server.journal.forget_database();
+        let position = server.journal.end();
+        for replica in &group {
+            if let Some(reader) = server.journal.attach(position, replica.wake.clone()) {
+                // A replica that left meanwhile detaches with its connection's end; this one never began.
+                if replica.messages.try_send(Message::Start { reader, position }).is_err() {
+                    server.journal.detach(reader);
+                }
+            }
+        }
+        let mut access = server.keyspace.access_all();
+        save::begin(server, &mut access, target, Some(position), move |result| drop(done.send(result)))
+    };
+    let result = begun
+        .map_err(io::Error::other)
+        .and_then(|()| ended.recv().unwrap_or_else(|_| Err(io::Error::other("no saver"))));
+    finish_group(server, file, result, &senders);
+}
+
+fn finish_group(
+    server: &Server,
+    file: Option<save::DumpFile>,
+    result: io::Result<()>,
+    senders: &[mpsc::Sender<Message>],
+) {
+    let tell = |message: &dyn Fn() -> Message| {
+        // Those that are gone need no message.
+        senders.iter().for_each(|sender| drop(sender.blocking_send(message())));
+    };
+    match (result, file) {
+        (Err(error), _) => {
+            crate::log::warning(&format!("Snapshot for replicas failed: {error}"));
+            tell(&|| Message::Failed);
+        }
+        (Ok(()), None) => tell(&|| Message::End),
+        (Ok(()), Some(file)) => match file.settle(Ok(())).and_then(|()| save::dump_path(server).metadata()) {
+            Ok(metadata) => tell(&|| Message::File(save::dump_path(server), metadata.len())),
+            Err(_) => tell(&|| Message::Failed),
+        },
+    }
+    crate::log::notice("Background transfer terminated");
+}
+
+/// Takes over the history that a dump file belongs to: a restarted server can then go on with a partial sync.
+pub fn adopt_history(server: &Server, id: &str, offset: u64) {
+    if id.len() != 40 {
+        return;
+    }
+    let size = server.config.int(Directive::ReplBacklogSize).max(16 << 10) as usize;
+    server.journal.start(size, offset);
+    let mut history = server.replication.history();
+    if server.replication.is_replica() {
+        history.id = id.to_owned();
+    } else {
+        history.second_id = id.to_owned();
+        history.second_offset = offset as i64 + 1;
+    }
+}

@@ -1,15 +1,17 @@
 //! From the command line to a serving process.
 
+use std::cell::RefCell;
 use std::io::Read;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use commands::server::Server;
 use config::{Command, Directive, Environment, Files, Run, Store};
-use tokio::sync::mpsc;
 
-use crate::shell::{Order, Program};
-use crate::{listen, log, worker};
+use crate::shell::Program;
+use crate::{cron, listen, log, orders, process, worker};
 
 /// The version of Redis whose behaviour clients may expect, and our own.
 pub const REDIS_VERSION: &str = "8.6.3";
@@ -132,8 +134,17 @@ fn serve(run: &Run) -> ExitCode {
             "Warning: no config file specified, using the default config. In order to specify a config file use russet-server /path/to/redis.conf",
         ),
     }
-    match main_loop(server, threads) {
-        Ok(()) => ExitCode::SUCCESS,
+    process::report_panics(server);
+    process::raise_limits(server);
+    process::write_pid_file(server);
+    process::notify(server, "STATUS=Redis is loading...");
+    let result = main_loop(server, threads);
+    process::remove_pid_file(server);
+    match result {
+        Ok(()) => {
+            log::warning("Redis is now ready to exit, bye bye...");
+            ExitCode::SUCCESS
+        }
         Err(text) => {
             log::warning(&text);
             ExitCode::FAILURE
@@ -146,37 +157,37 @@ fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| error.to_string())?;
-    let (program, orders) = Program::new().map_err(|error| error.to_string())?;
+    let (program, inbox) = Program::new(server).map_err(|error| error.to_string())?;
     if server.shell.set(Box::new(program)).is_err() {
         return Err("The server was started twice".into());
     }
     let listeners = listen::bind(server)?;
     let (tcp, unix) = (!listeners.tcp.is_empty(), listeners.unix.is_some());
     log::notice("Server initialized");
+    if let Some((host, port)) = server.config.replicaof() {
+        server.replication.set_primary(Some((host, port)));
+    }
+    server.set_loading(true);
     let workers: Result<Vec<_>, _> = (0..threads).map(|index| worker::start(server, index)).collect();
     let workers = Arc::new(workers.map_err(|error| error.to_string())?);
+    let slot = server.keyspace.gate().register().ok_or("the gate has no slot left")?;
+    let worker = Rc::new(RefCell::new(engine::Worker::new(threads, slot)));
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        listen::accept_all(listeners, workers).map_err(|error| error.to_string())?;
+        let accepting = listen::accept_tcp(listeners.tcp, &workers).map_err(|error| error.to_string())?;
+        listen::accept_unix(listeners.unix, workers.clone()).map_err(|error| error.to_string())?;
+        let load = tokio::task::spawn_blocking(move || crate::load::load_at_start(server));
+        load.await.map_err(|error| error.to_string())??;
+        server.set_loading(false);
+        server.samples.startup_bytes.store(server.samples.note_memory(), Relaxed);
         if tcp {
             log::notice("Ready to accept connections tcp");
         }
         if unix {
             log::notice("Ready to accept connections unix");
         }
-        follow_orders(server, orders).await
+        tokio::task::spawn_local(cron::run(server));
+        process::notify(server, "STATUS=Ready to accept connections\nREADY=1");
+        orders::follow(server, worker, inbox, orders::Listening { workers, accepting }).await
     })
-}
-
-async fn follow_orders(
-    _server: &'static Server,
-    mut orders: mpsc::UnboundedReceiver<Order>,
-) -> Result<(), String> {
-    while let Some(order) = orders.recv().await {
-        match order {
-            Order::Shutdown(_) => return Ok(()),
-            Order::Save | Order::Replicate(_) | Order::Reconfigure(_) => {}
-        }
-    }
-    Ok(())
 }

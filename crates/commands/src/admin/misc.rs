@@ -18,11 +18,6 @@ pub(super) fn time(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
     Ok(())
 }
 
-pub(super) fn lastsave(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
-    out.int(cx.server.persistence.last_save_s.load(Relaxed) as i64);
-    Ok(())
-}
-
 pub(super) fn role(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
     let replication = &cx.server.replication;
     let link = replication.history().primary.clone();
@@ -104,7 +99,8 @@ pub(super) fn shutdown(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Res
         return Ok(());
     }
     cx.server.log(crate::server::LogLevel::Warning, "User requested shutdown...");
-    cx.server.shell().shutdown(mode).map_err(|reason| CommandError::new(format!("ERR {reason}")))
+    cx.server.shell().shutdown(mode);
+    Ok(())
 }
 
 /// There are no modules.

@@ -1,11 +1,9 @@
 //! Commands about the server: configuration, statistics, logs, debugging.
 //!
-//! `config`, `command`: directives and the table. `info`: INFO. `slowlog`, `latency`, `memory`: what the server measures.
+//! `info`: INFO. `slowlog`, `latency`, `memory`: what the server measures.
 //! `misc`: TIME, ROLE, MONITOR, SHUTDOWN and other single ones. `acl`: the one user. `debug`: DEBUG.
 
 mod acl;
-mod command;
-mod config;
 mod debug;
 mod help;
 mod info;
@@ -36,23 +34,10 @@ const LEAD: u64 = ADMIN | NOSCRIPT | LOADING | STALE;
 
 pub(crate) const ROWS: &[Row] = &[
     Row::container("acl", -2, SENTINEL, 0, acl::ROWS),
-    Row::new("command", -1, LOADING | STALE | SENTINEL, category::CONNECTION, &[], command::command)
-        .plan(Plan::Connection)
-        .subs(COMMAND),
     Row::container("commandlog", -2, 0, 0, COMMANDLOG),
-    Row::container("config", -2, 0, 0, CONFIG),
     Row::new("debug", -2, LEAD | PROTECTED, 0, &[], debug::debug),
     Row::new("info", -1, LOADING | STALE | SENTINEL, category::DANGEROUS, &[], info::info)
         .plan(Plan::Registry),
-    Row::new(
-        "lastsave",
-        1,
-        LOADING | STALE | FAST,
-        category::ADMIN | category::DANGEROUS,
-        &[],
-        misc::lastsave,
-    )
-    .plan(Plan::Connection),
     Row::container("latency", -2, 0, 0, LATENCY),
     Row::new("lolwut", -1, READONLY | FAST, 0, &[], lolwut::lolwut).plan(Plan::Connection),
     Row::container("memory", -2, 0, 0, MEMORY),
@@ -72,34 +57,11 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("time", 1, LOADING | STALE | FAST, 0, &[], misc::time).plan(Plan::Connection),
 ];
 
-/// A subcommand of COMMAND.
-const fn about(name: &'static str, arity: i16, run: Handler) -> Row {
-    Row::new(name, arity, LOADING | STALE | SENTINEL, category::CONNECTION, &[], run).plan(Plan::Connection)
-}
-
-const COMMAND: &[Row] = &[
-    about("count", 2, command::count),
-    about("docs", -2, command::docs),
-    about("getkeys", -3, command::getkeys),
-    about("getkeysandflags", -3, command::getkeysandflags),
-    about("help", 2, |_, _, out| show(help::COMMAND, out)),
-    about("info", -2, command::info),
-    about("list", -2, command::list),
-];
-
 const COMMANDLOG: &[Row] = &[
     row("get", 4, ADMIN | LOADING | STALE, slowlog::get),
     help_row(|_, _, out| show(help::COMMANDLOG, out)),
     row("len", 3, ADMIN | LOADING | STALE, slowlog::len),
     row("reset", 3, ADMIN | LOADING | STALE, slowlog::reset),
-];
-
-const CONFIG: &[Row] = &[
-    row("get", -3, LEAD, config::get),
-    help_row(|_, _, out| show(help::CONFIG, out)),
-    row("resetstat", 2, LEAD, config::resetstat),
-    Row::new("rewrite", 2, LEAD, 0, &[], config::rewrite),
-    Row::new("set", -4, LEAD, 0, &[], config::set),
 ];
 
 const LATENCY: &[Row] = &[
@@ -137,9 +99,21 @@ fn show(lines: &[&str], out: &mut Writer) -> Result {
     Ok(())
 }
 
+/// Index of `local` among the words of the `enable-...` directives.
+const LOCAL: usize = 2;
+
+/// Whether a directive of the kind no, yes, local lets this client in.
+fn is_enabled(cx: &Cx<'_>, directive: config::Directive) -> bool {
+    match cx.server.config.choice(directive) {
+        0 => false,
+        LOCAL => cx.session.is_local,
+        _ => true,
+    }
+}
+
 /// Whether a command of the protected kind may run; the error names the directive that would allow it.
-fn refuse_protected(cx: &Cx<'_>, what: &str, directive: ::config::Directive) -> Result {
-    if config::is_enabled(cx, directive) {
+fn refuse_protected(cx: &Cx<'_>, what: &str, directive: config::Directive) -> Result {
+    if is_enabled(cx, directive) {
         return Ok(());
     }
     Err(crate::error::CommandError::new(format!(

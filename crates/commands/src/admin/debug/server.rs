@@ -8,7 +8,7 @@ use resp::writer::Writer;
 
 use crate::args::int;
 use crate::cx::Cx;
-use crate::error::{OUT_OF_RANGE, Result};
+use crate::error::{CommandError, OUT_OF_RANGE, Result};
 use crate::server::LogLevel;
 
 /// Longest sleep.
@@ -47,6 +47,30 @@ pub(super) fn change_repl_id(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> 
     history.second_id = "0".repeat(40);
     history.second_offset = -1;
     drop(history);
+    out.ok();
+    Ok(())
+}
+
+/// RELOAD [NOSAVE]: what is in memory goes to the file and comes back from it.
+pub(super) fn reload(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let mut save = true;
+    for word in &argv[2..] {
+        if !word.eq_ignore_ascii_case(b"nosave") {
+            return Err(CommandError::fixed("ERR DEBUG RELOAD only supports the NOSAVE option."));
+        }
+        save = false;
+    }
+    if save {
+        if !cx.server.persistence.begin() {
+            return Err(CommandError::fixed("ERR Background save already in progress"));
+        }
+        let saved = cx.server.shell().save_alone(&mut cx.access);
+        cx.server.persistence.end(saved.is_ok());
+        saved.map_err(|reason| CommandError::new(format!("ERR {reason}")))?;
+    }
+    let loaded = cx.server.shell().load_alone(&mut cx.access);
+    loaded.map_err(|_| CommandError::fixed("ERR Error trying to load the RDB dump, check server logs."))?;
+    cx.server.log(LogLevel::Warning, "DB reloaded by DEBUG RELOAD");
     out.ok();
     Ok(())
 }

@@ -1,0 +1,110 @@
+//! Between the entries of the keyspace and the values of dump files: saving, loading, DUMP and RESTORE.
+
+use config::{Directive, Store};
+use ds::entry::{Encoding, Entry, EntryRef, Value, ValueRef};
+use ds::intset::IntsetRef;
+use ds::list::Fill;
+use ds::listpack::LpRef;
+use ds::object::{Object, Pinned};
+use ds::zset::packed;
+use rdb::{KeyRecord, SaveValue, ZsetValue};
+
+/// Runs `use_it` with the entry's value in the form that is saved.
+pub fn with_saved<R>(entry: EntryRef<'_>, use_it: impl FnOnce(SaveValue<'_>) -> R) -> R {
+    match entry.value() {
+        ValueRef::Int(number) => use_it(SaveValue::Int(number)),
+        ValueRef::Bytes(bytes) | ValueRef::Blob(bytes) => use_it(SaveValue::Str(bytes)),
+        ValueRef::Packed(encoding, bytes) => use_it(packed_value(encoding, bytes)),
+        ValueRef::Object(object) => with_pinned(&object.pin(), use_it),
+    }
+}
+
+fn packed_value(encoding: Encoding, bytes: &[u8]) -> SaveValue<'_> {
+    match encoding {
+        Encoding::SetIntset => SaveValue::Intset(IntsetRef::new(bytes)),
+        Encoding::SetPacked => SaveValue::SetPack(LpRef::new(bytes)),
+        Encoding::HashPacked => SaveValue::HashPack(LpRef::new(bytes)),
+        Encoding::ZsetPacked => SaveValue::ZsetPack(LpRef::new(bytes)),
+        _ => SaveValue::ListPack(LpRef::new(bytes)),
+    }
+}
+
+/// Runs `use_it` with a pinned collection in the form that is saved.
+pub fn with_pinned<R>(pinned: &Pinned, use_it: impl FnOnce(SaveValue<'_>) -> R) -> R {
+    match pinned {
+        Pinned::List(list) => use_it(SaveValue::List(list)),
+        Pinned::Stream(stream) => use_it(SaveValue::Stream(stream)),
+        Pinned::Zset(zset) if zset.is_empty() => use_it(SaveValue::Zset(0, &mut std::iter::empty())),
+        Pinned::Zset(zset) => {
+            let mut members = zset.iter_rev_from(zset.len() - 1);
+            use_it(SaveValue::Zset(zset.len() as u64, &mut members))
+        }
+    }
+}
+
+/// The payload of DUMP.
+pub fn dump(entry: EntryRef<'_>) -> Vec<u8> {
+    with_saved(entry, |value| rdb::dump(value, true))
+}
+
+/// Why a loaded value has no place in the keyspace: the name of its type.
+#[derive(Debug, Clone, Copy)]
+pub struct NotSupported(pub &'static str);
+
+/// The entry for a loaded value, in the encoding that the configuration's limits ask for.
+pub fn entry_of(
+    key: &[u8],
+    value: rdb::Value,
+    expire_ms: Option<u64>,
+    lru: u32,
+    config: &Store,
+) -> Result<Entry, NotSupported> {
+    let entry = |value: Value<'_>| Entry::new(key, expire_ms, lru, value);
+    let object = |object: Object| entry(Value::Object(Box::new(object)));
+    Ok(match value {
+        rdb::Value::Str(bytes) => match (bytes.len() <= 20).then(|| ds::num::parse_i64(&bytes)).flatten() {
+            Some(number) => entry(Value::Int(number)),
+            None if bytes.len() > ds::entry::INLINE_BYTES => {
+                entry(Value::Blob(ds::blob::Blob::from_vec(bytes)))
+            }
+            None => entry(Value::Bytes(&bytes)),
+        },
+        rdb::Value::List(list) => {
+            let fill = Fill::from_config(config.int(Directive::ListMaxListpackSize));
+            match list.as_small(fill) {
+                Some(pack) => entry(Value::Packed(Encoding::ListPacked, pack.as_bytes())),
+                None => object(Object::List(list)),
+            }
+        }
+        rdb::Value::Zset(ZsetValue::Large(zset)) => object(Object::Zset(zset)),
+        rdb::Value::Zset(ZsetValue::Listpack(pack)) => {
+            let small = packed::len(pack.view()) as i64 <= config.int(Directive::ZsetMaxListpackEntries)
+                && packed::iter(pack.view()).all(|(member, _)| {
+                    member.to_vec().len() as i64 <= config.int(Directive::ZsetMaxListpackValue)
+                });
+            if small {
+                entry(Value::Packed(Encoding::ZsetPacked, pack.as_bytes()))
+            } else {
+                let mut zset = ds::zset::Zset::new();
+                for (member, score) in packed::iter(pack.view()) {
+                    zset.insert(&member.to_vec(), score);
+                }
+                object(Object::Zset(zset))
+            }
+        }
+        rdb::Value::Stream(stream) => object(Object::Stream(stream)),
+        rdb::Value::Set(_) => return Err(NotSupported("set")),
+        rdb::Value::Hash(_) => return Err(NotSupported("hash")),
+    })
+}
+
+/// The entry for a key of a dump file; see [`entry_of`].
+pub fn entry_of_record(record: KeyRecord, now_ms: u64, config: &Store) -> Result<Entry, NotSupported> {
+    let lru = match (record.frequency, record.idle_s) {
+        (Some(counter), _) => crate::lru::with_frequency(counter, now_ms),
+        (None, Some(idle_s)) => crate::lru::from_idle(idle_s, now_ms),
+        (None, None) => crate::lru::clock(now_ms),
+    };
+    let expire_ms = record.expire_ms.map(|at| at.max(0) as u64);
+    entry_of(&record.key, record.value, expire_ms, lru, config)
+}

@@ -1,0 +1,101 @@
+//! The regular work beside the workers: samples, save points, pings to replicas, the health of replicas, idle clients.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use commands::replication::ReplicaState;
+use commands::server::Server;
+use config::Directive;
+
+/// Seconds before a failed save is tried again.
+const RETRY_SAVE_S: u64 = 5;
+
+/// Runs for ever, ten times a second.
+pub async fn run(server: &'static Server) {
+    let mut interval = tokio::time::interval(Duration::from_millis(100));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = 0u64;
+    let mut last_ping_ms = sys::os::unix_ms();
+    loop {
+        interval.tick().await;
+        ticks += 1;
+        server.samples.take(server);
+        save_if_due(server);
+        if ticks.is_multiple_of(10) {
+            count_good_replicas(server);
+            ping_replicas(server, &mut last_ping_ms);
+            rest_idle_clients(server);
+        }
+        server.journal.wake_readers();
+    }
+}
+
+/// Begins a save when a save point is reached, or one was scheduled.
+fn save_if_due(server: &'static Server) {
+    let persistence = &server.persistence;
+    if persistence.saving.load(Relaxed) || server.keyspace.snapshot_running() || server.is_loading() {
+        return;
+    }
+    let now_s = sys::os::unix_ms() / 1000;
+    let since_s = now_s.saturating_sub(persistence.last_save_s.load(Relaxed));
+    let dirty = persistence.dirty.load(Relaxed);
+    let may_retry = persistence.last_ok.load(Relaxed)
+        || now_s.saturating_sub(persistence.last_try_s.load(Relaxed)) > RETRY_SAVE_S;
+    let points = if dirty > 0 && may_retry { server.config.save_points() } else { Vec::new() };
+    let due = points.iter().find(|point| dirty >= point.changes as u64 && since_s > point.seconds as u64);
+    if let Some(point) = due {
+        crate::log::notice(&format!("{} changes in {} seconds. Saving...", point.changes, point.seconds));
+    }
+    if (due.is_some() || persistence.scheduled.swap(false, Relaxed)) && persistence.begin() {
+        let _alone = server.keyspace.gate().close();
+        let mut access = server.keyspace.access_all();
+        if crate::save::begin_to_file(server, &mut access).is_err() {
+            persistence.end(false);
+        }
+    }
+}
+
+fn count_good_replicas(server: &Server) {
+    let max_lag_ms = server.config.int(Directive::MinReplicasMaxLag).max(0) as u64 * 1000;
+    let now_ms = sys::os::unix_ms();
+    let good = server.replication.replicas().into_iter().filter(|replica| {
+        *replica.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) == ReplicaState::Online
+            && now_ms.saturating_sub(replica.ack_ms.load(Relaxed)) <= max_lag_ms
+    });
+    server.replication.good_replicas.store(good.count() as u64, Relaxed);
+}
+
+/// The stream itself carries the sign of life, so that replicas of replicas get it too.
+fn ping_replicas(server: &Server, last_ping_ms: &mut u64) {
+    let period_ms = server.config.int(Directive::ReplPingReplicaPeriod).max(1) as u64 * 1000;
+    let now_ms = sys::os::unix_ms();
+    if now_ms.saturating_sub(*last_ping_ms) < period_ms || server.replication.is_replica() {
+        return;
+    }
+    *last_ping_ms = now_ms;
+    if server.journal.is_recording() && !server.replication.replicas().is_empty() {
+        server.journal.append_raw(&journal::record::command(&["PING"]));
+    }
+}
+
+/// Wakes clients that have been silent for two seconds, once: they give their buffers back. Drops those that `timeout`
+/// says.
+fn rest_idle_clients(server: &Server) {
+    let now_ms = sys::os::unix_ms();
+    let timeout_ms = server.config.int(Directive::Timeout).max(0) as u64 * 1000;
+    for client in server.clients.all() {
+        let idle_ms = now_ms.saturating_sub(client.active_ms.load(Relaxed));
+        if (2000..3000).contains(&idle_ms) {
+            client.wake();
+        }
+        if timeout_ms > 0 && idle_ms > timeout_ms {
+            let details = client.details();
+            let exempt = details.blocked || details.kind != commands::client::ClientType::Normal;
+            drop(details);
+            if !exempt {
+                crate::log::log(commands::server::LogLevel::Verbose, "Closing idle client");
+                client.kill();
+            }
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! The replica's side of replication: the link to a primary.
+//!
+//! ```text
+//!   connect -> PING -> AUTH -> REPLCONF ... -> PSYNC id offset
+//!     +CONTINUE    go on where the journal ends
+//!     +FULLRESYNC  receive a dump into a file, load it, begin the journal at its offset
+//!   then: run what comes, relay it to the own replicas, acknowledge every second
+//! ```
+//!
+//! What comes runs on the same path as everything else, in a session that is marked as the primary's.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BufMut;
+use commands::client::{Client, ClientType};
+use commands::replication::LinkState;
+use commands::server::Server;
+use commands::session::Session;
+use commands::stats::Counter;
+use config::Directive;
+use engine::Worker;
+use engine::batch::{self, Stop};
+use resp::request::{Decoder, Limits};
+use resp::writer::Writer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::log;
+
+/// Longest line of a primary's answer before the stream begins.
+const LINE_BYTES: usize = 1024;
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What the handshake ended with.
+enum Agreed {
+    /// Go on from the journal's end.
+    Continue,
+    /// A dump comes first; the stream goes on at this offset.
+    Full { id: String, offset: u64 },
+}
+
+/// Replicates `host:port` until the task is dropped.
+pub async fn replicate(server: &'static Server, worker: Rc<RefCell<Worker>>, host: String, port: u16) {
+    loop {
+        server.replication.set_link(|link| {
+            link.state = LinkState::Connecting;
+        });
+        log::notice(&format!("Connecting to PRIMARY {host}:{port}"));
+        if let Err(error) = once(server, &worker, &host, port).await {
+            log::warning(&format!("Connection with primary lost: {error}"));
+        }
+        server.replication.set_link(|link| {
+            if link.down_since_ms == 0 {
+                link.down_since_ms = sys::os::unix_ms();
+            }
+            link.state = LinkState::Connect;
+        });
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+async fn once(
+    server: &'static Server,
+    worker: &Rc<RefCell<Worker>>,
+    host: &str,
+    port: u16,
+) -> io::Result<()> {
+    let patience = Duration::from_secs(server.config.int(Directive::ReplTimeout).max(1) as u64);
+    let connect = TcpStream::connect((host, port));
+    let stream = tokio::time::timeout(patience, connect).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    stream.set_nodelay(true)?;
+    log::notice("PRIMARY <-> REPLICA sync started");
+    let mut link = Link { server, stream, received: Vec::new(), patience };
+    let agreed = link.handshake().await?;
+    if let Agreed::Full { id, offset } = agreed {
+        link.full(&id, offset).await?;
+    }
+    server.replication.set_link(|link| {
+        link.state = LinkState::Connected;
+        link.down_since_ms = 0;
+        link.last_io_ms = sys::os::unix_ms();
+    });
+    link.run(worker).await
+}
+
+struct Link {
+    server: &'static Server,
+    stream: TcpStream,
+    /// Bytes received and not yet used.
+    received: Vec<u8>,
+    patience: Duration,
+}
+
+impl Link {
+    async fn read(&mut self) -> io::Result<usize> {
+        self.received.reserve(64 << 10);
+        let read = tokio::time::timeout(self.patience, self.stream.read_buf(&mut self.received));
+        match read.await.map_err(|_| io::ErrorKind::TimedOut)?? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                let now_ms = sys::os::unix_ms();
+                self.server.replication.set_link(|link| link.last_io_ms = now_ms);
+                Ok(read)
+            }
+        }
+    }
+
+    /// The next line without its end; empty lines are signs of life and passed over.
+    async fn line(&mut self) -> io::Result<String> {
+        loop {
+            if let Some(end) = self.received.iter().position(|&byte| byte == b'\n') {
+                let line: Vec<u8> = self.received.drain(..=end).collect();
+                let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+                if !text.is_empty() {
+                    return Ok(text);
+                }
+                continue;
+            }
+            if self.received.len() > LINE_BYTES {
+                return Err(io::Error::other("the primary's answer is no line"));
+            }
+            self.read().await?;
+        }
+    }
+
+    async fn ask(&mut self, words: &[&str]) -> io::Result<String> {
+        self.stream.write_all(&journal::record::command(words)).await?;
+        self.line().await
+    }
+
+    async fn handshake(&mut self) -> io::Result<Agreed> {
+        let config = &self.server.config;
+        let pong = self.ask(&["PING"]).await?;
+        let tolerated = ["+", "-NOAUTH", "-NOPERM", "-ERR operation not permitted"];
+        if !tolerated.iter().any(|start| pong.starts_with(start)) {
+            return Err(io::Error::other(format!("error reply to PING: {pong}")));
+        }
+        log::notice("Primary replied to PING, replication can continue...");
+        let (user, password) = (config.text(Directive::Masteruser), config.text(Directive::Masterauth));
+        if !password.is_empty() {
+            let words: Vec<&str> =
+                if user.is_empty() { vec!["AUTH", &password] } else { vec!["AUTH", &user, &password] };
+            let answer = self.ask(&words).await?;
+            if answer.starts_with('-') {
+                return Err(io::Error::other(format!("unable to AUTH to PRIMARY: {answer}")));
+            }
+        }
+        let announced = config.int(Directive::ReplicaAnnouncePort);
+        let port = if announced > 0 { announced } else { config.int(Directive::Port) }.to_string();
+        self.ask(&["REPLCONF", "listening-port", &port]).await?;
+        let address = config.text(Directive::ReplicaAnnounceIp);
+        if !address.is_empty() {
+            self.ask(&["REPLCONF", "ip-address", &address]).await?;
+        }
+        self.ask(&["REPLCONF", "capa", "eof", "capa", "psync2"]).await?;
+        self.ask(&["REPLCONF", "version", crate::start::REDIS_VERSION]).await?;
+        self.psync().await
+    }
+
+    async fn psync(&mut self) -> io::Result<Agreed> {
+        let server = self.server;
+        let (id, offset) = match server.journal.is_recording() {
+            true => (server.replication.history().id.clone(), (server.journal.end() + 1).to_string()),
+            false => ("?".to_owned(), "-1".to_owned()),
+        };
+        if id != "?" {
+            log::notice(&format!("Trying a partial resynchronization (request {id}:{offset})."));
+        }
+        server.replication.set_link(|link| link.state = LinkState::Sync);
+        let answer = self.ask(&["PSYNC", &id, &offset]).await?;
+        let words: Vec<&str> = answer.split(' ').collect();
+        match words[..] {
+            ["+FULLRESYNC", id, offset] => {
+                log::notice(&format!("Full resync from primary: {id}:{offset}"));
+                let offset = offset.parse().map_err(|_| io::Error::other("FULLRESYNC with a bad offset"))?;
+                Ok(Agreed::Full { id: id.to_owned(), offset })
+            }
+            ["+CONTINUE", ref rest @ ..] => {
+                log::notice("Successful partial resynchronization with primary.");
+                let mut history = server.replication.history();
+                if let Some(new) = rest.first().filter(|new| **new != history.id) {
+                    history.second_id = std::mem::replace(&mut history.id, (*new).to_owned());
+                    history.second_offset = server.journal.end() as i64 + 1;
+                }
+                Ok(Agreed::Continue)
+            }
+            _ => Err(io::Error::other(format!("the primary cannot sync now: {answer}"))),
+        }
+    }
+
+    /// Receives the dump into a file and replaces the data set by it.
+    async fn full(&mut self, id: &str, offset: u64) -> io::Result<()> {
+        let header = self.line().await?;
+        let path = PathBuf::from(format!("temp-{}-{}.rdb", sys::os::unix_ms(), std::process::id()));
+        let received = self.receive(&header, &path).await;
+        let result = match received {
+            Ok(()) => {
+                log::notice("PRIMARY <-> REPLICA sync: Flushing old data");
+                let (server, id, file) = (self.server, id.to_owned(), path.clone());
+                let load = tokio::task::spawn_blocking(move || replace_data_set(server, &file, &id, offset));
+                load.await.map_err(io::Error::other)?.map_err(io::Error::other)
+            }
+            Err(error) => Err(error),
+        };
+        // The temporary file has served, or is of no use.
+        let _ = std::fs::remove_file(&path);
+        result
+    }
+
+    async fn receive(&mut self, header: &str, path: &Path) -> io::Result<()> {
+        let mut file = std::fs::File::create(path)?;
+        if let Some(mark) = header.strip_prefix("$EOF:") {
+            log::notice("PRIMARY <-> REPLICA sync: receiving streamed RDB from primary with EOF to disk");
+            return self.receive_to_mark(mark.as_bytes().to_vec(), &mut file).await;
+        }
+        let length = header.strip_prefix('$').and_then(|length| length.parse::<u64>().ok());
+        let mut left =
+            length.ok_or_else(|| io::Error::other(format!("the primary announced no dump: {header}")))?;
+        log::notice(&format!("PRIMARY <-> REPLICA sync: receiving {left} bytes from primary to disk"));
+        self.server.replication.set_link(|link| link.sync_total_bytes = left as i64);
+        loop {
+            let take = (self.received.len() as u64).min(left) as usize;
+            file.write_all(&self.received[..take])?;
+            self.received.drain(..take);
+            left -= take as u64;
+            self.server.replication.set_link(|link| link.sync_read_bytes += take as u64);
+            if left == 0 {
+                return Ok(());
+            }
+            self.read().await?;
+        }
+    }
+
+    /// Everything up to the mark; the mark itself may be cut anywhere between two reads.
+    async fn receive_to_mark(&mut self, mark: Vec<u8>, file: &mut std::fs::File) -> io::Result<()> {
+        loop {
+            if let Some(at) = self.received.windows(mark.len()).position(|window| window == mark) {
+                file.write_all(&self.received[..at])?;
+                self.received.drain(..at + mark.len());
+                return Ok(());
+            }
+            let sure = self.received.len().saturating_sub(mark.len());
+            file.write_all(&self.received[..sure])?;
+            self.received.drain(..sure);
+            self.server.replication.set_link(|link| link.sync_read_bytes += sure as u64);
+            self.read().await?;
+        }
+    }
+
+    /// Runs the stream.
+    async fn run(mut self, worker: &Rc<RefCell<Worker>>) -> io::Result<()> {
+        let client =
+            Client::new(self.server.clients.next_id(), String::new(), String::new(), -1, Box::new(|| ()));
+        let mut session = Session::new(Arc::new(client));
+        (session.is_primary_link, session.authenticated, session.kind) = (true, true, ClientType::Primary);
+        let mut stream =
+            Stream { decoder: Decoder::default(), waiting: Vec::new(), raw: Vec::new(), relayed: 0, session };
+        stream.feed(&std::mem::take(&mut self.received));
+        let mut acknowledge = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            let busy = stream.execute(self.server, worker)?;
+            if std::mem::take(&mut stream.session.replica.ack_offset) == u64::MAX {
+                self.acknowledge().await?;
+            }
+            if busy {
+                tokio::time::sleep(Duration::from_micros(200)).await;
+                continue;
+            }
+            let mut buffer = Vec::with_capacity(64 << 10);
+            let mut limited = (&mut buffer).limit(64 << 10);
+            let silence = tokio::time::sleep(self.patience);
+            tokio::select! {
+                read = self.stream.read_buf(&mut limited) => {
+                    let read = read?;
+                    if read == 0 {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                    self.server.workers[0].add(Counter::NetReplInput, read as u64);
+                    self.server.replication.set_link(|link| link.last_io_ms = sys::os::unix_ms());
+                    stream.feed(&buffer);
+                }
+                _ = acknowledge.tick() => self.acknowledge().await?,
+                () = silence => return Err(io::Error::other("the primary is silent (repl-timeout)")),
+            }
+        }
+    }
+
+    async fn acknowledge(&mut self) -> io::Result<()> {
+        let offset = self.server.journal.end().to_string();
+        self.stream.write_all(&journal::record::command(&["REPLCONF", "ACK", &offset])).await
+    }
+}
+
+/// The stream's parser and session.
+struct Stream {
+    decoder: Decoder,
+    /// Bytes that the parser has not taken.
+    waiting: Vec<u8>,
+    /// Bytes fed and not yet relayed.
+    raw: Vec<u8>,
+    /// Position in the stream of the first of them.
+    relayed: u64,
+    session: Session,
+}
+
+impl Stream {
+    fn feed(&mut self, bytes: &[u8]) {
+        self.raw.extend_from_slice(bytes);
+        self.waiting.extend_from_slice(bytes);
+        self.pour();
+    }
+
+    /// Gives the parser what it takes: no more of a big argument at once than is missing.
+    fn pour(&mut self) {
+        let take = self.waiting.len().min(self.decoder.read_limit());
+        self.decoder.read_buffer().extend_from_slice(&self.waiting[..take]);
+        self.waiting.drain(..take);
+    }
+
+    /// Runs all complete requests, one at a time, so that each one's bytes are relayed together with its effect. True if
+    /// something is held by others.
+    fn execute(&mut self, server: &'static Server, worker: &Rc<RefCell<Worker>>) -> io::Result<bool> {
+        let limits = Limits { bulk_bytes: i64::MAX, authenticated: true, requests: 1 };
+        let mut out = Writer::default();
+        loop {
+            self.decoder.parse(&limits).map_err(|error| io::Error::other(error.0))?;
+            if self.decoder.is_empty() {
+                if self.waiting.is_empty() {
+                    return Ok(false);
+                }
+                self.pour();
+                continue;
+            }
+            let bytes = (self.decoder.stream_position() - self.relayed) as usize;
+            let queued = self.session.relay.len();
+            self.session.relay.extend_from_slice(&self.raw[..bytes]);
+            let report =
+                batch::run(&mut worker.borrow_mut(), server, &mut self.session, &self.decoder, &mut out);
+            out.clear();
+            if report.stop == Stop::Busy {
+                self.session.relay.truncate(queued);
+                return Ok(true);
+            }
+            self.raw.drain(..bytes);
+            self.relayed += bytes as u64;
+            self.decoder.finish(report.done);
+        }
+    }
+}
+
+/// Loads a dump in the place of the data set, and begins the journal at its offset.
+fn replace_data_set(server: &'static Server, path: &Path, id: &str, offset: u64) -> Result<(), String> {
+    let old: Vec<_> = {
+        let _alone = server.keyspace.gate().close();
+        server.set_loading(true);
+        let mut access = server.keyspace.access_all();
+        (0..server.keyspace.databases()).flat_map(|db| access.take_database(db)).collect()
+    };
+    drop(server.keyspace.hand_to_snapshot(old));
+    log::notice("PRIMARY <-> REPLICA sync: Loading DB in memory");
+    let result = crate::load::load_file(server, path, true, &mut crate::load::into_keyspace(server));
+    if result.is_ok() {
+        let size = server.config.int(Directive::ReplBacklogSize).max(16 << 10) as usize;
+        // Replicas of this server have another history now: they must come again.
+        server.replication.replicas().iter().for_each(|replica| replica.client.kill());
+        server.journal.start(size, offset);
+        let mut history = server.replication.history();
+        history.id = id.to_owned();
+        history.second_id = "0".repeat(40);
+        history.second_offset = -1;
+    }
+    server.set_loading(false);
+    if result.is_ok() {
+        log::notice("PRIMARY <-> REPLICA sync: Finished with success");
+    }
+    result.map(drop)
+}

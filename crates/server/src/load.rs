@@ -1,0 +1,164 @@
+//! Loading dump files: at the start, on DEBUG RELOAD, and after a full sync.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
+
+use commands::bridge;
+use commands::server::Server;
+use ds::entry::Entry;
+use keyspace::{Access, Shard, shard_of};
+use rdb::{Event, Reader};
+
+/// What a file said about itself.
+#[derive(Default, Debug)]
+pub struct Loaded {
+    pub keys: u64,
+    pub expired: u64,
+    /// The replication history that the data set belongs to.
+    pub history: Option<(String, u64)>,
+}
+
+/// Puts an entry into a database; false if its key is there already.
+pub type Place<'a> = dyn FnMut(usize, u64, Entry, u64) -> bool + 'a;
+
+/// Puts entries into the keyspace one by one, each under its shard's lock.
+pub fn into_keyspace(server: &Server) -> impl FnMut(usize, u64, Entry, u64) -> bool {
+    |db, hash, entry, now_ms| loop {
+        if let Some(mut access) = server.keyspace.access(&[shard_of(hash)]) {
+            return place_in(access.shard(shard_of(hash)), db, hash, entry, now_ms);
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// Puts entries into what the one that is alone holds.
+pub fn into_access<'a>(access: &'a mut Access<'_>) -> impl FnMut(usize, u64, Entry, u64) -> bool + 'a {
+    |db, hash, entry, now_ms| place_in(access.shard(shard_of(hash)), db, hash, entry, now_ms)
+}
+
+fn place_in(shard: &mut Shard, db: usize, hash: u64, entry: Entry, now_ms: u64) -> bool {
+    if shard.find(db, hash, entry.view().key()).is_some() {
+        return false;
+    }
+    shard.insert(db, hash, entry, now_ms);
+    true
+}
+
+/// Counts the bytes that a load has taken, for INFO.
+struct Counted<'a, R> {
+    source: R,
+    server: &'a Server,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.server.persistence.load_done_bytes.fetch_add(read as u64, Relaxed);
+        Ok(read)
+    }
+}
+
+/// Loads a file into the keyspace, which holds nothing; `keep_expired` for replicas, which leave expiry to their primary.
+pub fn load_file(
+    server: &Server,
+    path: &Path,
+    keep_expired: bool,
+    place: &mut Place<'_>,
+) -> Result<Loaded, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+    server.persistence.load_total_bytes.store(bytes, Relaxed);
+    load(server, file, keep_expired, place)
+}
+
+/// Loads a stream into the keyspace. Refuses a file with a type that has no place here, naming it and its offset.
+pub fn load(
+    server: &Server,
+    source: impl Read,
+    keep_expired: bool,
+    place: &mut Place<'_>,
+) -> Result<Loaded, String> {
+    server.persistence.load_started_s.store(sys::os::unix_ms() / 1000, Relaxed);
+    server.persistence.load_done_bytes.store(0, Relaxed);
+    let mut reader = Reader::new(Counted { source, server }).map_err(|error| error.to_string())?;
+    let mut loaded = Loaded::default();
+    let mut aux = (None, None);
+    let mut db = 0usize;
+    while let Some(event) = reader.next_event().map_err(|error| error.to_string())? {
+        match event {
+            Event::SelectDb(number) if (number as usize) < server.keyspace.databases() => {
+                db = number as usize
+            }
+            Event::SelectDb(number) => {
+                return Err(format!(
+                    "FATAL: Data file was created with a Redis server configured to handle more than {number} databases"
+                ));
+            }
+            Event::Aux { name, value } if name == b"repl-id" => aux.0 = String::from_utf8(value).ok(),
+            Event::Aux { name, value } if name == b"repl-offset" => aux.1 = ds::num::parse_u64(&value),
+            Event::Key(record) => {
+                let now_ms = sys::os::unix_ms();
+                let expired = record.expire_ms.is_some_and(|at| at < now_ms as i64);
+                if expired && !keep_expired {
+                    loaded.expired += 1;
+                    continue;
+                }
+                let hash = ds::hash::of(&record.key);
+                let name = String::from_utf8_lossy(&record.key).into_owned();
+                let entry = bridge::entry_of_record(record, now_ms, &server.config).map_err(|error| {
+                    format!(
+                        "Key '{name}' holds a {} (offset {}), a type that is not supported yet",
+                        error.0,
+                        reader.offset()
+                    )
+                })?;
+                if !place(db, hash, entry, now_ms) {
+                    return Err(format!("Duplicate key '{name}' in the file (offset {})", reader.offset()));
+                }
+                loaded.keys += 1;
+            }
+            Event::Function(_) => return Err("The file holds functions, which are not supported yet".into()),
+            _ => {}
+        }
+    }
+    loaded.history = aux.0.zip(aux.1);
+    server.persistence.keys_loaded.store(loaded.keys, Relaxed);
+    server.persistence.keys_expired_at_load.store(loaded.expired, Relaxed);
+    Ok(loaded)
+}
+
+/// Replaces the data set by that of the dump file, for the one that is alone.
+pub fn load_alone(server: &Server, access: &mut Access<'_>) -> Result<(), String> {
+    let old: Vec<_> = (0..server.keyspace.databases()).flat_map(|db| access.take_database(db)).collect();
+    server.set_loading(true);
+    let path = crate::save::dump_path(server);
+    let result = load_file(server, &path, server.replication.is_replica(), &mut into_access(access));
+    server.set_loading(false);
+    drop(server.keyspace.hand_to_snapshot(old));
+    result.map(drop)
+}
+
+/// Loads the dump file at the start, if there is one.
+pub fn load_at_start(server: &'static Server) -> Result<(), String> {
+    let path = crate::save::dump_path(server);
+    if !path.exists() || path.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+        return Ok(());
+    }
+    let start_ms = sys::os::unix_ms();
+    let loaded = load_file(server, &path, server.replication.is_replica(), &mut into_keyspace(server))
+        .map_err(|error| {
+            format!("Fatal error loading the DB, check server logs. Exiting. {}: {error}", path.display())
+        })?;
+    let seconds = (sys::os::unix_ms() - start_ms) as f64 / 1000.0;
+    crate::log::notice(&format!(
+        "Done loading RDB, keys loaded: {}, keys expired: {}.",
+        loaded.keys, loaded.expired
+    ));
+    crate::log::notice(&format!("DB loaded from disk: {seconds:.3} seconds"));
+    if let Some((id, offset)) = loaded.history {
+        crate::replica::adopt_history(server, &id, offset);
+    }
+    Ok(())
+}

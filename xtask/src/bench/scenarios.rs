@@ -1,0 +1,253 @@
+//! What is not a request rate: snapshot under load, start-up, full sync, AOF policies, idle connections.
+//!
+//! Invariant: each side is alone on its core while it is measured. Callers: `bench::run`.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use testkit::process::{Server, Spec, fresh_dir};
+
+use super::load::{self, Load, Outcome};
+use super::options::Options;
+use super::sides::{self, Side};
+use super::template::Template;
+use super::{procstat, table};
+
+const SAVE_LIMIT: Duration = Duration::from_secs(300);
+
+fn mixed_data(server: &Server, options: &Options) -> Result<()> {
+    sides::fill_one(server, "SET key:{s} {v}", options.keys * 2, options.value_bytes, options)?;
+    sides::fill_one(server, "ZADD bigz {k} m:{s}", options.keys, 0, options)
+}
+
+fn writes<'a>(server: &Server, template: &'a Template, options: &Options, requests: Option<u64>) -> Load<'a> {
+    Load {
+        port: server.port(),
+        template,
+        connections: options.connections,
+        pipeline: options.pipelines.first().copied().unwrap_or(1),
+        requests,
+        listeners: 0,
+        listen: b"",
+        seed: options.seed,
+        counter: 0,
+    }
+}
+
+/// BGSAVE while clients write: seconds, peak memory of server and children, p99.9 against a control run.
+pub fn snapshot(options: &Options) -> Result<()> {
+    let mut cells = Vec::new();
+    for side in sides::all(options, false)? {
+        match snapshot_of(&side, options) {
+            Ok(row) => cells.push(row),
+            Err(error) => println!("{}: {error:#}", side.name),
+        }
+    }
+    let head = [
+        "server",
+        "save s",
+        "MB before",
+        "MB peak",
+        "peak/before",
+        "p99.9 us control",
+        "p99.9 us saving",
+        "max us saving",
+        "ratio",
+    ];
+    table::publish("snapshot", "Snapshot under write load", &head, &cells, options)
+}
+
+fn snapshot_of(side: &Side, options: &Options) -> Result<Vec<String>> {
+    let server = side.start(options, "")?;
+    mixed_data(&server, options)?;
+    let template =
+        Template::parse("SET key:{k} {v}; ZADD bigz {k} m:{k}", options.keys, options.value_bytes)?;
+    let before = procstat::family_bytes(server.pid());
+    let (mut control, mut saving) = (Vec::new(), Vec::new());
+    let (mut seconds, mut peak, mut max) = (Vec::new(), before, 0);
+    for _ in 0..options.rounds {
+        let one = load::run(&writes(&server, &template, options, Some(60_000)), || false)?;
+        control.push(one.latency.quantile(0.999) as f64 / 1e3);
+        let (outcome, took, top) = load_while_saving(&server, &template, options)?;
+        saving.push(outcome.latency.quantile(0.999) as f64 / 1e3);
+        max = max.max(outcome.latency.max());
+        seconds.push(took.as_secs_f64());
+        peak = peak.max(top);
+    }
+    let median = super::rounds::median;
+    let (control, saving) = (median(control), median(saving));
+    Ok(vec![
+        side.name.clone(),
+        format!("{:.1}", median(seconds)),
+        format!("{:.0}", before as f64 / 1e6),
+        format!("{:.0}", peak as f64 / 1e6),
+        format!("{:.2}", peak as f64 / before as f64),
+        format!("{control:.0}"),
+        format!("{saving:.0}"),
+        format!("{:.0}", max as f64 / 1e3),
+        format!("{:.2}", saving / control),
+    ])
+}
+
+/// Writes until the BGSAVE that it starts has ended.
+fn load_while_saving(
+    server: &Server,
+    template: &Template,
+    options: &Options,
+) -> Result<(Outcome, Duration, u64)> {
+    let mut client = server.client()?;
+    let begun = Instant::now();
+    let reply = client.words("BGSAVE")?;
+    ensure!(!reply.is_error(), "BGSAVE: {}", reply.render());
+    let (mut peak, mut took, mut trouble) = (0, Duration::ZERO, None);
+    let mut next_look = Instant::now();
+    let outcome = load::run(&writes(server, template, options, None), || {
+        if Instant::now() < next_look {
+            return false;
+        }
+        next_look = Instant::now() + Duration::from_millis(20);
+        peak = peak.max(procstat::family_bytes(server.pid()));
+        took = begun.elapsed();
+        match client.info("rdb_bgsave_in_progress") {
+            Ok(state) => state.as_deref() != Some("1") || took > SAVE_LIMIT,
+            Err(error) => {
+                trouble = Some(error);
+                true
+            }
+        }
+    })?;
+    match trouble {
+        Some(error) => Err(error).context("asking for the state of the save"),
+        None => Ok((outcome, took, peak)),
+    }
+}
+
+/// Seconds from the start of the process with a dump file until it answers.
+pub fn startup(options: &Options) -> Result<()> {
+    let mut cells = Vec::new();
+    for side in sides::all(options, false)? {
+        let dir = fresh_dir()?;
+        let spec = Spec { dir: Some(dir.clone()), start_limit: SAVE_LIMIT, ..side.spec(options, "") };
+        let mut server = Server::start(&spec)?;
+        mixed_data(&server, options)?;
+        let begun = Instant::now();
+        let reply = server.client()?.words("SAVE")?;
+        ensure!(!reply.is_error(), "SAVE: {}", reply.render());
+        let saved = begun.elapsed();
+        server.kill();
+        let file = std::fs::metadata(dir.join("dump.rdb")).map_or(0, |m| m.len());
+        let begun = Instant::now();
+        let again = Server::start(&spec)?;
+        let loaded = begun.elapsed();
+        let keys = again.client()?.words("DBSIZE")?.text();
+        cells.push(vec![
+            side.name.clone(),
+            keys,
+            format!("{:.2}", saved.as_secs_f64()),
+            format!("{:.0}", file as f64 / 1e6),
+            format!("{:.2}", loaded.as_secs_f64()),
+        ]);
+        drop(again);
+        std::fs::remove_dir_all(&dir)?;
+    }
+    let head = ["server", "keys", "SAVE s", "file MB", "start s"];
+    table::publish("startup", "Saving and loading", &head, &cells, options)
+}
+
+/// Seconds until a fresh replica is in step, and the primary's CPU time for it.
+pub fn sync(options: &Options) -> Result<()> {
+    let mut cells = Vec::new();
+    for side in sides::all(options, false)? {
+        let server = side.start(options, "")?;
+        mixed_data(&server, options)?;
+        let cpu = procstat::cpu_nanos(server.pid());
+        let before = procstat::family_bytes(server.pid());
+        let begun = Instant::now();
+        match sides::attach_replica(&side, &server, options) {
+            Ok(replica) => {
+                let took = begun.elapsed().as_secs_f64();
+                let keys = replica.client()?.words("DBSIZE")?.text();
+                let cpu = (procstat::cpu_nanos(server.pid()) - cpu) as f64 / 1e9;
+                let grown = procstat::resident_bytes(server.pid()) as f64 / before as f64;
+                cells.push(vec![
+                    side.name.clone(),
+                    keys,
+                    format!("{took:.2}"),
+                    format!("{cpu:.2}"),
+                    format!("{grown:.2}"),
+                ]);
+            }
+            Err(error) => println!("{}: {error:#}", side.name),
+        }
+    }
+    let head = ["primary", "keys", "sync s", "primary CPU s (without children)", "RSS after/before"];
+    table::publish("sync", "Full sync to a fresh replica", &head, &cells, options)
+}
+
+/// SET under each fsync policy.
+pub fn aof(options: &Options) -> Result<()> {
+    let mut cells = Vec::new();
+    let template = Template::parse("SET key:{k} {v}", options.keys, options.value_bytes)?;
+    for policy in ["no", "everysec", "always"] {
+        for side in sides::all(options, false)? {
+            let extra = format!("--appendonly yes --appendfsync {policy}");
+            let server = match side.start(options, &extra) {
+                Ok(server) => server,
+                Err(error) => {
+                    println!("{} with appendfsync {policy}: {error:#}", side.name);
+                    continue;
+                }
+            };
+            sides::fill_one(&server, "SET key:{s} {v}", options.keys, options.value_bytes, options)?;
+            for &pipeline in &options.pipelines {
+                let requests = options.round_requests(pipeline, if policy == "always" { 10 } else { 1 });
+                let load = Load { pipeline, ..writes(&server, &template, options, Some(requests)) };
+                let cpu = procstat::cpu_nanos(server.pid());
+                let outcome = load::run(&load, || false)?;
+                let cpu = (procstat::cpu_nanos(server.pid()) - cpu) as f64 / 1e3 / outcome.requests as f64;
+                cells.push(vec![
+                    policy.to_string(),
+                    pipeline.to_string(),
+                    side.name.clone(),
+                    format!("{:.0}", outcome.rate()),
+                    format!("{cpu:.3}"),
+                    format!("{:.0}", outcome.latency.quantile(0.5) as f64 / 1e3),
+                    format!("{:.0}", outcome.latency.quantile(0.999) as f64 / 1e3),
+                ]);
+            }
+        }
+    }
+    let head = ["appendfsync", "P", "server", "req/s", "CPU us/req", "p50 us", "p99.9 us"];
+    table::publish("aof", "SET with the append-only file", &head, &cells, options)
+}
+
+/// Resident bytes per idle connection, and the CPU share of an idle server.
+pub fn idle(options: &Options) -> Result<()> {
+    const CONNECTIONS: usize = 5_000;
+    let mut cells = Vec::new();
+    for side in sides::all(options, false)? {
+        let server = side.start(options, "")?;
+        let cpu = procstat::cpu_nanos(server.pid());
+        thread::sleep(Duration::from_secs(2));
+        let idle = (procstat::cpu_nanos(server.pid()) - cpu) as f64 / 2e9;
+        let before = procstat::resident_bytes(server.pid());
+        let mut clients = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let mut client = server.client().context("raise the limit of open files: ulimit -n 20000")?;
+            client.words("PING")?;
+            clients.push(client);
+        }
+        // Servers give unused buffers back after a while.
+        thread::sleep(Duration::from_secs(5));
+        let after = procstat::resident_bytes(server.pid());
+        cells.push(vec![
+            side.name.clone(),
+            format!("{:.1}", before as f64 / 1e6),
+            format!("{:.3}", idle * 100.0),
+            format!("{:.0}", after.saturating_sub(before) as f64 / CONNECTIONS as f64),
+        ]);
+    }
+    let head = ["server", "MB idle", "CPU % idle", "bytes per idle connection"];
+    table::publish("idle", "Idle server and idle connections", &head, &cells, options)
+}

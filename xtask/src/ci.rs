@@ -1,0 +1,58 @@
+//! `cargo xtask ci`: what must hold before a change lands, in the order in which it fails fastest.
+//!
+//! Invariant: every step runs, whatever failed before, so that one run tells all; the whole stays under 40
+//! minutes. Callers: `.ci/run`.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::args::Args;
+use crate::peers::workspace;
+
+/// A step: what it is called and the command.
+struct Step {
+    name: &'static str,
+    command: &'static [&'static str],
+}
+
+const fn step(name: &'static str, command: &'static [&'static str]) -> Step {
+    Step { name, command }
+}
+
+const STEPS: &[Step] = &[
+    step("format", &["fmt", "--all", "--check"]),
+    step("tidy", &["xtask", "tidy"]),
+    step("clippy", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
+    step("peers", &["xtask", "peers"]),
+    step("tests", &["test", "--workspace"]),
+];
+
+/// The whole must stay below this.
+const LIMIT: Duration = Duration::from_secs(40 * 60);
+
+/// `cargo xtask ci [STEP...]`
+pub fn run(argv: Vec<String>) -> Result<()> {
+    let wanted = Args::new(argv).words()?;
+    let begun = Instant::now();
+    let mut failed = Vec::new();
+    for step in STEPS.iter().filter(|s| wanted.is_empty() || wanted.iter().any(|w| w == s.name)) {
+        println!("== {} (cargo {})", step.name, step.command.join(" "));
+        let at = Instant::now();
+        let status = Command::new(env!("CARGO")).args(step.command).current_dir(workspace()).status()?;
+        println!("== {}: {} after {:.0} s", step.name, verdict(status.success()), at.elapsed().as_secs_f64());
+        if !status.success() {
+            failed.push(step.name);
+        }
+    }
+    println!("== all steps took {:.0} s", begun.elapsed().as_secs_f64());
+    if begun.elapsed() > LIMIT {
+        failed.push("time");
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
+}
+
+fn verdict(ok: bool) -> &'static str {
+    if ok { "ok" } else { "FAILED" }
+}

@@ -1,0 +1,269 @@
+//! Runs scripts against two sides and reports what differs.
+//!
+//! Invariant: servers are shared by the scripts of one protocol and emptied between them; a script with
+//! arguments of its own has servers of its own. Callers: `diff::run`.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use super::Setup;
+use super::compare::Class;
+use super::keyspace;
+use super::script::{Reference, Script, Step};
+use super::session::{Got, Side};
+use crate::peers::{self, Peer, workspace};
+
+const SCRIPTS: &str = "tests/diff";
+/// Differences shown per script unless all are asked for.
+const SHOWN: usize = 3;
+
+/// Ours, and the real servers that a script is compared with.
+struct Stage {
+    ours: Side,
+    theirs: Vec<(Reference, Side)>,
+}
+
+#[derive(Default)]
+struct Tally {
+    same: usize,
+    different: usize,
+    absent: Vec<String>,
+    steps: usize,
+}
+
+/// Runs the scripts that `wanted` names (families, files or commands); all when empty.
+pub fn run(setup: &Setup, wanted: &[String]) -> Result<()> {
+    let scripts = load(wanted)?;
+    ensure!(!scripts.is_empty(), "no script matches {wanted:?} in {SCRIPTS}");
+    let mut tally = Tally::default();
+    let mut shared: HashMap<&'static str, Stage> = HashMap::new();
+    for script in &scripts {
+        for references in seats(setup, script) {
+            run_with(setup, script, &references, &mut shared, &mut tally)?;
+        }
+    }
+    tally.absent.dedup();
+    if !tally.absent.is_empty() {
+        println!("not there yet ({}): {}", tally.absent.len(), tally.absent.join(" "));
+    }
+    println!(
+        "diff: {} runs of {} scripts the same, {} different, {} steps",
+        tally.same,
+        scripts.len(),
+        tally.different,
+        tally.steps
+    );
+    ensure!(tally.different == 0, "{} script runs differ", tally.different);
+    Ok(())
+}
+
+/// The sets of references that a script is run against, each in a run of its own.
+fn seats(setup: &Setup, script: &Script) -> Vec<Vec<Reference>> {
+    let both = [Reference::Valkey, Reference::Redis];
+    match (setup.forced, script.reference) {
+        (Some(peer), _) if peer == peers::REDIS => vec![vec![Reference::Redis]],
+        (Some(_), _) => vec![vec![Reference::Valkey]],
+        // Each against itself: with both in the other seats nothing could differ.
+        (None, Reference::Either) if setup.ours.is_none() => both.iter().map(|r| vec![*r]).collect(),
+        (None, Reference::Either) => vec![both.to_vec()],
+        (None, one) => vec![vec![one]],
+    }
+}
+
+fn peer_of(reference: Reference) -> Peer {
+    if reference == Reference::Redis { peers::REDIS } else { peers::VALKEY }
+}
+
+fn names(references: &[Reference]) -> &'static str {
+    match references {
+        [Reference::Redis] => "redis",
+        [_] => "valkey",
+        _ => "valkey or redis",
+    }
+}
+
+fn run_with(
+    setup: &Setup,
+    script: &Script,
+    references: &[Reference],
+    shared: &mut HashMap<&'static str, Stage>,
+    tally: &mut Tally,
+) -> Result<()> {
+    let mut own = None;
+    for &protocol in &script.protocols {
+        let stage = match &script.args {
+            Some(args) => own.insert(start(setup, references, args)?),
+            None => match shared.entry(names(references)) {
+                std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::hash_map::Entry::Vacant(entry) => {
+                    entry.insert(start(setup, references, "")?)
+                }
+            },
+        };
+        if setup.ours.is_some() && !setup.all && !has_command(stage, script)? {
+            tally.absent.push(script.name.clone());
+            return Ok(());
+        }
+        let found = run_script(stage, script, protocol)?;
+        tally.steps += script.steps.len();
+        if found.is_empty() {
+            tally.same += 1;
+        } else {
+            tally.different += 1;
+            report(script, protocol, references, &found, setup.verbose);
+            // A dead or confused server must not spoil the next script.
+            shared.remove(names(references));
+        }
+    }
+    Ok(())
+}
+
+fn start(setup: &Setup, references: &[Reference], args: &str) -> Result<Stage> {
+    let (ours, _) = setup.binaries(peer_of(references[0]))?;
+    let theirs = references
+        .iter()
+        .map(|&reference| Ok((reference, Side::start(&peer_of(reference).need()?, args)?)))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Stage { ours: Side::start(&ours, args)?, theirs })
+}
+
+/// Whether ours has the command that the script is named after. Scripts about no single command have a name
+/// that the reference does not know either, and always run.
+fn has_command(stage: &mut Stage, script: &Script) -> Result<bool> {
+    let file =
+        Path::new(&script.name).file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let command = file.split('-').next().unwrap_or_default().to_string();
+    let known = |side: &mut Side| -> Result<bool> {
+        side.reset(2)?;
+        let reply = side.ask(&[b"COMMAND", b"INFO", command.as_bytes()])?;
+        Ok(reply.items().first().is_some_and(|item| !item.items().is_empty()))
+    };
+    let mut real = false;
+    for (_, side) in &mut stage.theirs {
+        real |= known(side)?;
+    }
+    Ok(!real || known(&mut stage.ours)?)
+}
+
+/// Runs one script; the differences as text.
+fn run_script(stage: &mut Stage, script: &Script, protocol: u8) -> Result<Vec<String>> {
+    if let Err(error) = stage.ours.reset(protocol) {
+        return Ok(vec![format!("ours cannot start the script: {error:#}")]);
+    }
+    for (_, side) in &mut stage.theirs {
+        side.reset(protocol).context("the reference")?;
+    }
+    let mut found = Vec::new();
+    for step in &script.steps {
+        let ours = stage.ours.step(step);
+        let theirs: Vec<(Reference, Got)> =
+            stage.theirs.iter_mut().map(|(r, side)| (*r, side.step(step))).collect();
+        // A step for one reference is not judged where that one has no seat.
+        let mut judges = theirs.iter().filter(|(r, _)| step.only.is_none_or(|only| only == *r)).peekable();
+        if judges.peek().is_some() && !judges.any(|(_, theirs)| same(&step.class, &ours, theirs)) {
+            found.push(difference(step, &ours, &theirs));
+        }
+        if !stage.ours.alive() {
+            found.push(format!("line {}: our server has ended\n{}", step.line, stage.ours.log()));
+            return Ok(found);
+        }
+    }
+    if script.keyspace && found.is_empty() {
+        found = keyspace_after(stage)?;
+    }
+    Ok(found)
+}
+
+/// The differences to the reference that is nearest. Connections may be in MULTI or subscribed: the
+/// comparison needs fresh ones.
+fn keyspace_after(stage: &mut Stage) -> Result<Vec<String>> {
+    let mut nearest: Option<Vec<String>> = None;
+    for (_, side) in &mut stage.theirs {
+        stage.ours.reconnect();
+        side.reconnect();
+        let found = keyspace::differences(&mut stage.ours, side)?;
+        if nearest.as_ref().is_none_or(|n| found.len() < n.len()) {
+            nearest = Some(found);
+        }
+    }
+    Ok(nearest.unwrap_or_default())
+}
+
+/// True when both sides got the same; two sides that broke in the same way agree.
+pub fn same(class: &Class, ours: &Got, theirs: &Got) -> bool {
+    match (ours, theirs) {
+        (Got::Frame(a), Got::Frame(b)) => class.same(a, b),
+        (Got::Nothing, Got::Nothing) => true,
+        // Silence on both sides means a script that waits for what never comes.
+        (Got::Broken(a), Got::Broken(b)) => a == b && !a.starts_with("no reply"),
+        _ => false,
+    }
+}
+
+fn difference(step: &Step, ours: &Got, theirs: &[(Reference, Got)]) -> String {
+    let mut text = format!("line {}: {}\n    ours   {}", step.line, step.text, ours.shown());
+    for (reference, got) in theirs {
+        text += &format!("\n    {:6} {}", peer_of(*reference).name, got.shown());
+    }
+    text
+}
+
+fn report(script: &Script, protocol: u8, references: &[Reference], found: &[String], verbose: bool) {
+    println!("{} (RESP{protocol}, against {}): {} differences", script.name, names(references), found.len());
+    let shown = if verbose { found.len() } else { SHOWN };
+    found.iter().take(shown).for_each(|text| println!("  {text}"));
+    if found.len() > shown {
+        println!("  ...");
+    }
+}
+
+/// All scripts whose path contains one of the wanted words as a folder or name.
+fn load(wanted: &[String]) -> Result<Vec<Script>> {
+    let root = workspace().join(SCRIPTS);
+    let mut paths = Vec::new();
+    collect(&root, &mut paths)?;
+    paths.extend(wanted.iter().map(PathBuf::from).filter(|p| p.is_file()));
+    paths.sort();
+    paths
+        .iter()
+        .filter(|path| wanted.is_empty() || wanted.iter().any(|word| matches(path, word)))
+        .map(|path| {
+            let name = path.strip_prefix(&root).unwrap_or(path).to_string_lossy().into_owned();
+            Script::parse(&name, &fs::read_to_string(path)?)
+        })
+        .collect()
+}
+
+fn matches(path: &Path, word: &str) -> bool {
+    path == Path::new(word)
+        || path.to_string_lossy().ends_with(word)
+        || path.file_stem().is_some_and(|stem| stem == word)
+        || path.parent().and_then(Path::file_name).is_some_and(|family| family == word)
+}
+
+fn collect(dir: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
+    let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, paths)?;
+        } else if path.extension().is_some_and(|ext| ext == "txt") {
+            paths.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_of_the_repository_parses() {
+        let scripts = load(&[]).expect("scripts parse");
+        assert!(scripts.iter().all(|s| !s.steps.is_empty()));
+    }
+}
