@@ -129,6 +129,14 @@ impl Client {
         }
     }
 
+    /// The peer's address as MONITOR shows it: a local socket has its kind in front.
+    pub fn shown_address(&self) -> String {
+        match self.address.strip_suffix(":0") {
+            Some(path) => format!("unix:{path}"),
+            None => self.address.clone(),
+        }
+    }
+
     /// What CLIENT LIST shows, for reading or changing.
     pub fn details(&self) -> MutexGuard<'_, Details> {
         self.details.lock().unwrap_or_else(|poisoned| poisoned.into_inner())

@@ -316,6 +316,18 @@ impl<'a> Cx<'a> {
         self.effects.explicit = true;
     }
 
+    /// Shows every shard to `visit`, one at a time. Inside a transaction this command makes all of it run alone.
+    pub fn each_shard(&mut self, mut visit: impl FnMut(&mut keyspace::Shard)) {
+        let server = self.server;
+        for shard in 0..keyspace::SHARDS as u16 {
+            if self.access.is_all() {
+                visit(self.access.shard(shard));
+            } else {
+                visit(&mut server.keyspace.lock(shard));
+            }
+        }
+    }
+
     /// Runs `work` with another database as the current one.
     pub fn with_db<R>(&mut self, db: usize, work: impl FnOnce(&mut Cx<'a>) -> R) -> R {
         let before = std::mem::replace(&mut self.db, db);

@@ -19,13 +19,16 @@ pub mod error;
 pub mod errorstats;
 pub mod introspect;
 pub mod keys;
+pub mod latency;
 pub mod lru;
 pub mod persistence;
 #[cfg(test)]
 pub(crate) mod recorded;
+pub mod redact;
 pub mod replicating;
 pub mod replication;
 pub mod row;
+pub mod samples;
 mod saving;
 pub mod server;
 pub mod session;
@@ -34,6 +37,7 @@ pub mod stats;
 pub mod table;
 pub mod transactions;
 
+mod admin;
 mod command;
 mod configure;
 mod connection;

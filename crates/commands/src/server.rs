@@ -32,8 +32,10 @@ pub trait Shell: Send + Sync {
     fn free_later(&self, garbage: Box<dyn std::any::Any + Send>);
     /// Starts, changes or ends the link to a primary.
     fn replicate(&self, primary: Option<(String, u16)>);
-    /// Ends the process in good order.
+    /// Ends the process in good order; returns at once.
     fn shutdown(&self, how: ShutdownMode);
+    /// Gives up a shutdown that waits; false if there is none.
+    fn abort_shutdown(&self) -> bool;
     /// A directive changed that the shell acts upon.
     fn reconfigure(&self, directive: Directive) -> Result<(), String>;
     /// Replaces a file as a whole, durably, by what `make` turns its content (empty if there is none) into. An
@@ -89,9 +91,16 @@ pub struct Server {
     pub monitors: Mutex<Vec<Arc<crate::client::Client>>>,
     pub monitor_count: AtomicU64,
     pub slow_log: crate::slowlog::SlowLog,
+    /// Commands whose request, or whose reply, was large.
+    pub large_requests: crate::slowlog::SlowLog,
+    pub large_replies: crate::slowlog::SlowLog,
+    pub latency: crate::latency::Monitor,
+    pub samples: crate::samples::Samples,
     pub errors: crate::errorstats::ErrorStats,
     pub active_expire: AtomicBool,
     pub blocked_clients: AtomicI64,
+    /// Of these, those with a deadline.
+    pub timed_clients: AtomicI64,
     random: AtomicU64,
 }
 
@@ -122,9 +131,14 @@ impl Server {
             monitors: Mutex::default(),
             monitor_count: AtomicU64::new(0),
             slow_log: crate::slowlog::SlowLog::default(),
+            large_requests: crate::slowlog::SlowLog::default(),
+            large_replies: crate::slowlog::SlowLog::default(),
+            latency: crate::latency::Monitor::default(),
+            samples: crate::samples::Samples::default(),
             errors: crate::errorstats::ErrorStats::default(),
             active_expire: AtomicBool::new(true),
             blocked_clients: AtomicI64::new(0),
+            timed_clients: AtomicI64::new(0),
             random: AtomicU64::new(ds::hash::of(b"random numbers")),
             config,
         };

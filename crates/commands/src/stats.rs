@@ -49,11 +49,14 @@ pub struct RowStats {
     pub usec: AtomicU64,
     pub rejected: AtomicU64,
     pub failed: AtomicU64,
+    pub latency: crate::latency::Histogram,
 }
 
 /// The counters of one worker: written by it alone.
 pub struct WorkerStats {
     counters: [AtomicU64; Counter::COUNT],
+    /// Connections that the worker serves now.
+    pub clients: AtomicU64,
     /// By row id.
     pub rows: Box<[RowStats]>,
 }
@@ -69,6 +72,7 @@ impl WorkerStats {
     pub fn new(rows: usize) -> WorkerStats {
         WorkerStats {
             counters: std::array::from_fn(|_| AtomicU64::new(0)),
+            clients: AtomicU64::new(0),
             rows: (0..rows).map(|_| RowStats::default()).collect(),
         }
     }
@@ -91,6 +95,7 @@ impl WorkerStats {
             for counter in [&row.calls, &row.usec, &row.rejected, &row.failed] {
                 counter.store(0, Relaxed);
             }
+            row.latency.reset();
         }
     }
 }

@@ -56,7 +56,7 @@ fn unknown(argv: &[&[u8]]) -> CommandError {
 #[inline]
 pub fn admit(server: &Server, session: &Session, found: Found) -> Result {
     let flags = found.row.flags;
-    if !session.authenticated && !flags.has(flag::NO_AUTH) {
+    if !session.authenticated && !flags.has(flag::NO_AUTH) && wants_password(server) {
         return Err(NOAUTH);
     }
     if session.is_primary_link {
@@ -82,6 +82,12 @@ pub fn admit(server: &Server, session: &Session, found: Found) -> Result {
         return Err(CommandError::fixed("ERR Replica can't interact with the keyspace"));
     }
     Ok(())
+}
+
+/// The password may have been taken away since the connection was made.
+#[cold]
+fn wants_password(server: &Server) -> bool {
+    !server.config.bytes(Directive::Requirepass).is_empty()
 }
 
 #[inline]

@@ -259,14 +259,17 @@ impl<'s> Turn<'s> {
         if let (Some(hash), Some(key)) = (hash, argv.get(found.row.legacy.first.max(0) as usize)) {
             cx.hash_memo = (key.as_ptr() as usize, key.len(), hash);
         }
+        let before = out.len();
         call(&mut cx, found, argv, out);
         settle(&mut cx);
+        let reply_bytes = out.len() - before;
         let stop = Self::after_call(&mut cx, &mut self.scratch.deferred);
         drop(cx);
         self.scratch.dirty += effects.dirty;
         effects.clear();
         self.scratch.effects = effects;
-        account(self.server, self.worker, session, found, argv, &mut self.scratch.clock_us);
+        let clock_us = &mut self.scratch.clock_us;
+        account(self.server, self.worker, session, found, argv, reply_bytes, clock_us);
         session.client.last_row.store(u64::from(found.id) + 1, Relaxed);
         if found.row.plan != Plan::Keys || stop == Stop::Blocked {
             session.publish();

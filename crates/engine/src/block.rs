@@ -62,6 +62,7 @@ pub fn park(cx: &mut Cx<'_>, request: BlockRequest) {
     }
     cx.session.client.unblock.store(0, Relaxed);
     cx.server.blocked_clients.fetch_add(1, Relaxed);
+    cx.server.timed_clients.fetch_add(i64::from(deadline_us.is_some()), Relaxed);
     cx.session.blocked = Some(Blocked {
         waiter,
         db,
@@ -248,5 +249,6 @@ fn leave(server: &Server, session: &mut Session) {
         shard.queues.remove(blocked.db, key, &blocked.waiter);
     }
     server.blocked_clients.fetch_sub(1, Relaxed);
+    server.timed_clients.fetch_sub(i64::from(blocked.deadline_us.is_some()), Relaxed);
     session.publish();
 }

@@ -28,10 +28,15 @@ pub fn runs_inside_multi(found: Found) -> bool {
         .contains(&found.id)
 }
 
-/// Whether any queued command has to run alone.
+/// Whether any queued command makes the transaction run alone.
 pub fn needs_gate(transaction: &Transaction) -> bool {
-    !transaction.dirty
-        && transaction.queue.iter().any(|queued| matches!(queued.row.plan, Plan::Gate | Plan::Walk))
+    // A command that walks the whole keyspace must not wait for shards while others of the transaction are held.
+    let alone = |row: &commands::table::CommandRow| match row.plan {
+        Plan::Gate | Plan::Walk => true,
+        Plan::Registry => !row.flags.has(flag::PUBSUB),
+        Plan::Keys | Plan::Connection => false,
+    };
+    !transaction.dirty && transaction.queue.iter().any(|queued| alone(queued.row))
 }
 
 /// Whether any queued command writes.
@@ -94,7 +99,7 @@ pub(crate) fn exec(
     scratch.dirty += effects.dirty;
     effects.clear();
     scratch.effects = effects;
-    account(server, worker, session, found, &[b"EXEC"], &mut scratch.clock_us);
+    account(server, worker, session, found, &[b"EXEC"], 0, &mut scratch.clock_us);
     session.publish();
     Ok(Stop::Done)
 }
@@ -127,8 +132,9 @@ fn run_queue(cx: &mut Cx<'_>, transaction: &Transaction, out: &mut Writer, clock
         }
         show_to_monitors(cx.server, cx.session, found, &argv);
         cx.db = cx.session.db;
+        let before = out.len();
         call(cx, found, &argv, out);
-        account(cx.server, cx.worker, cx.session, found, &argv, clock_us);
+        account(cx.server, cx.worker, cx.session, found, &argv, out.len() - before, clock_us);
     }
 }
 

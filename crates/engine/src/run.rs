@@ -141,13 +141,15 @@ pub fn context<'a>(
     }
 }
 
-/// Counts a call and notes it in the slow log if it was slow; `clock_us` is when the command before ended, and moves on.
+/// Counts a call and notes it in the logs of slow and of large commands; `clock_us` is when the command before ended, and
+/// moves on.
 pub fn account(
     server: &Server,
     worker: usize,
     session: &Session,
     found: Found,
     argv: &[&[u8]],
+    reply_bytes: usize,
     clock_us: &mut u64,
 ) {
     let now_us = sys::os::monotonic_us();
@@ -158,12 +160,55 @@ pub fn account(
     let row = &stats.rows[usize::from(found.id)];
     bump(&row.calls, 1);
     bump(&row.usec, usec);
-    let threshold = server.config.int(Directive::SlowlogLogSlowerThan);
-    if threshold >= 0 && usec as i64 >= threshold && !found.row.flags.has(flag::SKIP_COMMANDLOG) {
-        let most = server.config.int(Directive::SlowlogMaxLen).max(0) as usize;
-        let name = session.client.details().name.clone();
-        server.slow_log.push(usec, argv, &session.client.address, &name, most);
+    if server.config.flag(Directive::LatencyTracking) {
+        row.latency.record(usec);
     }
+    let threshold_ms = server.config.int(Directive::LatencyMonitorThreshold);
+    if threshold_ms > 0 && usec / 1000 >= threshold_ms as u64 {
+        let event = if found.row.flags.has(flag::FAST) { "fast-command" } else { "command" };
+        server.latency.add(event, sys::os::unix_ms() / 1000, usec / 1000);
+    }
+    if found.row.flags.has(flag::SKIP_COMMANDLOG) {
+        return;
+    }
+    let request_bytes: usize = argv.iter().map(|arg| arg.len() + ARGUMENT_BYTES).sum();
+    for (log, value, threshold, most) in [
+        (&server.slow_log, usec, Directive::SlowlogLogSlowerThan, Directive::SlowlogMaxLen),
+        (
+            &server.large_requests,
+            request_bytes as u64,
+            Directive::CommandlogRequestLargerThan,
+            Directive::CommandlogLargeRequestMaxLen,
+        ),
+        (
+            &server.large_replies,
+            reply_bytes as u64,
+            Directive::CommandlogReplyLargerThan,
+            Directive::CommandlogLargeReplyMaxLen,
+        ),
+    ] {
+        let threshold = server.config.int(threshold);
+        if threshold >= 0 && value >= threshold as u64 {
+            let most = server.config.int(most).max(0) as usize;
+            note(log, session, found, argv, value, most);
+        }
+    }
+}
+
+/// What the protocol adds to an argument, roughly.
+const ARGUMENT_BYTES: usize = 6;
+
+#[cold]
+fn note(
+    log: &commands::slowlog::SlowLog,
+    session: &Session,
+    found: Found,
+    argv: &[&[u8]],
+    value: u64,
+    most: usize,
+) {
+    let name = session.client.details().name.clone();
+    log.push(value, &commands::redact::shown(found, argv), &session.client.address, &name, most);
 }
 
 /// Shows a command to those who MONITOR.
@@ -172,10 +217,10 @@ pub fn show_to_monitors(server: &Server, session: &Session, found: Found, argv: 
         return;
     }
     let now_us = sys::os::unix_us();
-    let address = &session.client.address;
+    let address = session.client.shown_address();
     let mut line =
         format!("+{}.{:06} [{} {address}]", now_us / 1_000_000, now_us % 1_000_000, session.db).into_bytes();
-    for arg in argv {
+    for arg in commands::redact::shown(found, argv).iter() {
         line.push(b' ');
         commands::server::quote_into(arg, &mut line);
     }

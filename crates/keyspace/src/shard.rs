@@ -63,7 +63,8 @@ impl Shard {
         self.dbs[db].ttl.keys()
     }
 
-    pub(crate) fn ttl_sum_ms(&self, db: usize, now_ms: u64) -> u128 {
+    /// Milliseconds that are left to the keys of a database in this shard, all together; estimated.
+    pub fn ttl_sum_ms(&self, db: usize, now_ms: u64) -> u128 {
         self.dbs[db].ttl.time_left_ms(now_ms)
     }
 

@@ -133,6 +133,9 @@ impl Connection {
 
     /// Runs what is there, sends what may leave, then waits for the next event.
     async fn turn(&mut self) -> io::Result<Option<Over>> {
+        if self.client().is_killed() {
+            return Ok(Some(Over::Closed));
+        }
         let wait = self.run_requests();
         self.collect_messages();
         self.release_held();

@@ -1,4 +1,4 @@
-//! The regular work beside the workers: save points, pings to replicas, the health of replicas, idle clients.
+//! The regular work beside the workers: samples, save points, pings to replicas, the health of replicas, idle clients.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -19,6 +19,7 @@ pub async fn run(server: &'static Server) {
     loop {
         interval.tick().await;
         ticks += 1;
+        server.samples.take(server);
         save_if_due(server);
         if ticks.is_multiple_of(10) {
             count_good_replicas(server);
@@ -92,6 +93,7 @@ fn rest_idle_clients(server: &Server) {
             let exempt = details.blocked || details.kind != commands::client::ClientType::Normal;
             drop(details);
             if !exempt {
+                crate::log::log(commands::server::LogLevel::Verbose, "Closing idle client");
                 client.kill();
             }
         }

@@ -22,12 +22,7 @@ pub struct Listeners {
 
 /// Binds everything that the configuration names. The error is the line for the log.
 pub fn bind(server: &Server) -> Result<Listeners, String> {
-    let port = server.config.int(Directive::Port) as u16;
-    let backlog = server.config.int(Directive::TcpBacklog) as i32;
-    let mut tcp = Vec::new();
-    if port > 0 || server.config.is_given(Directive::Port) {
-        tcp = bind_tcp(&server.config.bind_addresses(), port, backlog)?;
-    }
+    let tcp = bind_all_tcp(server)?;
     let path = server.config.text(Directive::Unixsocket);
     let unix = match path.is_empty() {
         true => None,
@@ -99,21 +94,36 @@ fn bind_unix(path: &str, server: &Server) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Accepts on all listeners for ever.
-pub fn accept_all(listeners: Listeners, workers: Arc<Vec<Handle>>) -> io::Result<()> {
-    for listener in listeners.tcp {
+/// Tasks that accept. They end when they are told to, or with the process.
+pub type Acceptors = Vec<tokio::task::JoinHandle<()>>;
+
+/// Binds what `bind` and `port` name.
+pub fn bind_all_tcp(server: &Server) -> Result<Vec<TcpListener>, String> {
+    let port = server.config.int(Directive::Port) as u16;
+    bind_tcp(&server.config.bind_addresses(), port, server.config.int(Directive::TcpBacklog) as i32)
+}
+
+/// Accepts on TCP listeners.
+pub fn accept_tcp(listeners: Vec<TcpListener>, workers: &Arc<Vec<Handle>>) -> io::Result<Acceptors> {
+    let mut tasks = Vec::new();
+    for listener in listeners {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let workers = workers.clone();
-        tokio::task::spawn_local(async move {
+        tasks.push(tokio::task::spawn_local(async move {
             loop {
                 match listener.accept().await.and_then(|(socket, _)| socket.into_std()) {
                     Ok(socket) => hand_over(&workers, Accepted::Tcp(socket)),
                     Err(error) => pause(&error).await,
                 }
             }
-        });
+        }));
     }
-    if let Some(listener) = listeners.unix {
+    Ok(tasks)
+}
+
+/// Accepts on the local socket for ever.
+pub fn accept_unix(listener: Option<UnixListener>, workers: Arc<Vec<Handle>>) -> io::Result<()> {
+    if let Some(listener) = listener {
         let listener = tokio::net::UnixListener::from_std(listener)?;
         tokio::task::spawn_local(async move {
             loop {

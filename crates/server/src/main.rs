@@ -3,6 +3,7 @@
 //! - [`start`]: from the command line to a serving process. - [`listen`]: accepting. - [`worker`]: the threads that serve.
 //! - [`connection`]: one client. - [`shell`]: what the engine asks of the program.
 //! - [`save`], [`load`]: dump files. - [`replica`]: the primary's side of replication. - [`link`]: the replica's side.
+//! - [`orders`]: the main task. [`shutdown`]: its end. [`process`]: pid file, limits, supervisors, crash reports.
 //! - [`cron`]: the regular work beside the workers. - [`log`]: the log.
 
 #![forbid(unsafe_code)]
@@ -13,9 +14,12 @@ mod link;
 mod listen;
 mod load;
 mod log;
+mod orders;
+mod process;
 mod replica;
 mod save;
 mod shell;
+mod shutdown;
 mod start;
 mod stream;
 mod worker;

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::mpsc as std_mpsc;
+use std::time::Duration;
 
 use commands::server::{LogLevel, Server, Shell, ShutdownMode};
 use config::Directive;
@@ -15,8 +16,14 @@ use tokio::sync::mpsc;
 pub enum Order {
     Replicate(Option<(String, u16)>),
     Shutdown(ShutdownMode),
-    Reconfigure(Directive),
+    /// Close the TCP listeners and open those that the configuration names now; the answer says what went wrong.
+    Listen(std_mpsc::Sender<Result<(), String>>),
 }
+
+/// How long CONFIG SET waits for the listeners.
+const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
+/// Descriptors beside those of clients.
+pub const SPARE_DESCRIPTORS: u64 = 32;
 
 /// See the module's text.
 pub struct Program {
@@ -34,6 +41,20 @@ impl Program {
             .name("lazy free".into())
             .spawn(move || heap.into_iter().for_each(drop))?;
         Ok((Program { server, orders, garbage }, inbox))
+    }
+
+    /// The main task listens; it holds no lock that the caller could have.
+    fn listen_anew(&self, refusal: &str) -> Result<(), String> {
+        let (answer, result) = std_mpsc::channel();
+        self.order(Order::Listen(answer));
+        match result.recv_timeout(LISTEN_PATIENCE) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(text)) => {
+                crate::log::warning(&text);
+                Err(refusal.to_owned())
+            }
+            Err(_) => Err(refusal.to_owned()),
+        }
     }
 
     fn order(&self, order: Order) {
@@ -67,9 +88,24 @@ impl Shell for Program {
         self.order(Order::Shutdown(how));
     }
 
+    fn abort_shutdown(&self) -> bool {
+        crate::shutdown::abort()
+    }
+
     fn reconfigure(&self, directive: Directive) -> Result<(), String> {
-        self.order(Order::Reconfigure(directive));
-        Ok(())
+        let config = &self.server.config;
+        match directive {
+            Directive::Port => self.listen_anew("Unable to listen on this port"),
+            Directive::Bind => self.listen_anew("Failed to bind to specified addresses."),
+            Directive::Maxclients => enough_descriptors(config.int(directive).max(0) as u64),
+            Directive::Loglevel | Directive::Logfile => {
+                crate::log::configure(&config.text(Directive::Logfile), config.choice(Directive::Loglevel));
+                Ok(())
+            }
+            Directive::Dir => std::env::set_current_dir(&*config.text(Directive::Dir))
+                .map_err(|error| config::load::system_words(&error)),
+            _ => Ok(()),
+        }
     }
 
     fn replace_file(&self, path: &str, make: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> Result<(), String> {
@@ -79,6 +115,18 @@ impl Shell for Program {
     fn log(&self, level: LogLevel, text: &str) {
         crate::log::log(level, text);
     }
+}
+
+/// Raises the limit of open files to what so many clients need.
+fn enough_descriptors(clients: u64) -> Result<(), String> {
+    let limit = sys::os::raise_open_files(clients + SPARE_DESCRIPTORS);
+    if limit >= clients + SPARE_DESCRIPTORS {
+        return Ok(());
+    }
+    let possible = limit.saturating_sub(SPARE_DESCRIPTORS);
+    Err(format!(
+        "The operating system is not able to handle the specified number of clients, try with {possible}"
+    ))
 }
 
 /// A new file beside the old one, synced, takes its place and its permissions; then the folder is synced.

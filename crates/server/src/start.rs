@@ -5,13 +5,13 @@ use std::io::Read;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use commands::server::Server;
 use config::{Command, Directive, Environment, Files, Run, Store};
-use tokio::sync::mpsc;
 
-use crate::shell::{Order, Program};
-use crate::{cron, listen, log, worker};
+use crate::shell::Program;
+use crate::{cron, listen, log, orders, process, worker};
 
 /// The version of Redis whose behaviour clients may expect, and our own.
 pub const REDIS_VERSION: &str = "8.6.3";
@@ -134,8 +134,17 @@ fn serve(run: &Run) -> ExitCode {
             "Warning: no config file specified, using the default config. In order to specify a config file use russet-server /path/to/redis.conf",
         ),
     }
-    match main_loop(server, threads) {
-        Ok(()) => ExitCode::SUCCESS,
+    process::report_panics(server);
+    process::raise_limits(server);
+    process::write_pid_file(server);
+    process::notify(server, "STATUS=Redis is loading...");
+    let result = main_loop(server, threads);
+    process::remove_pid_file(server);
+    match result {
+        Ok(()) => {
+            log::warning("Redis is now ready to exit, bye bye...");
+            ExitCode::SUCCESS
+        }
         Err(text) => {
             log::warning(&text);
             ExitCode::FAILURE
@@ -148,7 +157,7 @@ fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| error.to_string())?;
-    let (program, orders) = Program::new(server).map_err(|error| error.to_string())?;
+    let (program, inbox) = Program::new(server).map_err(|error| error.to_string())?;
     if server.shell.set(Box::new(program)).is_err() {
         return Err("The server was started twice".into());
     }
@@ -165,10 +174,12 @@ fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
     let worker = Rc::new(RefCell::new(engine::Worker::new(threads, slot)));
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        listen::accept_all(listeners, workers).map_err(|error| error.to_string())?;
+        let accepting = listen::accept_tcp(listeners.tcp, &workers).map_err(|error| error.to_string())?;
+        listen::accept_unix(listeners.unix, workers.clone()).map_err(|error| error.to_string())?;
         let load = tokio::task::spawn_blocking(move || crate::load::load_at_start(server));
         load.await.map_err(|error| error.to_string())??;
         server.set_loading(false);
+        server.samples.startup_bytes.store(server.samples.note_memory(), Relaxed);
         if tcp {
             log::notice("Ready to accept connections tcp");
         }
@@ -176,31 +187,7 @@ fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
             log::notice("Ready to accept connections unix");
         }
         tokio::task::spawn_local(cron::run(server));
-        follow_orders(server, worker, orders).await
+        process::notify(server, "STATUS=Ready to accept connections\nREADY=1");
+        orders::follow(server, worker, inbox, orders::Listening { workers, accepting }).await
     })
-}
-
-async fn follow_orders(
-    server: &'static Server,
-    worker: Rc<RefCell<engine::Worker>>,
-    mut orders: mpsc::UnboundedReceiver<Order>,
-) -> Result<(), String> {
-    let link =
-        |(host, port)| tokio::task::spawn_local(crate::link::replicate(server, worker.clone(), host, port));
-    let mut running = server.config.replicaof().map(link);
-    log::set_role(running.is_some());
-    while let Some(order) = orders.recv().await {
-        match order {
-            Order::Shutdown(_) => return Ok(()),
-            Order::Replicate(primary) => {
-                if let Some(task) = running.take() {
-                    task.abort();
-                }
-                log::set_role(primary.is_some());
-                running = primary.map(link);
-            }
-            Order::Reconfigure(_) => {}
-        }
-    }
-    Ok(())
 }

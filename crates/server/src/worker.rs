@@ -79,13 +79,16 @@ async fn accept(
     accepted: Accepted,
     connections: Arc<AtomicUsize>,
 ) {
+    let clients = &server.workers[worker.borrow().index].clients;
     connections.fetch_add(1, Relaxed);
+    commands::stats::bump(clients, 1);
     server.clients.count.fetch_add(1, Relaxed);
     if let Ok((stream, addresses)) = adopt(server, accepted) {
         serve(server, worker, stream, addresses).await;
     }
     server.clients.count.fetch_sub(1, Relaxed);
     connections.fetch_sub(1, Relaxed);
+    clients.store(connections.load(Relaxed) as u64, Relaxed);
 }
 
 /// Addresses of a connection, and whether it is local.

@@ -109,6 +109,11 @@ pub fn local_time(unix_s: u64) -> LocalTime {
     }
 }
 
+/// Fills `bytes` from the system's generator of secrets.
+pub fn random_bytes(bytes: &mut [u8]) -> io::Result<()> {
+    io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, bytes)
+}
+
 /// Sets the mask of permissions of new files; answers the old one.
 pub fn umask(mask: u32) -> u32 {
     // SAFETY: umask has no preconditions.

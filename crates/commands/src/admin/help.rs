@@ -32,30 +32,6 @@ pub(super) const ACL: &[&str] = &[
     "    Print this help.",
 ];
 
-pub(super) const COMMAND: &[&str] = &[
-    "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-    "(no subcommand)",
-    "    Return details about all commands.",
-    "COUNT",
-    "    Return the total number of commands in this server.",
-    "LIST",
-    "    Return a list of all commands in this server.",
-    "INFO [<command-name> ...]",
-    "    Return details about multiple commands.",
-    "    If no command names are given, documentation details for all",
-    "    commands are returned.",
-    "DOCS [<command-name> ...]",
-    "    Return documentation details about multiple commands.",
-    "    If no command names are given, documentation details for all",
-    "    commands are returned.",
-    "GETKEYS <full-command>",
-    "    Return the keys from a full command.",
-    "GETKEYSANDFLAGS <full-command>",
-    "    Return the keys and the access flags from a full command.",
-    "HELP",
-    "    Print this help.",
-];
-
 pub(super) const COMMANDLOG: &[&str] = &[
     "COMMANDLOG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "GET <count> <type>",
@@ -71,20 +47,6 @@ pub(super) const COMMANDLOG: &[&str] = &[
     "    Return the length of the specified type of commandlog.",
     "RESET <type>",
     "    Reset the specified type of commandlog.",
-    "HELP",
-    "    Print this help.",
-];
-
-pub(super) const CONFIG: &[&str] = &[
-    "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-    "GET <pattern>",
-    "    Return parameters matching the glob-like <pattern> and their values.",
-    "SET <directive> <value>",
-    "    Set the configuration <directive> to <value>.",
-    "RESETSTAT",
-    "    Reset statistics reported by the INFO command.",
-    "REWRITE",
-    "    Rewrite the configuration file.",
     "HELP",
     "    Print this help.",
 ];

@@ -49,7 +49,12 @@ fn set(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let server = cx.server;
     let access = Access { protected: may_change_protected(cx), loading: server.is_loading() };
     match server.config.set(&pairs, access, &mut |changed| apply(server, changed)) {
-        Ok(_) => {
+        Ok(changed) => {
+            if changed.contains(&Directive::Dir)
+                && let Ok(dir) = std::env::current_dir()
+            {
+                server.config.note_dir(dir.to_string_lossy().as_bytes());
+            }
             out.ok();
             Ok(())
         }

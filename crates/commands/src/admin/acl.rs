@@ -1,0 +1,174 @@
+//! ACL, as far as it goes with one user: `default` may do everything, and rules cannot be set yet.
+
+use resp::writer::Writer;
+
+use super::{LEAD, help, row, show};
+use crate::args::{int, int_or};
+use crate::cx::Cx;
+use crate::error::{CommandError, Result};
+use crate::row::{Acl, acl, flag::*};
+use crate::table::{CommandRow as Row, table};
+
+const ASK: u64 = NOSCRIPT | LOADING | STALE | SENTINEL;
+
+pub(super) const ROWS: &[Row] = &[
+    row("cat", -2, ASK, cat),
+    row("deluser", -3, LEAD | SENTINEL, deluser),
+    row("dryrun", -4, LEAD | SENTINEL, dryrun),
+    row("genpass", -2, ASK, genpass),
+    row("getuser", 3, LEAD | SENTINEL, getuser),
+    row("help", 2, LOADING | STALE | SENTINEL, |_, _, out| show(help::ACL, out)),
+    row("list", 2, LEAD | SENTINEL, list),
+    row("load", 2, LEAD | SENTINEL, no_file),
+    row("log", -2, LEAD | SENTINEL, log),
+    row("save", 2, LEAD | SENTINEL, no_file),
+    row("setuser", -3, LEAD | SENTINEL, setuser),
+    row("users", 2, LEAD | SENTINEL, users),
+    row("whoami", 2, ASK, whoami),
+];
+
+const DEFAULT: &str = "default";
+const NO_FILE: CommandError = CommandError::fixed(
+    "ERR This instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command \
+     and then issue a CONFIG REWRITE (assuming you have a configuration file set) in order to store users in the \
+     configuration.",
+);
+const NO_RULES: CommandError =
+    CommandError::fixed("ERR ACL users other than 'default' are not supported by this server yet");
+/// Bits of a generated password: as many as fit 1024 hexadecimal digits.
+const PASSWORD_BITS: CommandError = CommandError::fixed(
+    "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096",
+);
+
+fn whoami(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
+    out.bulk(DEFAULT.as_bytes());
+    Ok(())
+}
+
+fn users(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
+    out.array(1);
+    out.bulk(DEFAULT.as_bytes());
+    Ok(())
+}
+
+fn cat(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let name = match argv {
+        [_, _] => {
+            out.array(acl::NAMES.len());
+            acl::NAMES.iter().for_each(|name| out.bulk(name.as_bytes()));
+            return Ok(());
+        }
+        [_, _, name] => name,
+        _ => return Err(crate::error::wrong_arity("acl|cat")),
+    };
+    let category = Acl::category(name).ok_or_else(|| {
+        CommandError::new(format!("ERR Unknown category '{}'", String::from_utf8_lossy(name)))
+    })?;
+    let rows = table().rows().iter().filter(|known| known.row.acl.has(category));
+    let names: Vec<&str> = rows.map(|known| known.full_name).collect();
+    out.array(names.len());
+    names.iter().for_each(|name| out.bulk(name.as_bytes()));
+    Ok(())
+}
+
+/// The SHA-256 of the password, as ACL shows it; nothing if none is set.
+fn password(cx: &Cx<'_>) -> Option<String> {
+    let password = cx.server.config.bytes(config::Directive::Requirepass);
+    (!password.is_empty()).then(|| {
+        use sha2::Digest;
+        sha2::Sha256::digest(&password[..]).iter().map(|byte| format!("{byte:02x}")).collect()
+    })
+}
+
+fn list(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
+    let secret = password(cx).map_or_else(|| "nopass".to_owned(), |hash| format!("#{hash}"));
+    out.array(1);
+    out.bulk(format!("user {DEFAULT} on {secret} ~* &* +@all").as_bytes());
+    Ok(())
+}
+
+fn getuser(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    if argv[2] != DEFAULT.as_bytes() {
+        out.null_array();
+        return Ok(());
+    }
+    let secret = password(cx);
+    out.map(6);
+    out.bulk(b"flags");
+    let flags: &[&[u8]] = if secret.is_some() { &[b"on"] } else { &[b"on", b"nopass"] };
+    out.set(flags.len());
+    flags.iter().for_each(|flag| out.bulk(flag));
+    out.bulk(b"passwords");
+    out.array(usize::from(secret.is_some()));
+    secret.iter().for_each(|hash| out.bulk(hash.as_bytes()));
+    for (name, value) in [("commands", "+@all"), ("keys", "~*"), ("channels", "&*")] {
+        out.bulk(name.as_bytes());
+        out.bulk(value.as_bytes());
+    }
+    out.bulk(b"selectors");
+    out.array(0);
+    Ok(())
+}
+
+/// There are no secrets to guess from: the bits come from the system's generator.
+fn genpass(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let bits = match argv.get(2) {
+        None => 256,
+        Some(bits) => int_or(bits, PASSWORD_BITS)?,
+    };
+    if !(1..=4096).contains(&bits) {
+        return Err(PASSWORD_BITS);
+    }
+    let digits = (bits as usize).div_ceil(4);
+    let mut bytes = vec![0; digits.div_ceil(2)];
+    sys::os::random_bytes(&mut bytes)
+        .map_err(|_| CommandError::fixed("ERR the system gives no random numbers"))?;
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    out.bulk(&text.as_bytes()[..digits]);
+    Ok(())
+}
+
+fn deluser(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    if argv[2..].contains(&DEFAULT.as_bytes()) {
+        return Err(CommandError::fixed("ERR The 'default' user cannot be removed"));
+    }
+    out.int(0);
+    Ok(())
+}
+
+fn dryrun(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let name = String::from_utf8_lossy(argv[2]);
+    if argv[2] != DEFAULT.as_bytes() {
+        return Err(CommandError::new(format!("ERR User '{name}' not found")));
+    }
+    let command = String::from_utf8_lossy(argv[3]);
+    let found = table()
+        .find(argv[3])
+        .ok_or_else(|| CommandError::new(format!("ERR Command '{command}' not found")))?;
+    if !found.row.accepts(argv.len() - 3) {
+        return Err(crate::error::wrong_arity(found.row.name));
+    }
+    out.ok();
+    Ok(())
+}
+
+fn log(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    match argv {
+        [_, _] => out.array(0),
+        [_, _, word] if word.eq_ignore_ascii_case(b"reset") => out.ok(),
+        [_, _, count] => {
+            int(count)?;
+            out.array(0);
+        }
+        _ => return Err(crate::error::wrong_arity("acl|log")),
+    }
+    Ok(())
+}
+
+fn no_file(_: &mut Cx<'_>, _: &[&[u8]], _: &mut Writer) -> Result {
+    Err(NO_FILE)
+}
+
+fn setuser(_: &mut Cx<'_>, _: &[&[u8]], _: &mut Writer) -> Result {
+    Err(NO_RULES)
+}

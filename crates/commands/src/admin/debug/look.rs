@@ -1,0 +1,181 @@
+//! How keys and tables are stored.
+
+use ds::entry::{Encoding, EntryRef, ValueRef};
+use ds::listpack::LpRef;
+use rdb::SaveValue;
+use resp::writer::Writer;
+
+use crate::args::int;
+use crate::cx::Cx;
+use crate::error::{CommandError, DB_OUT_OF_RANGE, NO_SUCH_KEY, Result};
+
+/// The longest subject of STRINGMATCH-LEN.
+const MOST_BYTES: i64 = 1 << 20;
+
+fn encoding_name(entry: EntryRef<'_>) -> &'static str {
+    match entry.encoding() {
+        Encoding::Int => "int",
+        Encoding::Inline | Encoding::Blob => {
+            let short = matches!(entry.value(), ValueRef::Bytes(bytes) if bytes.len() <= 44);
+            if short && !entry.is_raw() { "embstr" } else { "raw" }
+        }
+        Encoding::SetIntset => "intset",
+        Encoding::ListPacked
+        | Encoding::SetPacked
+        | Encoding::HashPacked
+        | Encoding::HashPackedTtl
+        | Encoding::ZsetPacked => "listpack",
+        Encoding::List => "quicklist",
+        Encoding::Set | Encoding::Hash => "hashtable",
+        Encoding::Zset => "skiplist",
+        Encoding::Stream => "stream",
+    }
+}
+
+/// Bytes of the value in a file.
+fn saved_bytes(entry: EntryRef<'_>) -> usize {
+    let bytes = |value: SaveValue<'_>| rdb::dump(value, true).len().saturating_sub(11);
+    match entry.value() {
+        ValueRef::Int(number) => bytes(SaveValue::Int(number)),
+        ValueRef::Bytes(text) | ValueRef::Blob(text) => bytes(SaveValue::Str(text)),
+        ValueRef::Packed(Encoding::SetIntset, raw) => {
+            bytes(SaveValue::Intset(ds::intset::IntsetRef::new(raw)))
+        }
+        ValueRef::Packed(encoding, raw) => {
+            let pack = LpRef::new(raw);
+            bytes(match encoding {
+                Encoding::ListPacked => SaveValue::ListPack(pack),
+                Encoding::SetPacked => SaveValue::SetPack(pack),
+                Encoding::ZsetPacked => SaveValue::ZsetPack(pack),
+                _ => SaveValue::HashPack(pack),
+            })
+        }
+        ValueRef::Object(ds::object::Object::List(list)) => bytes(SaveValue::List(list)),
+        ValueRef::Object(ds::object::Object::Zset(zset)) => {
+            bytes(SaveValue::Zset(zset.len() as u64, &mut zset.iter()))
+        }
+        ValueRef::Object(ds::object::Object::Stream(stream)) => bytes(SaveValue::Stream(stream)),
+    }
+}
+
+pub(super) fn object(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let now_ms = cx.now_ms;
+    let fast = argv.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"fast"));
+    let entry = cx.peek(argv[2]).ok_or(NO_SUCH_KEY)?;
+    let mut text =
+        format!("Value at:{:p} refcount:1 encoding:{} ", entry.key().as_ptr(), encoding_name(entry));
+    if !fast {
+        text.push_str(&format!("serializedlength:{} ", saved_bytes(entry)));
+    }
+    let idle_s = crate::lru::idle_ms(entry.lru(), now_ms) / 1000;
+    text.push_str(&format!("lru:{} lru_seconds_idle:{idle_s}", entry.lru()));
+    if let ValueRef::Object(ds::object::Object::List(list)) = entry.value() {
+        let chunks = list.chunk_count().max(1);
+        text.push_str(&format!(
+            " ql_nodes:{chunks} ql_avg_node:{:.2} ql_listpack_max:-2 ql_compressed:0 ql_uncompressed_size:{}",
+            list.len() as f64 / chunks as f64,
+            list.memory_bytes()
+        ));
+    }
+    out.simple(&text);
+    Ok(())
+}
+
+pub(super) fn sdslen(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let entry = cx.peek(argv[2]).ok_or(NO_SUCH_KEY)?;
+    let (ValueRef::Bytes(value) | ValueRef::Blob(value)) = entry.value() else {
+        return Err(CommandError::fixed("ERR Not an sds encoded string."));
+    };
+    let key = entry.key().len();
+    out.simple(&format!(
+        "key_sds_len:{key}, key_sds_avail:0, key_zmalloc: {key}, val_sds_len:{}, val_sds_avail:0, val_zmalloc: {}",
+        value.len(),
+        entry.memory_bytes()
+    ));
+    Ok(())
+}
+
+pub(super) fn listpack(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let entry = cx.peek(argv[2]).ok_or(NO_SUCH_KEY)?;
+    let ValueRef::Packed(encoding, bytes) = entry.value() else {
+        return Err(CommandError::fixed("ERR Not a listpack encoded object."));
+    };
+    if encoding == Encoding::SetIntset {
+        return Err(CommandError::fixed("ERR Not a listpack encoded object."));
+    }
+    let pack = LpRef::new(bytes);
+    let mut text = format!("{{total bytes {}}} {{num entries {}}}\n", bytes.len(), pack.len());
+    for (at, value) in pack.iter().enumerate() {
+        text.push_str(&format!("{{idx {at}}} {}\n", String::from_utf8_lossy(&value.to_vec())));
+    }
+    out.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+pub(super) fn htstats(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let db = usize::try_from(int(argv[2])?).map_err(|_| DB_OUT_OF_RANGE)?;
+    if db >= cx.server.keyspace.databases() {
+        return Err(DB_OUT_OF_RANGE);
+    }
+    let (mut keys, mut bytes, mut expires, mut shards) = (0, 0, 0, 0);
+    cx.each_shard(|shard| {
+        keys += shard.len(db);
+        expires += shard.expires(db);
+        bytes += shard.index_bytes(db);
+        shards += usize::from(shard.len(db) > 0);
+    });
+    let table = |count: usize| match count {
+        0 => String::new(),
+        count => format!(
+            "Hash table 0 stats (main hash table):\n table size: {}\n number of elements: {count}\n",
+            bytes / 8
+        ),
+    };
+    let text = format!(
+        "[Dictionary HT]\n{}[Expires HT]\n{}shards in use: {shards}\n",
+        table(keys),
+        if expires == 0 { String::new() } else { format!(" number of elements: {expires}\n") },
+    );
+    out.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+pub(super) fn htstats_key(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let entry = cx.peek(argv[2]).ok_or(NO_SUCH_KEY)?;
+    let ValueRef::Object(ds::object::Object::Zset(zset)) = entry.value() else {
+        return Err(CommandError::fixed(
+            "ERR The value stored at the specified key is not represented using an hash table",
+        ));
+    };
+    let text = format!(
+        "Hash table 0 stats (main hash table):\n number of elements: {}\n bytes: {}\n",
+        zset.len(),
+        zset.memory_bytes()
+    );
+    out.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+pub(super) fn jmap(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
+    let heap = sys::alloc::figures();
+    let text = format!(
+        "allocated:{}\nactive:{}\nresident:{}\nretained:{}\ncounted:{}\n",
+        heap.allocated,
+        heap.active,
+        heap.resident,
+        heap.retained,
+        sys::alloc::allocated()
+    );
+    out.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+pub(super) fn stringmatch_len(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let length = int(argv[2])?;
+    if !(0..=MOST_BYTES).contains(&length) {
+        return Err(crate::error::OUT_OF_RANGE);
+    }
+    let subject = vec![b'a'; length as usize];
+    out.int(i64::from(ds::glob::glob_match(argv[3], &subject, false)));
+    Ok(())
+}

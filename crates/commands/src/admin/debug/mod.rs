@@ -1,0 +1,165 @@
+//! DEBUG: looks behind the scenes, and does what no one should. Refused unless `enable-debug-command` allows it.
+//!
+//! One row for each subcommand. It runs alone, so everything may be looked at.
+
+mod digest;
+mod look;
+mod protocol;
+mod server;
+
+use resp::writer::Writer;
+
+use crate::cx::{Cx, Handler};
+use crate::error::{CommandError, Result};
+
+/// A subcommand: its word, how many arguments follow it (at least, at most).
+struct Sub {
+    name: &'static str,
+    args: (usize, usize),
+    run: Handler,
+}
+
+const fn sub(name: &'static str, least: usize, most: usize, run: Handler) -> Sub {
+    Sub { name, args: (least, most), run }
+}
+
+const ANY: usize = usize::MAX;
+
+const SUBS: &[Sub] = &[
+    sub("change-repl-id", 0, 0, server::change_repl_id),
+    sub("dict-resizing", 1, 1, granted),
+    sub("digest", 0, 0, digest::digest),
+    sub("digest-value", 1, ANY, digest::digest_value),
+    sub("error", 1, 1, protocol::error),
+    sub("hashtable-can-abort-shrink", 1, 1, granted),
+    sub("help", 0, 0, help),
+    sub("htstats", 1, 2, look::htstats),
+    sub("htstats-key", 1, 2, look::htstats_key),
+    sub("jmap", 0, 0, look::jmap),
+    sub("listpack", 1, 1, look::listpack),
+    sub("log", 1, 1, server::log),
+    sub("object", 1, 2, look::object),
+    sub("panic", 0, 0, server::panic),
+    sub("populate", 1, 3, server::populate),
+    sub("protocol", 1, 1, protocol::protocol),
+    sub("quicklist-packed-threshold", 1, 1, granted),
+    sub("reload", 0, 3, server::reload),
+    sub("replybuffer", 2, 2, replybuffer),
+    sub("sdslen", 1, 1, look::sdslen),
+    sub("segfault", 0, 0, server::panic),
+    sub("set-active-expire", 1, 1, server::set_active_expire),
+    sub("set-disable-deny-scripts", 1, 1, granted),
+    sub("sleep", 1, 1, server::sleep),
+    sub("stringmatch-len", 2, 2, look::stringmatch_len),
+];
+
+const HELP: &[&str] = &[
+    "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "CHANGE-REPL-ID",
+    "    Change the replication IDs of the instance.",
+    "    Dangerous: should be used only for testing the replication subsystem.",
+    "DICT-RESIZING <0|1>",
+    "    Accepted: tables here grow in steps whatever it says.",
+    "DIGEST",
+    "    Output a hex signature representing the current DB content.",
+    "DIGEST-VALUE <key> [<key> ...]",
+    "    Output a hex signature of the values of all the specified keys.",
+    "ERROR <string>",
+    "    Return a RESP protocol error with <string> as message. Useful for clients",
+    "    unit tests to simulate error replies.",
+    "HTSTATS <dbid> [full]",
+    "    Return hash table statistics of the specified database.",
+    "HTSTATS-KEY <key> [full]",
+    "    Like HTSTATS but for the hash table stored at <key>'s value.",
+    "JMAP",
+    "    Return the allocator's figures.",
+    "LISTPACK <key>",
+    "    Show low level info about the listpack encoding of <key>.",
+    "LOG <message>",
+    "    Write <message> to the server log.",
+    "OBJECT <key> [fast]",
+    "    Show low level info about `key` and associated value.",
+    "PANIC",
+    "    Crash the server simulating a panic.",
+    "POPULATE <count> [<prefix>] [<size>]",
+    "    Create <count> string keys named key:<num>. If <prefix> is specified then",
+    "    it is used instead of the 'key' prefix. These are not propagated to",
+    "    replicas.",
+    "PROTOCOL <type>",
+    "    Reply with a test value of the specified type. <type> can be: string,",
+    "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
+    "    true, false.",
+    "QUICKLIST-PACKED-THRESHOLD <size>",
+    "    Accepted: chunks of lists hold elements of any size.",
+    "RELOAD [NOSAVE]",
+    "    Save the RDB on disk and reload it back to memory.",
+    "REPLYBUFFER (PEAK-RESET-TIME <NEVER|RESET|time> | RESIZING <0|1>)",
+    "    Accepted: reply buffers are given back when their connection rests.",
+    "SDSLEN <key>",
+    "    Show low level string info representing `key` and value.",
+    "SEGFAULT",
+    "    As PANIC.",
+    "SET-ACTIVE-EXPIRE <0|1>",
+    "    Setting it to 0 disables expiring keys in background when they are not",
+    "    accessed (otherwise the behavior). Setting it to 1 reenables back the",
+    "    default.",
+    "SLEEP <seconds>",
+    "    Stop the server for <seconds>. Decimals allowed.",
+    "STRINGMATCH-LEN <length> <pattern>",
+    "    Match <pattern> against a string of <length> times the letter a.",
+    "HELP",
+    "    Print this help.",
+];
+
+pub(super) fn debug(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    super::refuse_protected(cx, "DEBUG", config::Directive::EnableDebugCommand)?;
+    let given = argv.len() - 2;
+    let sub = SUBS.iter().find(|sub| {
+        argv[1].eq_ignore_ascii_case(sub.name.as_bytes()) && sub.args.0 <= given && given <= sub.args.1
+    });
+    match sub {
+        Some(sub) => (sub.run)(cx, argv, out),
+        None => Err(unknown(argv[1])),
+    }
+}
+
+fn unknown(word: &[u8]) -> CommandError {
+    let shown = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
+    CommandError::new(format!(
+        "ERR unknown subcommand or wrong number of arguments for '{shown}'. Try DEBUG HELP."
+    ))
+}
+
+fn help(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
+    super::show(HELP, out)
+}
+
+/// Turns something that has no counterpart here: the structures differ, the behaviour that clients see does not.
+fn granted(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
+    out.ok();
+    Ok(())
+}
+
+fn replybuffer(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let known = [&b"peak-reset-time"[..], b"resizing"];
+    if !known.iter().any(|word| argv[2].eq_ignore_ascii_case(word)) {
+        return Err(unknown(argv[1]));
+    }
+    granted(cx, argv, out)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_subcommand_is_in_the_help_and_only_once() {
+        for (at, sub) in super::SUBS.iter().enumerate() {
+            assert!(super::SUBS[..at].iter().all(|other| other.name != sub.name));
+            let helped = super::HELP.iter().any(|line| line.to_lowercase().starts_with(sub.name));
+            assert!(
+                helped || sub.name == "set-disable-deny-scripts" || sub.name.starts_with("hashtable-"),
+                "{}",
+                sub.name
+            );
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Where the memory is.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use config::Directive;
+
+use super::{Text, human};
+use crate::client::ClientType;
+use crate::cx::Cx;
+
+/// What INFO memory, MEMORY STATS and MEMORY DOCTOR tell alike. Bytes.
+pub(in crate::admin) struct Usage {
+    pub used: u64,
+    pub peak: u64,
+    pub peak_at_s: u64,
+    pub startup: u64,
+    pub rss: u64,
+    pub total_system: u64,
+    pub backlog: u64,
+    pub replicas: u64,
+    pub clients: u64,
+    /// Hash tables of each database that has keys: (database, keys, bytes).
+    pub tables: Vec<(usize, usize, u64)>,
+    pub heap: sys::alloc::Figures,
+}
+
+impl Usage {
+    /// Looks at everything.
+    pub fn now(cx: &mut Cx<'_>) -> Usage {
+        sys::alloc::publish();
+        let samples = &cx.server.samples;
+        let used = samples.note_memory();
+        let (mut replicas, mut clients) = (0, 0);
+        for client in cx.server.clients.all() {
+            let bytes = client.query_bytes.load(Relaxed) + client.output_bytes.load(Relaxed);
+            match client.details().kind {
+                ClientType::Replica => replicas += bytes,
+                _ => clients += bytes,
+            }
+        }
+        let databases = cx.server.keyspace.databases();
+        let mut tables = vec![(0, 0); databases];
+        cx.each_shard(|shard| {
+            for (db, (keys, bytes)) in tables.iter_mut().enumerate() {
+                *keys += shard.len(db);
+                *bytes += shard.index_bytes(db) as u64;
+            }
+        });
+        let tables = tables.into_iter().enumerate();
+        Usage {
+            used,
+            peak: samples.peak_bytes.load(Relaxed),
+            peak_at_s: samples.peak_at_s.load(Relaxed),
+            startup: samples.startup_bytes.load(Relaxed),
+            rss: sys::os::rss_bytes(),
+            total_system: sys::os::total_memory_bytes(),
+            backlog: cx.server.journal.backlog().2 as u64,
+            replicas,
+            clients,
+            tables: tables
+                .filter(|(_, (keys, _))| *keys > 0)
+                .map(|(db, (keys, bytes))| (db, keys, bytes))
+                .collect(),
+            heap: sys::alloc::figures(),
+        }
+    }
+
+    /// Keys of all databases.
+    pub fn keys(&self) -> usize {
+        self.tables.iter().map(|(_, keys, _)| keys).sum()
+    }
+
+    /// What is not data.
+    pub fn overhead(&self) -> u64 {
+        let tables: u64 = self.tables.iter().map(|(_, _, bytes)| bytes).sum();
+        self.startup + self.backlog + self.replicas + self.clients + tables
+    }
+
+    /// What is data.
+    pub fn dataset(&self) -> u64 {
+        self.used.saturating_sub(self.overhead())
+    }
+
+    /// The data's part of what was allocated since the start, in percent.
+    pub fn dataset_percent(&self) -> f64 {
+        percent(self.dataset(), self.used.saturating_sub(self.startup))
+    }
+}
+
+/// `part` in percent of `whole`.
+pub(in crate::admin) fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
+}
+
+/// How many times `a` is `b`.
+pub(in crate::admin) fn ratio(a: u64, b: u64) -> f64 {
+    if b == 0 { 0.0 } else { a as f64 / b as f64 }
+}
+
+pub(super) fn memory(cx: &mut Cx<'_>, text: &mut Text) {
+    let usage = Usage::now(cx);
+    text.bytes("used_memory", usage.used);
+    text.bytes("used_memory_rss", usage.rss);
+    text.bytes("used_memory_peak", usage.peak);
+    text.field("used_memory_peak_time", usage.peak_at_s);
+    text.field("used_memory_peak_perc", format_args!("{:.2}%", percent(usage.used, usage.peak)));
+    text.field("used_memory_overhead", usage.overhead());
+    text.field("used_memory_startup", usage.startup);
+    text.field("used_memory_dataset", usage.dataset());
+    text.field("used_memory_dataset_perc", format_args!("{:.2}%", usage.dataset_percent()));
+    text.field("allocator_allocated", usage.heap.allocated);
+    text.field("allocator_active", usage.heap.active);
+    text.field("allocator_resident", usage.heap.resident);
+    text.field("allocator_muzzy", 0);
+    text.bytes("total_system_memory", usage.total_system);
+    scripts(text);
+    let maxmemory = cx.server.config.int(Directive::Maxmemory) as u64;
+    text.field("maxmemory", maxmemory);
+    text.field("maxmemory_human", human(maxmemory));
+    text.field("maxmemory_policy", cx.server.config.text(Directive::MaxmemoryPolicy));
+    fragmentation(&usage, text);
+    text.field("mem_not_counted_for_evict", 0);
+    text.field("mem_replication_backlog", usage.backlog);
+    text.field("mem_total_replication_buffers", usage.backlog + usage.replicas);
+    text.field("mem_replicas_repl_buffer", usage.replicas);
+    text.field("mem_replica_full_sync_buffer", 0);
+    text.field("mem_clients_slaves", usage.replicas);
+    text.field("mem_clients_normal", usage.clients);
+    text.field("mem_cluster_links", 0);
+    text.field("mem_aof_buffer", 0);
+    text.field("mem_allocator", "jemalloc-5.3.0");
+    text.field("mem_overhead_db_hashtable_rehashing", 0);
+    text.field("active_defrag_running", 0);
+    text.field("lazyfree_pending_objects", 0);
+    text.field("lazyfreed_objects", cx.server.total(crate::stats::Counter::LazyFreed));
+}
+
+/// There are no scripts yet.
+fn scripts(text: &mut Text) {
+    text.field("used_memory_lua", 0);
+    text.field("used_memory_vm_eval", 0);
+    text.field("used_memory_lua_human", human(0));
+    text.field("used_memory_scripts_eval", 0);
+    text.field("number_of_cached_scripts", 0);
+    text.field("number_of_functions", 0);
+    text.field("number_of_libraries", 0);
+    text.field("used_memory_vm_functions", 0);
+    text.bytes("used_memory_vm_total", 0);
+    text.field("used_memory_functions", 0);
+    text.bytes("used_memory_scripts", 0);
+}
+
+fn fragmentation(usage: &Usage, text: &mut Text) {
+    let (allocated, active, resident) =
+        (usage.heap.allocated as u64, usage.heap.active as u64, usage.heap.resident as u64);
+    let difference = |a: u64, b: u64| a as i64 - b as i64;
+    text.field("allocator_frag_ratio", format_args!("{:.2}", ratio(active, allocated)));
+    text.field("allocator_frag_bytes", difference(active, allocated));
+    text.field("allocator_rss_ratio", format_args!("{:.2}", ratio(resident, active)));
+    text.field("allocator_rss_bytes", difference(resident, active));
+    text.field("rss_overhead_ratio", format_args!("{:.2}", ratio(usage.rss, resident)));
+    text.field("rss_overhead_bytes", difference(usage.rss, resident));
+    text.field("mem_fragmentation_ratio", format_args!("{:.2}", ratio(usage.rss, usage.used)));
+    text.field("mem_fragmentation_bytes", difference(usage.rss, usage.used));
+}

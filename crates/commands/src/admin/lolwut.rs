@@ -1,0 +1,58 @@
+//! LOLWUT: a small picture, different each time, and the version.
+
+use resp::writer::Writer;
+
+use crate::args::{Args, int};
+use crate::cx::Cx;
+use crate::error::Result;
+use crate::server::REDIS_VERSION;
+
+/// The largest picture.
+const MOST: (i64, i64) = (160, 40);
+/// From calm water to crests.
+const SHADES: &[u8] = b" .-~=+*#";
+
+/// Waves of two lengths that run into each other; `phase` shifts them.
+fn waves(columns: usize, rows: usize, phase: f64) -> String {
+    let mut text = String::with_capacity((columns + 1) * rows);
+    for row in 0..rows {
+        for column in 0..columns {
+            let (x, y) = (column as f64 / 7.0, row as f64 / 2.5);
+            let height = (x + phase).sin() + (y * 1.3 + x * 0.4 - phase).cos();
+            let shade = ((height + 2.0) / 4.0 * SHADES.len() as f64) as usize;
+            text.push(SHADES[shade.min(SHADES.len() - 1)] as char);
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// LOLWUT [VERSION n] [columns] [rows]
+pub(super) fn lolwut(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let mut args = Args::new(argv, 1);
+    if args.take_with("VERSION", 1) {
+        // Every version is drawn alike.
+        args.int()?;
+    }
+    let mut size = |default: i64, most: i64| -> Result<usize> {
+        match args.peek() {
+            None => Ok(default as usize),
+            Some(_) => Ok(int(args.arg()?)?.clamp(1, most) as usize),
+        }
+    };
+    let (columns, rows) = (size(66, MOST.0)?, size(10, MOST.1)?);
+    let phase = (cx.server.random() % 6283) as f64 / 1000.0;
+    let mut text = waves(columns, rows, phase);
+    text.push_str(&format!("\nRust never sleeps. Redis ver. {REDIS_VERSION}\n"));
+    out.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_picture_has_the_wanted_size() {
+        let picture = super::waves(30, 4, 1.5);
+        assert_eq!(picture.lines().map(str::len).collect::<Vec<_>>(), [30; 4]);
+    }
+}

@@ -1,0 +1,104 @@
+//! The process among others: its pid file, its limits, its supervisor, and what it leaves behind when it crashes.
+
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+use commands::server::Server;
+use config::Directive;
+
+use crate::log;
+use crate::shell::SPARE_DESCRIPTORS;
+
+/// Where the pid goes if `daemonize` is on and no file is named.
+const DEFAULT_PID_FILE: &str = "/var/run/redis.pid";
+
+fn pid_file(server: &Server) -> Option<String> {
+    let given = server.config.text(Directive::Pidfile);
+    match (given.is_empty(), server.config.flag(Directive::Daemonize)) {
+        (false, _) => Some(given.to_string()),
+        (true, true) => Some(DEFAULT_PID_FILE.to_owned()),
+        (true, false) => None,
+    }
+}
+
+/// Writes the pid file, if there is to be one. A failure is no reason not to serve.
+pub fn write_pid_file(server: &Server) {
+    if let Some(path) = pid_file(server)
+        && let Err(error) = std::fs::write(&path, format!("{}\n", std::process::id()))
+    {
+        let reason = config::load::system_words(&error);
+        log::warning(&format!("Failed to write PID file: {path}: {reason}"));
+    }
+}
+
+/// Removes the pid file.
+pub fn remove_pid_file(server: &Server) {
+    if let Some(path) = pid_file(server) {
+        log::notice("Removing the pid file.");
+        // It may be gone, or in a folder that is not ours any more.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// Raises the limit of open files for `maxclients`; lowers `maxclients` if the system does not allow it.
+pub fn raise_limits(server: &Server) {
+    let wanted = server.config.int(Directive::Maxclients).max(1) as u64 + SPARE_DESCRIPTORS;
+    let limit = sys::os::raise_open_files(wanted);
+    if limit < wanted {
+        let possible = limit.saturating_sub(SPARE_DESCRIPTORS).max(1);
+        log::warning(&format!(
+            "You requested maxclients of {} requiring at least {wanted} max file descriptors.",
+            wanted - SPARE_DESCRIPTORS
+        ));
+        log::warning(&format!(
+            "Current maximum open files is {limit}. maxclients has been reduced to {possible} to compensate for low ulimit. If you need higher maxclients increase 'ulimit -n'."
+        ));
+        if let Err(reason) = server.config.note(Directive::Maxclients, possible.to_string().as_bytes()) {
+            log::warning(&reason);
+        }
+    }
+}
+
+/// Tells systemd how far the server is, if it wants to know.
+pub fn notify(server: &Server, state: &str) {
+    let supervised = server.config.text(Directive::Supervised);
+    if !matches!(&*supervised, "systemd" | "auto") {
+        return;
+    }
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let path = path.to_string_lossy().into_owned();
+    let address = match path.strip_prefix('@') {
+        Some(name) => SocketAddr::from_abstract_name(name),
+        None => SocketAddr::from_pathname(&path),
+    };
+    let sent = address
+        .and_then(|address| UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address).map(drop));
+    if let Err(error) = sent {
+        log::warning(&format!("Can't send to the systemd notification socket: {error}"));
+    }
+}
+
+/// A panic writes a report to the log and ends the process: a change that was half done must not be served.
+pub fn report_panics(server: &'static Server) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        let backtrace = std::backtrace::Backtrace::force_capture().to_string();
+        log::warning("=== REDIS BUG REPORT START: Cut & paste starting from here ===");
+        log::warning(&format!("Redis {} crashed by a panic", commands::server::REDIS_VERSION));
+        log::warning(&format!(
+            "russet {}, thread '{}'",
+            env!("CARGO_PKG_VERSION"),
+            thread.name().unwrap_or("?")
+        ));
+        log::warning(&panic.to_string().replace('\n', ": "));
+        log::warning("------ STACK TRACE ------");
+        backtrace.lines().for_each(log::warning);
+        log::warning("------ CLIENTS ------");
+        log::warning(&format!(
+            "{} connections",
+            server.clients.count.load(std::sync::atomic::Ordering::Relaxed)
+        ));
+        log::warning("=== REDIS BUG REPORT END. Make sure to include from START to END. ===");
+        std::process::abort();
+    }));
+}
