@@ -20,6 +20,9 @@ impl Access<'_> {
         let (mut seen, mut lines) = (0, count.saturating_mul(LINES_PER_KEY));
         while index < SHARDS {
             position = self.look(index as u16, |shard| {
+                if shard.len(db) == 0 {
+                    return None;
+                }
                 while let Some(at) = position {
                     if seen >= count || lines == 0 {
                         break;
