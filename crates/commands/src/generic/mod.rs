@@ -2,13 +2,14 @@
 //!
 //! - [`delete`]: DEL, UNLINK, EXISTS, TOUCH, TYPE. - [`expire`]: setting, asking and removing expiries.
 //! - [`moving`]: RENAME, COPY, MOVE. - [`walk`]: SCAN, KEYS, RANDOMKEY, DBSIZE. - [`flush`]: FLUSHDB, FLUSHALL, SWAPDB.
-//! - [`object`]: OBJECT.
+//! - [`object`]: OBJECT. - [`restore`]: DUMP and RESTORE.
 
 mod delete;
 mod expire;
 mod flush;
 mod moving;
 mod object;
+mod restore;
 mod walk;
 
 use crate::row::{Plan, acl, flag::*, key::*};
@@ -28,6 +29,7 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     Row::new("dbsize", 1, READONLY | FAST, KEYSPACE, &[], walk::dbsize).plan(Plan::Walk),
     Row::new("del", -2, WRITE, KEYSPACE, &[range(1, -1, 1, RM | DELETE)], delete::del),
+    Row::new("dump", 2, READONLY, KEYSPACE, &[one(1, RO | ACCESS)], restore::dump),
     Row::new("exists", -2, READONLY | FAST, KEYSPACE, &[range(1, -1, 1, RO)], delete::exists),
     Row::new("expire", -3, WRITE | FAST, KEYSPACE, &[one(1, RW | UPDATE)], expire::expire),
     Row::new("expireat", -3, WRITE | FAST, KEYSPACE, &[one(1, RW | UPDATE)], expire::expireat),
@@ -72,6 +74,7 @@ pub(crate) const ROWS: &[Row] = &[
         &[one(1, RW | ACCESS | DELETE), one(2, OW | INSERT)],
         moving::renamenx,
     ),
+    Row::new("restore", -4, WRITE | DENYOOM, KEYSPACE | DANGEROUS, &[one(1, OW | UPDATE)], restore::restore),
     Row::new("scan", -2, READONLY | TOUCHES_ARBITRARY_KEYS, KEYSPACE, &[], walk::scan).plan(Plan::Walk),
     Row::new("swapdb", 3, WRITE | FAST, KEYSPACE | DANGEROUS, &[], flush::swapdb),
     Row::new("touch", -2, READONLY | FAST, KEYSPACE, &[range(1, -1, 1, RO)], delete::touch),
