@@ -64,7 +64,7 @@ pub(super) fn restore(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
     let expire_ms = match ttl {
         0 => None,
         at if options.absolute => Some(at),
-        ttl => Some(ttl.saturating_add(cx.now_ms)),
+        ttl => Some(ttl.saturating_add(cx.now_ms).min(i64::MAX as u64)),
     };
     let entry = bridge::entry_of(key, value, expire_ms, bits(cx, &options), &cx.server.config)
         .map_err(|_| CommandError::fixed("ERR Bad data format"))?;
