@@ -4,7 +4,7 @@ use ds::geohash::{Point, Search, Shape, polygon_centre};
 use ds::num;
 
 use super::point::{place, point, unit_m};
-use crate::args::{Args, float};
+use crate::args::Args;
 use crate::error::{CommandError, Result, SYNTAX};
 use crate::zset::view::View;
 
