@@ -42,6 +42,7 @@ mod command;
 mod configure;
 mod connection;
 mod generic;
+mod geo;
 mod list;
 mod pubsub;
 mod string;

@@ -15,6 +15,7 @@ const FAMILIES: &[&[CommandRow]] = &[
     crate::configure::ROWS,
     crate::connection::ROWS,
     crate::generic::ROWS,
+    crate::geo::ROWS,
     crate::list::ROWS,
     crate::pubsub::ROWS,
     crate::replicating::ROWS,

@@ -226,7 +226,8 @@ fn inter(cx: &mut Cx<'_>, query: &Query<'_>) -> Members {
         let Some(source) = source(cx, input.key) else { return Vec::new() };
         members.retain_mut(|(name, score)| match source.score(name) {
             Some(other) => {
-                *score = query.aggregate.of(*score, not_nan(other * input.weight));
+                // As the peers do, NaN (0 times infinity) is let into the sum, which it makes 0.
+                *score = query.aggregate.of(*score, other * input.weight);
                 true
             }
             None => false,
