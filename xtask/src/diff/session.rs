@@ -40,6 +40,16 @@ impl Got {
     }
 }
 
+impl Got {
+    /// The command that this reply calls unknown.
+    pub fn unknown_command(&self) -> Option<String> {
+        let Got::Frame(bytes) = self else { return None };
+        let text = String::from_utf8_lossy(bytes);
+        let rest = text.strip_prefix("-ERR unknown command '")?;
+        rest.split('\'').next().map(str::to_ascii_lowercase)
+    }
+}
+
 /// A server and the connections to it.
 pub struct Side {
     server: Server,
@@ -230,6 +240,11 @@ impl Side {
         loop {
             let now = client.info("blocked_clients")?;
             if now.as_deref() == Some(count.to_string().as_str()) {
+                return Ok(());
+            }
+            if now.is_none() {
+                // A server without INFO: give the client the time to arrive.
+                thread::sleep(Duration::from_millis(50));
                 return Ok(());
             }
             if begun.elapsed() > REPLY_LIMIT {
