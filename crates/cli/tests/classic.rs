@@ -148,7 +148,7 @@ fn environment_and_names() {
 fn pipe_counts_replies() {
     let server = Server::start();
     let port = server.port.to_string();
-    // ECHO is unknown to this server: the last reply never comes back, so the time limit ends the wait.
+    // The empty line in front of the closing ECHO is no request to this server: it hangs up, which is told.
     let input = "*1\r\n$4\r\nPING\r\n".repeat(1000) + "*1\r\n$3\r\nBAD\r\n";
     let run = run("redis-cli", &["-p", &port, "--pipe", "--pipe-timeout", "1"], &input, &[]);
     assert!(run.out.starts_with("All data transferred. Waiting for the last reply...\n"), "{}", run.out);

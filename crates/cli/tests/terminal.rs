@@ -3,6 +3,7 @@
 mod support;
 
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -42,7 +43,8 @@ impl Terminal {
             }
         });
         let input = pair.master.take_writer().expect("writer");
-        let parser = vt100::Parser::new(40, 100, 0);
+        let size = |cells: u16| NonZero::new(cells).expect("not zero");
+        let parser = vt100::Parser::new(size(40), size(100), 0);
         Self { parser, output, raw: Vec::new(), input, child, _master: pair.master }
     }
 

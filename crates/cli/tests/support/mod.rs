@@ -68,7 +68,16 @@ fn serve(mut stream: TcpStream, shared: &Mutex<State>) {
             return;
         }
         decoder.feed(&chunk[..read]);
-        while let Ok(Some(Value::Array(items))) = decoder.next() {
+        loop {
+            let items = match decoder.next() {
+                Ok(Some(Value::Array(items))) => items,
+                Ok(None) => break,
+                // As servers do with what is no request.
+                _ => {
+                    let _ = stream.write_all(b"-ERR Protocol error\r\n");
+                    return;
+                }
+            };
             let argv: Vec<Vec<u8>> =
                 items.iter().map(|item| item.as_bytes().unwrap_or_default().to_vec()).collect();
             let name = String::from_utf8_lossy(&argv[0]).to_uppercase();
