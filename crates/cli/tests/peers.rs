@@ -58,7 +58,8 @@ const LINES: &[&str] = &[
     "0 ping\n99999999999999999999 ping\n2\n2x ping\n",
     "multi\nget a extra\nexec\nexec\ndiscard\nquit\nping\n",
     "subscribe ch\nget a\nping\nreset\nping\n",
-    ":set hints\n:set foo\n:foo\nclear\nrestart\n",
+    ":set hints\n:set foo\n:foo\nrestart\n",
+    "clear\n",
     "connect 127.0.0.1 1\nping\n",
 ];
 
