@@ -165,6 +165,6 @@ mod tests {
         assert_eq!(point(b"200", b"100"), error("ERR invalid longitude,latitude pair 200.000000,100.000000"));
         assert_eq!(point(b"x", b"100"), error("ERR value is not a valid float"));
         assert_eq!(unit_m(b"Km"), Ok(1000.0));
-        assert_eq!(unit_m(b"yd"), error("ERR unsupported unit provided. please use M, KM, FT, MI"));
+        assert!(unit_m(b"yd").is_err() && unit_m(b"").is_err());
     }
 }
