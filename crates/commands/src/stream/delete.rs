@@ -1,12 +1,12 @@
-//! XDEL and XSETID.
+//! XDEL, XDELEX, XSETID.
 
 use config::Events;
-use ds::stream::StreamId;
+use ds::stream::{Deletion, RefPolicy, StreamId};
 use resp::writer::Writer;
 
-use super::args::strict_id;
+use super::args::{strict_id, take_policy};
 use super::{find, update};
-use crate::args::{Args, int};
+use crate::args::{Args, int, int_or};
 use crate::cx::Cx;
 use crate::error::{CommandError, NO_SUCH_KEY, Result, SYNTAX};
 
@@ -71,5 +71,60 @@ pub(super) fn xsetid(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     cx.changed(key);
     cx.notify(Events::STREAM, "xsetid", key);
     out.ok();
+    Ok(())
+}
+
+/// `[KEEPREF | DELREF | ACKED] IDS number id...`
+pub(super) struct Chosen {
+    pub policy: RefPolicy,
+    pub ids: Vec<StreamId>,
+}
+
+impl Chosen {
+    pub(super) fn parse(argv: &[&[u8]], at: usize) -> Result<Chosen> {
+        const NUMBER: CommandError = CommandError::fixed("ERR Number of IDs must be a positive integer");
+        const MATCH: CommandError =
+            CommandError::fixed("ERR The `numids` parameter must match the number of arguments");
+        let mut args = Args::new(argv, at);
+        let (mut policy, mut ids) = (None, None);
+        while !args.is_empty() {
+            if args.take_with("IDS", 1) {
+                let number = int_or(args.arg()?, NUMBER)?;
+                let number = usize::try_from(number).ok().filter(|&number| number > 0).ok_or(NUMBER)?;
+                let texts = args.slice(number).map_err(|_| MATCH)?;
+                ids = Some(texts.iter().map(|text| strict_id(text, 0)).collect::<Result<Vec<_>>>()?);
+            } else if policy.is_none()
+                && let Some(given) = take_policy(&mut args)
+            {
+                policy = Some(given);
+            } else {
+                return Err(SYNTAX);
+            }
+        }
+        Ok(Chosen { policy: policy.unwrap_or_default(), ids: ids.ok_or(SYNTAX)? })
+    }
+}
+
+pub(super) fn xdelex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let key = argv[1];
+    let chosen = Chosen::parse(argv, 2)?;
+    let done = update(cx, key, |stream| {
+        chosen.ids.iter().map(|id| stream.delete_with(*id, chosen.policy)).collect::<Vec<_>>()
+    })?;
+    let done = done.unwrap_or_else(|| vec![Deletion::NotFound; chosen.ids.len()]);
+    let deleted = done.iter().filter(|outcome| **outcome == Deletion::Deleted).count();
+    if deleted > 0 {
+        cx.changed(key);
+        cx.effects.dirty += deleted as u64 - 1;
+        cx.notify(Events::STREAM, "xdel", key);
+    }
+    out.array(done.len());
+    for outcome in done {
+        out.int(match outcome {
+            Deletion::NotFound => -1,
+            Deletion::Deleted => 1,
+            Deletion::StillReferenced => 2,
+        });
+    }
     Ok(())
 }

@@ -5,10 +5,15 @@
 
 mod add;
 mod args;
+mod claim;
 mod delete;
+mod effects;
+mod groups;
 mod info;
+mod pending;
 mod range;
 mod read;
+mod readgroup;
 
 use ds::entry::{EntryRef, Kind, ValueRef};
 use ds::object::Object;
@@ -24,10 +29,17 @@ use crate::table::CommandRow as Row;
 const LOOK: u16 = RO | ACCESS;
 
 pub(crate) const ROWS: &[Row] = &[
+    Row::new("xack", -4, WRITE | FAST, acl::STREAM, &[one(1, RW | UPDATE)], groups::xack),
+    Row::new("xackdel", -6, WRITE | FAST, acl::STREAM, &[one(1, RW | UPDATE | DELETE)], groups::xackdel),
     Row::new("xadd", -5, WRITE | DENYOOM | FAST, acl::STREAM, &[one(1, RW | UPDATE)], add::xadd),
+    Row::new("xautoclaim", -6, WRITE | FAST, acl::STREAM, &[one(1, RW | DELETE)], claim::xautoclaim),
+    Row::new("xclaim", -6, WRITE | FAST, acl::STREAM, &[one(1, RW | UPDATE)], claim::xclaim),
     Row::new("xdel", -3, WRITE | FAST, acl::STREAM, &[one(1, RW | DELETE)], delete::xdel),
+    Row::new("xdelex", -5, WRITE | FAST, acl::STREAM, &[one(1, RW | DELETE)], delete::xdelex),
+    Row::container("xgroup", -2, 0, 0, XGROUP),
     Row::container("xinfo", -2, 0, 0, XINFO),
     Row::new("xlen", 2, READONLY | FAST, acl::STREAM, &[one(1, RO)], range::xlen),
+    Row::new("xpending", -3, READONLY, acl::STREAM, &[one(1, LOOK)], pending::xpending),
     Row::new("xrange", -4, READONLY, acl::STREAM, &[one(1, LOOK)], range::xrange),
     Row::new(
         "xread",
@@ -38,9 +50,34 @@ pub(crate) const ROWS: &[Row] = &[
         read::xread,
     )
     .extract(Extract::XRead),
+    Row::new(
+        "xreadgroup",
+        -7,
+        WRITE | BLOCKING,
+        acl::STREAM,
+        &[after_range("STREAMS", 4, -1, 2, LOOK)],
+        readgroup::xreadgroup,
+    )
+    .extract(Extract::XReadGroup),
     Row::new("xrevrange", -4, READONLY, acl::STREAM, &[one(1, LOOK)], range::xrevrange),
     Row::new("xsetid", -3, WRITE | DENYOOM | FAST, acl::STREAM, &[one(1, RW | UPDATE)], delete::xsetid),
     Row::new("xtrim", -4, WRITE, acl::STREAM, &[one(1, RW | DELETE)], add::xtrim),
+];
+
+const XGROUP: &[Row] = &[
+    Row::new("create", -5, WRITE | DENYOOM, acl::STREAM, &[one(2, RW | INSERT)], groups::create),
+    Row::new(
+        "createconsumer",
+        5,
+        WRITE | DENYOOM,
+        acl::STREAM,
+        &[one(2, RW | INSERT)],
+        groups::create_consumer,
+    ),
+    Row::new("delconsumer", 5, WRITE, acl::STREAM, &[one(2, RW | DELETE)], groups::delete_consumer),
+    Row::new("destroy", 4, WRITE, acl::STREAM, &[one(2, RW | DELETE)], groups::destroy),
+    Row::new("help", 2, LOADING | STALE, acl::STREAM, &[], groups::help),
+    Row::new("setid", -5, WRITE, acl::STREAM, &[one(2, RW | UPDATE)], groups::set_id),
 ];
 
 const XINFO: &[Row] = &[
