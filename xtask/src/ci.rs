@@ -27,6 +27,10 @@ const STEPS: &[Step] = &[
     step("clippy", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
     step("peers", &["xtask", "peers"]),
     step("tests", &["test", "--workspace"]),
+    step("yardstick", &["xtask", "diff", "--self", "--random", "1", "--steps", "2000"]),
+    step("diff", &["xtask", "diff"]),
+    step("random", &["xtask", "diff", "--random", "7", "--steps", "20000"]),
+    step("upstream", &["xtask", "upstream", "--allowed", "--no-doc"]),
 ];
 
 /// The whole must stay below this.

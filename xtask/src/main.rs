@@ -8,7 +8,9 @@ mod args;
 mod bench;
 mod ci;
 mod diff;
+mod fuzz;
 mod peers;
+mod report;
 mod tidy;
 mod upstream;
 
@@ -20,6 +22,8 @@ cargo xtask COMMAND
   diff [FAMILY|FILE...]  the same commands to ours and a real server; --help
   upstream [UNIT...]     Valkey's own test suite with our server; --help
   ci                     everything that must hold before a change lands (.ci/run calls it)
+  fuzz SECONDS           all fuzz targets for so long in all
+  report                 one page on where the project stands
   tidy                   the rules of the house that a tool can check
   peers                  find, or fetch and build, the real servers";
 
@@ -35,6 +39,8 @@ fn main() -> ExitCode {
         "floor" => bench::floor::run(argv),
         "diff" => diff::run(argv),
         "upstream" => upstream::run(argv),
+        "fuzz" => fuzz::run(argv),
+        "report" => report::run(),
         "ci" => ci::run(argv),
         "tidy" => tidy::run(),
         "peers" => peers::run(),

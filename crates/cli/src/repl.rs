@@ -18,7 +18,10 @@ pub struct Lines {
 }
 
 impl Lines {
-    fn new() -> Self {
+    /// Nothing read yet.
+    #[must_use]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
         Self { buffer: Vec::new(), ended: false }
     }
 
@@ -36,7 +39,8 @@ impl Lines {
     }
 
     /// The next line without its line feed; `None` at the end.
-    fn next(&mut self) -> Option<Vec<u8>> {
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Option<Vec<u8>> {
         while !self.has_line() {
             if self.fill().is_err() {
                 self.ended = true;
@@ -56,11 +60,15 @@ impl Lines {
 
 /// Runs until the input ends or says so; the exit code.
 pub fn run(session: &mut Session) -> i32 {
+    run_lines(session, &mut Lines::new())
+}
+
+/// [`run`] on lines already begun.
+pub fn run_lines(session: &mut Session, lines: &mut Lines) -> i32 {
     session.interactive = true;
-    let mut lines = Lines::new();
     loop {
         if session.pubsub.active() {
-            wait_subscribed(session, &lines);
+            wait_subscribed(session, lines);
         }
         let Some(line) = lines.next() else { return 0 };
         if let Step::Quit = step(session, &line) {

@@ -249,9 +249,8 @@ impl Session {
             self.print(argv, &value);
             break;
         }
-        if name == "monitor" && !self.last_was_error {
-            self.stream_forever()?;
-        } else if self.pubsub.active() && !self.interactive {
+        let monitoring = name == "monitor" && !self.last_was_error;
+        if monitoring || (self.pubsub.active() && !self.interactive) {
             self.stream_forever()?;
         }
         Ok(None)

@@ -6,7 +6,7 @@ use crate::face::Face;
 use crate::flags::{self, Stop};
 use crate::options::{Mode, Options};
 use crate::session::Session;
-use crate::{emit, hints, modes, oneshot, repl, say, warn};
+use crate::{emit, hints, interactive, modes, oneshot, repl, say, tools, warn};
 
 /// Runs the program; the exit code.
 pub fn run(argv0: &str, argv: &[Vec<u8>]) -> i32 {
@@ -42,7 +42,17 @@ fn looks_like_terminal() -> bool {
     std::io::stdout().is_terminal() || std::env::var_os("FAKETTY").is_some()
 }
 
+/// People at both ends, and a terminal that can edit lines.
+fn is_interactive() -> bool {
+    let plain = std::env::var("TERM").is_ok_and(|term| term == "dumb" || term.is_empty());
+    std::io::stdout().is_terminal() && std::io::stdin().is_terminal() && !plain
+}
+
 fn work(mut options: Options) -> i32 {
+    if let Err(text) = interactive::profiles::apply(&mut options) {
+        warn!("{text}\n");
+        return 1;
+    }
     if options.auth_in_argv && !options.no_auth_warning {
         warn!(
             "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.\n"
@@ -50,6 +60,12 @@ fn work(mut options: Options) -> i32 {
     }
     if options.askpass {
         options.auth = Some(ask_password("Please input password: "));
+    }
+    if options.face == Face::Russet
+        && options.mode == Mode::Command
+        && let Some(code) = tools::run(&options)
+    {
+        return code;
     }
     let mode = options.mode.clone();
     let mut session = Session::new(options, looks_like_terminal());
@@ -89,6 +105,9 @@ fn command(mut session: Session) -> i32 {
         if !session.connect(false) {
             return 1;
         }
+        if session.options.ldb {
+            return modes::ldb::run(&mut session, &file, &words);
+        }
         return match oneshot::eval_command(&file, &words) {
             Ok(argv) => oneshot::repeat(&mut session, &argv),
             Err(oneshot::Refused(text)) => {
@@ -96,6 +115,9 @@ fn command(mut session: Session) -> i32 {
                 1
             }
         };
+    }
+    if words.is_empty() && is_interactive() {
+        return interactive::run(session);
     }
     if words.is_empty() {
         session.connect(false);

@@ -98,7 +98,7 @@ pub fn float(arg: &[u8]) -> Result<f64> {
 /// How long a blocking command waits: seconds with a fraction, in milliseconds; 0 means for ever.
 pub fn timeout_ms(arg: &[u8]) -> Result<u64> {
     let seconds = num::parse_f64(arg)
-        .filter(|seconds| seconds.is_finite())
+        .filter(|seconds| !seconds.is_nan())
         .ok_or(CommandError::fixed("ERR timeout is not a float or out of range"))?;
     let ms = (seconds * 1000.0).ceil();
     if ms < 0.0 {

@@ -45,7 +45,6 @@ pub struct BlockedRequest {
     pub resp3: bool,
     /// (key, argv) as in [`BlockRequest`].
     pub keys: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
-    pub unblock_on_delete: bool,
     /// Filled by whoever serves it, before the client is woken: the reply and the journal position it depends on.
     pub outcome: Mutex<Option<(Writer, u64)>>,
 }
@@ -56,10 +55,9 @@ impl BlockedRequest {
         self.keys.iter().find(|(name, _)| name == key).map(|(_, argv)| &argv[..])
     }
 
-    /// Hands the reply over and wakes the client.
-    pub fn complete(&self, reply: Writer, position: u64) {
+    /// Leaves the reply for the client, with the journal position that it depends on.
+    pub fn put_outcome(&self, reply: Writer, position: u64) {
         *self.outcome.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some((reply, position));
-        self.client.wake();
     }
 
     /// Takes the reply, if there is one.

@@ -13,7 +13,7 @@ use resp::writer::Writer;
 use crate::block::BlockRequest;
 use crate::effects::Effects;
 use crate::error::{Result, WRONG_TYPE};
-use crate::server::Server;
+use crate::server::{Server, Touch};
 use crate::session::Session;
 use crate::stats::{Counter, WorkerStats};
 
@@ -100,6 +100,17 @@ impl<'a> Cx<'a> {
     /// The entry of a key, for reading: counts the hit or miss and marks the use.
     #[inline]
     pub fn find(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        self.look_up(key, self.server.touch(self.session.no_touch))
+    }
+
+    /// As [`Cx::find`], but looking at the key does not count as a use of it (EXISTS, TTL, TYPE).
+    pub fn find_untouched(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        self.look_up(key, Touch::Not)
+    }
+
+    /// As [`Cx::find`]; the use is marked as `touch` says.
+    #[inline]
+    pub fn look_up(&mut self, key: &[u8], touch: Touch) -> Option<EntryRef<'_>> {
         let hash = self.hash(key);
         let (db, now_ms) = (self.db, self.now_ms);
         let due = self
@@ -111,7 +122,7 @@ impl<'a> Cx<'a> {
             self.miss(key);
             return None;
         }
-        let (stats, touch) = (self.stats, self.server.touch(self.session.no_touch));
+        let stats = self.stats;
         // Looked up again, because expiring needs the whole of `self`; the line is in the cache by now.
         let found = self.access.shard(shard_of(hash)).find(db, hash, key);
         match found {
@@ -185,6 +196,9 @@ impl<'a> Cx<'a> {
         let shard = self.access.shard(shard_of(hash));
         match shard.find_mut(db, hash, key, now_ms) {
             Some(mut slot) => {
+                if slot.get().expire_ms().is_some_and(|at| now_ms > at) {
+                    return self.put_over_expired(key, value, expire_ms);
+                }
                 let heavy = matches!(slot.get().value(), ds::entry::ValueRef::Object(_));
                 if heavy {
                     let old = slot.replace(Entry::new(key, expire_ms, lru, value));
@@ -205,6 +219,20 @@ impl<'a> Cx<'a> {
                 true
             }
         }
+    }
+
+    /// The key that is to be set has expired: it goes first, as if somebody had looked at it.
+    #[cold]
+    fn put_over_expired(&mut self, key: &[u8], value: Value<'_>, expire_ms: Option<u64>) -> bool {
+        let hash = self.hash(key);
+        if self.may_delete_past() {
+            self.delete_expired(key, hash);
+        } else {
+            let (db, now_ms) = (self.db, self.now_ms);
+            let slot = self.access.shard(shard_of(hash)).find_mut(db, hash, key, now_ms);
+            drop(slot.map(EntrySlot::remove));
+        }
+        self.put(key, value, expire_ms)
     }
 
     /// Adds an entry whose key is not there.

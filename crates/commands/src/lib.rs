@@ -41,9 +41,12 @@ mod admin;
 mod command;
 mod configure;
 mod connection;
+mod generic;
+mod geo;
 mod list;
 mod pubsub;
 mod string;
+mod zset;
 
 /// The reply of a HELP subcommand: its lines as simple strings.
 pub(crate) fn reply_help(lines: &[&str], out: &mut resp::writer::Writer) {

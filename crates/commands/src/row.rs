@@ -313,6 +313,8 @@ pub enum Plan {
     Connection,
     /// A registry with a lock of its own: clients, channels, configuration, statistics.
     Registry,
+    /// No shard at first; it looks at all of them, one at a time. Inside a transaction it runs alone.
+    Walk,
     /// Everything: it runs alone.
     Gate,
 }

@@ -14,12 +14,15 @@ const FAMILIES: &[&[CommandRow]] = &[
     crate::command::ROWS,
     crate::configure::ROWS,
     crate::connection::ROWS,
+    crate::generic::ROWS,
+    crate::geo::ROWS,
     crate::list::ROWS,
     crate::pubsub::ROWS,
     crate::replicating::ROWS,
     crate::saving::ROWS,
     crate::string::ROWS,
     crate::transactions::ROWS,
+    crate::zset::ROWS,
 ];
 
 /// The table with its index.

@@ -308,8 +308,8 @@ impl Entry {
 
     /// The same value under another name.
     pub fn rename(mut self, key: &[u8]) -> Entry {
-        let (expire_ms, lru) = (self.view().expire_ms(), self.view().lru());
-        self.take_value().with(|value| Entry::new(key, expire_ms, lru, value))
+        let (expire_ms, lru, raw) = (self.view().expire_ms(), self.view().lru(), self.view().is_raw());
+        self.take_value().with(|value| Entry::new(key, expire_ms, lru, value)).marked_raw(raw)
     }
 
     /// Takes the value out; the entry keeps an integer.
@@ -364,6 +364,13 @@ impl Entry {
     /// Marks a string as changed in place, so that OBJECT ENCODING says raw.
     pub fn set_raw(&mut self) {
         Cursor(self.0.as_ptr()).put(&[self.view().byte(0) | RAW]);
+    }
+
+    fn marked_raw(mut self, raw: bool) -> Entry {
+        if raw {
+            self.set_raw();
+        }
+        self
     }
 
     fn drop_value(&mut self) {
@@ -575,7 +582,7 @@ impl<'a> EntryRef<'a> {
             ValueRef::Blob(_) => self.blob().map_or(Value::Int(0), Value::Blob),
             ValueRef::Object(object) => Value::Object(Box::new(object.clone())),
         };
-        Entry::new(key, expire_ms, self.lru(), value)
+        Entry::new(key, expire_ms, self.lru(), value).marked_raw(self.is_raw())
     }
 
     /// Bytes of memory of key and value together.
@@ -670,6 +677,9 @@ mod tests {
         assert!(!entry.view().is_raw());
         entry.set_raw();
         assert!(entry.view().is_raw() && entry.view().encoding() == Encoding::Inline);
+        assert!(
+            entry.view().duplicate(b"copy", None).view().is_raw() && entry.rename(b"other").view().is_raw()
+        );
     }
 
     #[test]

@@ -97,7 +97,6 @@ pub fn run(
         }
     }
     turn.finish(session, &report);
-    block::serve_deferred(worker, server);
     server.journal.wake_readers();
     report
 }
@@ -181,6 +180,9 @@ impl<'s> Turn<'s> {
             return;
         }
         report.done += 1;
+        if !self.scratch.deferred.is_empty() {
+            block::serve_deferred(self.worker, self.scratch, self.server);
+        }
         match session.reply_mode {
             ReplyMode::Skip => {
                 out.truncate(before);

@@ -4,6 +4,7 @@
 //! first, before its own reply leaves: under its own locks if they are enough, else, for commands that name other keys
 //! (BLMOVE), right after letting go, with the locks of all their keys, and so on for the keys that these make ready.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -12,14 +13,16 @@ use commands::cx::Cx;
 use commands::effects::Effects;
 use commands::error::CommandError;
 use commands::keys::keys_of;
+use commands::row::acl;
 use commands::server::Server;
 use commands::session::{Blocked, Session};
 use commands::table::{Found, table};
+use ds::entry::Kind;
 use keyspace::shard_of;
 use keyspace::wait::Waiter;
 use resp::writer::Writer;
 
-use crate::Worker;
+use crate::Scratch;
 use crate::run::{Shards, call, context, in_order, settle, shards_of};
 
 /// A key that is ready for a client whose command needs more locks.
@@ -50,10 +53,9 @@ pub fn park(cx: &mut Cx<'_>, request: BlockRequest) {
         db: cx.db,
         resp3: cx.session.resp3,
         keys: request.keys,
-        unblock_on_delete: request.unblock_on_delete,
         outcome: std::sync::Mutex::new(None),
     };
-    let waiter = Waiter::new(cx.session.client.id, Box::new(blocked));
+    let waiter = Waiter::new(cx.session.client.id, request.unblock_on_delete, Box::new(blocked));
     let db = cx.db;
     for key in &keys {
         cx.access.shard(shard_of(ds::hash::of(key))).queues.push(db, key, waiter.clone());
@@ -86,24 +88,40 @@ pub(crate) fn serve_ready(cx: &mut Cx<'_>, deferred: &mut Vec<Deferred>) {
 }
 
 fn serve_key(cx: &mut Cx<'_>, db: usize, key: &[u8], deferred: &mut Vec<Deferred>) {
-    let waiting = cx.access.shard(shard_of(ds::hash::of(key))).queues.waiting(db, key);
-    for waiter in waiting {
+    let shard = shard_of(ds::hash::of(key));
+    let mut place = 0;
+    while let Some(waiter) = cx.access.shard(shard).queues.waiter(db, key, place) {
+        place += 1;
+        let kind = cx.with_db(db, |cx| cx.peek(key).map(|entry| entry.kind()));
+        if kind.is_none() && !cx.access.shard(shard).queues.wants_deletion(db, key) {
+            return;
+        }
         let Some(argv) = request_of(&waiter).argv_for(key) else { continue };
         let Some(found) = table().find(&argv[0]) else { continue };
+        // A key of another type serves nobody who does not ask about deletions.
+        if !waiter.on_delete && kind != Some(kind_for(found)) {
+            continue;
+        }
         if !holds_all(cx, found, argv) {
             deferred.push(Deferred { db, key: key.to_vec() });
             return;
         }
-        if !waiter.claim() {
+        if waiter.claim() && !serve_one(cx, &waiter, found, argv) {
+            waiter.unclaim();
             continue;
         }
-        if !serve_one(cx, &waiter, found, argv) {
-            waiter.unclaim();
-            // An empty key serves nobody; one of another type may still serve the next.
-            if cx.with_db(db, |cx| cx.peek(key).is_none()) {
-                return;
-            }
-        }
+        // Settled: the next one moves up.
+        place -= 1;
+    }
+}
+
+/// The type that a blocking command waits for.
+fn kind_for(found: Found) -> Kind {
+    let categories = found.row.acl;
+    match () {
+        () if categories.has(acl::LIST) => Kind::List,
+        () if categories.has(acl::SORTEDSET) => Kind::Zset,
+        () => Kind::Stream,
     }
 }
 
@@ -128,13 +146,17 @@ fn serve_one(cx: &mut Cx<'_>, waiter: &Arc<Waiter>, found: Found, argv: &[Vec<u8
         Some(settle(cx))
     });
     let Some(position) = position else { return false };
-    request.complete(out, position);
+    request.put_outcome(out, position);
+    waiter.settle();
+    request.client.wake();
     true
 }
 
-/// Serves clients whose commands needed more locks than the one that made their key ready had. Holds nothing at the start.
-pub(crate) fn serve_deferred(worker: &mut Worker, server: &Server) {
-    while let Some(Deferred { db, key }) = worker.scratch.deferred.pop() {
+/// Serves clients whose commands needed more locks than the one that made their key ready had. The caller holds no
+/// shard, but is inside a batch or behind the gate.
+pub(crate) fn serve_deferred(worker: usize, scratch: &mut Scratch, server: &Server) {
+    let mut deferred = VecDeque::from(std::mem::take(&mut scratch.deferred));
+    while let Some(Deferred { db, key }) = deferred.pop_front() {
         let argvs: Vec<Vec<Vec<u8>>> = {
             let mut shard = server.keyspace.lock(shard_of(ds::hash::of(&key)));
             let waiting = shard.queues.waiting(db, &key);
@@ -147,18 +169,19 @@ pub(crate) fn serve_deferred(worker: &mut Worker, server: &Server) {
             }
         }
         in_order(&mut shards);
-        serve_under(worker, server, db, key, &shards);
+        deferred.extend(serve_under(worker, scratch, server, db, key, &shards));
     }
 }
 
-fn serve_under(worker: &mut Worker, server: &Server, db: usize, key: Vec<u8>, shards: &[u16]) {
-    let Worker { index, slot, scratch } = worker;
-    let _batch = loop {
-        match server.keyspace.gate().enter(slot) {
-            Some(batch) => break batch,
-            None => std::thread::yield_now(),
-        }
-    };
+/// Answers the keys that need still more locks.
+fn serve_under(
+    worker: usize,
+    scratch: &mut Scratch,
+    server: &Server,
+    db: usize,
+    key: Vec<u8>,
+    shards: &[u16],
+) -> Vec<Deferred> {
     let access = loop {
         match server.keyspace.access(shards) {
             Some(access) => break access,
@@ -170,29 +193,26 @@ fn serve_under(worker: &mut Worker, server: &Server, db: usize, key: Vec<u8>, sh
         Arc::new(commands::client::Client::new(0, String::new(), String::new(), -1, Box::new(|| ())));
     let mut session = Session::new(client);
     session.db = db;
-    let mut cx = context(server, *index, &mut session, access, &mut effects, sys::os::unix_ms());
+    let mut cx = context(server, worker, &mut session, access, &mut effects, sys::os::unix_ms());
     cx.effects.ready.push((db, key.clone()));
     // A client that came to the queue meanwhile may need still other locks: it is left for the next round.
     let mut later = Vec::new();
     serve_ready(&mut cx, &mut later);
     drop(cx);
     scratch.dirty += effects.dirty;
-    server.persistence.dirty.fetch_add(std::mem::take(&mut scratch.dirty), Relaxed);
-    scratch.deferred.extend(later);
+    later
 }
 
-/// Ends a wait that nobody served. Answers the reply and its journal position; `None` if somebody is serving it just now:
-/// then the outcome is about to come.
+/// Ends a wait, unless somebody has served it meanwhile. Answers the reply and its journal position; `None` if the client
+/// waits for nothing.
 pub fn end_wait(server: &Server, session: &mut Session, end: End) -> Option<(Writer, u64)> {
     let blocked = session.blocked.as_ref()?;
-    let request = request_of(&blocked.waiter);
-    if let Some(outcome) = request.take_outcome() {
-        leave(server, session);
-        return Some(outcome);
-    }
     if !blocked.waiter.claim() {
-        return None;
+        let outcome = request_of(&blocked.waiter).take_outcome();
+        leave(server, session);
+        return outcome;
     }
+    blocked.waiter.settle();
     let mut out = Writer::new(session.resp3);
     match (end, blocked.on_timeout) {
         (End::Timeout, TimeoutReply::Null) => out.null(),
@@ -215,7 +235,8 @@ const FORCED: CommandError = CommandError::fixed(
 
 /// The reply of whoever served the client, if somebody has.
 pub fn take_outcome(server: &Server, session: &mut Session) -> Option<(Writer, u64)> {
-    let outcome = request_of(&session.blocked.as_ref()?.waiter).take_outcome()?;
+    let waiter = &session.blocked.as_ref()?.waiter;
+    let outcome = if waiter.is_settled() { request_of(waiter).take_outcome()? } else { return None };
     leave(server, session);
     Some(outcome)
 }

@@ -31,10 +31,12 @@ pub fn runs_inside_multi(found: Found) -> bool {
 /// Whether any queued command makes the transaction run alone.
 pub fn needs_gate(transaction: &Transaction) -> bool {
     // A command that walks the whole keyspace must not wait for shards while others of the transaction are held.
-    let walks =
-        |row: &commands::table::CommandRow| row.plan == Plan::Registry && !row.flags.has(flag::PUBSUB);
-    !transaction.dirty
-        && transaction.queue.iter().any(|queued| queued.row.plan == Plan::Gate || walks(queued.row))
+    let alone = |row: &commands::table::CommandRow| match row.plan {
+        Plan::Gate | Plan::Walk => true,
+        Plan::Registry => !row.flags.has(flag::PUBSUB),
+        Plan::Keys | Plan::Connection => false,
+    };
+    !transaction.dirty && transaction.queue.iter().any(|queued| alone(queued.row))
 }
 
 /// Whether any queued command writes.

@@ -61,6 +61,31 @@ impl<'k> Access<'k> {
         }
     }
 
+    /// Looks at a shard: one that is held, or else locked for as long as `look` runs. In the latter case the command
+    /// must hold no shard at all.
+    pub fn look<R>(&mut self, shard: u16, look: impl FnOnce(&Shard) -> R) -> R {
+        match &self.held {
+            Held::Some(held) => match held.iter().find(|(index, _)| *index == shard) {
+                Some((_, guard)) => look(guard),
+                None => {
+                    assert!(held.is_empty(), "a walk over shards holds none");
+                    look(&self.keyspace.lock(shard))
+                }
+            },
+            Held::All(_) => look(self.shard(shard)),
+        }
+    }
+
+    /// Keys of a database.
+    pub fn len(&mut self, db: usize) -> usize {
+        (0..SHARDS as u16).map(|shard| self.look(shard, |shard| shard.len(db))).sum()
+    }
+
+    /// Whether a database has no keys.
+    pub fn is_empty(&mut self, db: usize) -> bool {
+        (0..SHARDS as u16).all(|shard| self.look(shard, |shard| shard.len(db) == 0))
+    }
+
     /// Whether this is everything.
     pub fn is_all(&self) -> bool {
         matches!(self.held, Held::All(_))

@@ -1,52 +1,93 @@
 //! Clients that wait for keys (BLPOP and its kin), and keys that transactions watch.
 //!
 //! A waiter stands in the queue of each of its keys, oldest first. Several may want to settle it at once: two
-//! keys, the timeout, CLIENT UNBLOCK, the end of the connection. Whoever wins [`Waiter::claim`] does; a settled
-//! waiter that is met in a queue is dropped there.
+//! keys, the timeout, CLIENT UNBLOCK, the end of the connection. Whoever wins [`Waiter::claim`] may try, and then either
+//! settles the waiter or gives it back; the others wait for that moment, so that no key that became ready is forgotten.
+//! A settled waiter that is met in a queue is dropped there.
 
 use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// (database, key).
 type Key = (usize, Box<[u8]>);
 type Map<V> = std::collections::HashMap<Key, V, foldhash::fast::RandomState>;
 
+/// Nobody works on the waiter.
+const FREE: u8 = 0;
+/// Somebody tries to serve it.
+const CLAIMED: u8 = 1;
+/// It was served, or its wait has ended.
+const SETTLED: u8 = 2;
+
 /// A blocked client.
 pub struct Waiter {
     /// CLIENT ID.
     pub client_id: u64,
-    claimed: AtomicBool,
+    /// Whether it wants to know when its key is deleted or becomes another type (XREADGROUP).
+    pub on_delete: bool,
+    state: AtomicU8,
     /// What the layers above need to serve it.
     pub request: Box<dyn Any + Send + Sync>,
 }
 
 impl Waiter {
     /// A waiter that nobody has claimed.
-    pub fn new(client_id: u64, request: Box<dyn Any + Send + Sync>) -> Arc<Waiter> {
-        Arc::new(Waiter { client_id, claimed: AtomicBool::new(false), request })
+    pub fn new(client_id: u64, on_delete: bool, request: Box<dyn Any + Send + Sync>) -> Arc<Waiter> {
+        Arc::new(Waiter { client_id, on_delete, state: AtomicU8::new(FREE), request })
     }
 
-    /// The right to settle this waiter; given once.
+    /// The right to settle this waiter; false if it is settled. Waits while another thread holds the right: that thread
+    /// waits for nothing until it has called [`Waiter::settle`] or [`Waiter::unclaim`].
     pub fn claim(&self) -> bool {
-        !self.claimed.swap(true, Ordering::AcqRel)
+        loop {
+            match self.state.compare_exchange_weak(FREE, CLAIMED, Ordering::Acquire, Ordering::Acquire) {
+                Ok(_) => return true,
+                Err(SETTLED) => return false,
+                Err(_) => std::thread::yield_now(),
+            }
+        }
     }
 
     /// Gives the right back, for a waiter that turned out not to be served.
     pub fn unclaim(&self) {
-        self.claimed.store(false, Ordering::Release);
+        self.state.store(FREE, Ordering::Release);
     }
 
-    /// Whether somebody settled it, or is about to.
-    pub fn is_claimed(&self) -> bool {
-        self.claimed.load(Ordering::Acquire)
+    /// Ends the wait; what the client gets is in its place.
+    pub fn settle(&self) {
+        self.state.store(SETTLED, Ordering::Release);
+    }
+
+    /// Whether the wait is over.
+    pub fn is_settled(&self) -> bool {
+        self.state.load(Ordering::Acquire) == SETTLED
+    }
+}
+
+/// Those who wait for one key, oldest first.
+#[derive(Default)]
+struct Queue {
+    waiters: VecDeque<Arc<Waiter>>,
+    /// How many of them have [`Waiter::on_delete`].
+    on_delete: usize,
+}
+
+impl Queue {
+    fn retain(&mut self, keep: impl Fn(&Arc<Waiter>) -> bool) {
+        let on_delete = &mut self.on_delete;
+        self.waiters.retain(|waiter| {
+            let keep = keep(waiter);
+            *on_delete -= usize::from(!keep && waiter.on_delete);
+            keep
+        });
     }
 }
 
 /// The queues of one shard.
 #[derive(Default)]
-pub struct WaitQueues(Map<VecDeque<Arc<Waiter>>>);
+pub struct WaitQueues(Map<Queue>);
 
 impl WaitQueues {
     /// Whether nobody waits for any key of the shard.
@@ -68,21 +109,44 @@ impl WaitQueues {
     /// Puts a waiter at the end of a key's queue.
     pub fn push(&mut self, db: usize, key: &[u8], waiter: Arc<Waiter>) {
         let queue = self.0.entry((db, key.into())).or_default();
-        if !queue.iter().any(|other| Arc::ptr_eq(other, &waiter)) {
-            queue.push_back(waiter);
+        if !queue.waiters.iter().any(|other| Arc::ptr_eq(other, &waiter)) {
+            queue.on_delete += usize::from(waiter.on_delete);
+            queue.waiters.push_back(waiter);
         }
+    }
+
+    /// The waiter at a place of a key's queue, 0 being the oldest; settled ones that are met are dropped and do not count.
+    pub fn waiter(&mut self, db: usize, key: &[u8], place: usize) -> Option<Arc<Waiter>> {
+        let at = (db, key.into());
+        let queue = self.0.get_mut(&at)?;
+        while let Some(waiter) = queue.waiters.get(place) {
+            if !waiter.is_settled() {
+                return Some(waiter.clone());
+            }
+            queue.on_delete -= usize::from(waiter.on_delete);
+            queue.waiters.remove(place);
+        }
+        if queue.waiters.is_empty() {
+            self.0.remove(&at);
+        }
+        None
     }
 
     /// Those who wait for a key, oldest first; settled ones are dropped.
     pub fn waiting(&mut self, db: usize, key: &[u8]) -> Vec<Arc<Waiter>> {
         let at = (db, key.into());
         let Some(queue) = self.0.get_mut(&at) else { return Vec::new() };
-        queue.retain(|waiter| !waiter.is_claimed());
-        let waiting = queue.iter().cloned().collect();
-        if queue.is_empty() {
+        queue.retain(|waiter| !waiter.is_settled());
+        let waiting = queue.waiters.iter().cloned().collect();
+        if queue.waiters.is_empty() {
             self.0.remove(&at);
         }
         waiting
+    }
+
+    /// Whether somebody wants to know that this key is deleted.
+    pub fn wants_deletion(&self, db: usize, key: &[u8]) -> bool {
+        self.0.get(&(db, key.into())).is_some_and(|queue| queue.on_delete > 0)
     }
 
     /// Takes a waiter out of a key's queue.
@@ -90,7 +154,7 @@ impl WaitQueues {
         let at = (db, key.into());
         if let Some(queue) = self.0.get_mut(&at) {
             queue.retain(|other| !Arc::ptr_eq(other, waiter));
-            if queue.is_empty() {
+            if queue.waiters.is_empty() {
                 self.0.remove(&at);
             }
         }
@@ -103,7 +167,7 @@ impl WaitQueues {
 
     /// All keys that somebody waits for, with how many do.
     pub fn lengths(&self) -> impl Iterator<Item = (usize, &[u8], usize)> {
-        self.0.iter().map(|((db, key), queue)| (*db, &**key, queue.len()))
+        self.0.iter().map(|((db, key), queue)| (*db, &**key, queue.waiters.len()))
     }
 }
 
@@ -178,13 +242,19 @@ mod tests {
     #[test]
     fn waiters_are_first_in_first_out_and_settled_once() {
         let mut queues = WaitQueues::default();
-        let waiters: Vec<_> = (0..3).map(|id| Waiter::new(id, Box::new(()))).collect();
+        let waiters: Vec<_> = (0..3).map(|id| Waiter::new(id, id == 2, Box::new(()))).collect();
         waiters.iter().for_each(|waiter| queues.push(1, b"k", waiter.clone()));
         queues.push(1, b"k", waiters[0].clone());
         assert!(queues.waits_for(1, b"k") && !queues.waits_for(0, b"k"));
-        assert!(waiters[0].claim() && !waiters[0].claim());
+        assert!(waiters[0].claim());
+        waiters[0].unclaim();
+        assert!(waiters[0].claim() && !waiters[0].is_settled());
+        waiters[0].settle();
+        assert!(!waiters[0].claim());
         let ids: Vec<_> = queues.waiting(1, b"k").iter().map(|waiter| waiter.client_id).collect();
         assert_eq!(ids, [1, 2]);
+        assert_eq!(queues.waiter(1, b"k", 1).map(|waiter| waiter.client_id), Some(2));
+        assert!(queues.wants_deletion(1, b"k"));
         queues.remove(1, b"k", &waiters[1]);
         queues.remove(1, b"k", &waiters[2]);
         assert!(queues.is_empty());

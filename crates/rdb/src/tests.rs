@@ -260,6 +260,7 @@ fn refused_values() {
     for (what, body, version) in [
         ("empty set", vec![types::SET, 0], 10),
         ("empty list", vec![types::LIST_QUICKLIST_2, 0], 10),
+        ("plain list node without a byte", b"\x12\x01\x01\x00".to_vec(), 10),
         ("list node without elements", with_pack_in_list(&pack(&[])), 10),
         ("empty listpack hash", with_pack(types::HASH_LISTPACK, &pack(&[])), 10),
         ("empty listpack zset", with_pack(types::ZSET_LISTPACK, &pack(&[])), 10),

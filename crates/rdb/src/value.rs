@@ -186,7 +186,10 @@ fn quicklist_2<R: Read>(input: &mut Input<R>) -> Result<List> {
     let mut list = List::new();
     for _ in 0..count(input)? {
         match input.length()? {
-            PLAIN => list.push_chunk(Chunk::Plain(input.string()?.into())),
+            PLAIN => match input.string()? {
+                element if element.is_empty() => return input.corrupt("empty list node"),
+                element => list.push_chunk(Chunk::Plain(element.into())),
+            },
             PACKED => list.push_chunk(Chunk::Packed(listpack(input)?.into())),
             _ => return input.corrupt("container of a list node"),
         }

@@ -126,11 +126,7 @@ impl Connection {
             }
         };
         if self.session.blocked.is_some() {
-            while block::end_wait(self.server, &mut self.session, End::Gone).is_none()
-                && self.session.blocked.is_some()
-            {
-                tokio::task::yield_now().await;
-            }
+            block::end_wait(self.server, &mut self.session, End::Gone);
         }
         over
     }
@@ -415,14 +411,6 @@ impl Connection {
     }
 
     async fn wait(&mut self) -> io::Result<()> {
-        if self.decoder.is_idle() && self.out.is_empty() {
-            let idle = sys::os::unix_ms().saturating_sub(self.client().active_ms.load(Relaxed));
-            if idle > 1000 {
-                self.decoder.rest();
-                self.out = Writer::new(self.session.resp3);
-                self.resting = true;
-            }
-        }
         let may_read = self.may_read();
         let may_write = !self.pending.is_empty();
         let deadline = self.session.blocked.as_ref().and_then(|blocked| blocked.deadline_us);
@@ -464,7 +452,21 @@ impl Connection {
                 self.resting = false;
                 Ok(())
             }
-            Event::Writable | Event::Notified | Event::Deadline => Ok(()),
+            Event::Notified => {
+                self.rest_if_idle();
+                Ok(())
+            }
+            Event::Writable | Event::Deadline => Ok(()),
+        }
+    }
+
+    /// Gives the buffers back when a wake-up finds the connection silent; they come again with the next byte.
+    fn rest_if_idle(&mut self) {
+        let idle_ms = sys::os::unix_ms().saturating_sub(self.client().active_ms.load(Relaxed));
+        if idle_ms > 1000 && self.decoder.is_idle() && self.out.is_empty() {
+            self.decoder.rest();
+            self.out = Writer::new(self.session.resp3);
+            self.resting = true;
         }
     }
 

@@ -21,6 +21,7 @@ thread_local! {
 
 /// Options that jemalloc reads at its start: huge pages for the heap (nothing here ever forks), and freed
 /// pages given back after a second.
+// SAFETY: no other item of the program has this name; jemalloc declares it weak and only reads it.
 #[unsafe(export_name = "_rjem_malloc_conf")]
 static MALLOC_CONF: Option<&'static c_char> = Some(malloc_conf());
 

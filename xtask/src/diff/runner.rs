@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use super::Setup;
 use super::compare::Class;
 use super::keyspace;
-use super::script::{Reference, Script, Step};
+use super::script::{Action, Reference, Script, Step};
 use super::session::{Got, Side};
 use crate::peers::{self, Peer, workspace};
 
@@ -47,7 +47,7 @@ pub fn run(setup: &Setup, wanted: &[String]) -> Result<()> {
     }
     tally.absent.dedup();
     if !tally.absent.is_empty() {
-        println!("not there yet ({}): {}", tally.absent.len(), tally.absent.join(" "));
+        println!("not there yet ({}): {}", tally.absent.len(), tally.absent.join(", "));
     }
     println!(
         "diff: {} runs of {} scripts the same, {} different, {} steps",
@@ -107,7 +107,13 @@ fn run_with(
             tally.absent.push(script.name.clone());
             return Ok(());
         }
-        let found = run_script(stage, script, protocol)?;
+        let found = match run_script(stage, script, protocol, setup.all)? {
+            Ran::Compared(found) => found,
+            Ran::Needs(command) => {
+                tally.absent.push(format!("{} (needs {command})", script.name));
+                return Ok(());
+            }
+        };
         tally.steps += script.steps.len();
         if found.is_empty() {
             tally.same += 1;
@@ -148,10 +154,18 @@ fn has_command(stage: &mut Stage, script: &Script) -> Result<bool> {
     Ok(!real || known(&mut stage.ours)?)
 }
 
-/// Runs one script; the differences as text.
-fn run_script(stage: &mut Stage, script: &Script, protocol: u8) -> Result<Vec<String>> {
+/// How a run of a script ended.
+enum Ran {
+    /// With these differences.
+    Compared(Vec<String>),
+    /// At a command that ours does not have yet.
+    Needs(String),
+}
+
+/// Runs one script. With `all`, a command that ours lacks is a difference like any other.
+fn run_script(stage: &mut Stage, script: &Script, protocol: u8, all: bool) -> Result<Ran> {
     if let Err(error) = stage.ours.reset(protocol) {
-        return Ok(vec![format!("ours cannot start the script: {error:#}")]);
+        return Ok(Ran::Compared(vec![format!("ours cannot start the script: {error:#}")]));
     }
     for (_, side) in &mut stage.theirs {
         side.reset(protocol).context("the reference")?;
@@ -164,17 +178,29 @@ fn run_script(stage: &mut Stage, script: &Script, protocol: u8) -> Result<Vec<St
         // A step for one reference is not judged where that one has no seat.
         let mut judges = theirs.iter().filter(|(r, _)| step.only.is_none_or(|only| only == *r)).peekable();
         if judges.peek().is_some() && !judges.any(|(_, theirs)| same(&step.class, &ours, theirs)) {
+            if let Some(command) = ours.unknown_command().filter(|_| !all) {
+                return Ok(Ran::Needs(command));
+            }
             found.push(difference(step, &ours, &theirs));
+        }
+        if matches!(&ours, Got::Broken(why) if why.starts_with("no reply")) || step_waits_in_vain(step, &ours)
+        {
+            found.push("the script ends here: nothing after a missing reply can be compared".into());
+            return Ok(Ran::Compared(found));
         }
         if !stage.ours.alive() {
             found.push(format!("line {}: our server has ended\n{}", step.line, stage.ours.log()));
-            return Ok(found);
+            return Ok(Ran::Compared(found));
         }
     }
     if script.keyspace && found.is_empty() {
         found = keyspace_after(stage)?;
     }
-    Ok(found)
+    Ok(Ran::Compared(found))
+}
+
+fn step_waits_in_vain(step: &Step, ours: &Got) -> bool {
+    matches!((&step.action, ours), (Action::Blocked(_), Got::Broken(_)))
 }
 
 /// The differences to the reference that is nearest. Connections may be in MULTI or subscribed: the

@@ -14,6 +14,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 pub use lexer::{Source, split};
+pub use rules::{functions, unsafe_lines};
+pub use table::row_names;
 
 use crate::peers::workspace;
 

@@ -18,6 +18,8 @@ const MAX_FILE_LINES: usize = 1000;
 const UNSAFE_HOMES: &[&str] = &["crates/ds", "crates/sys"];
 /// How far above a block its SAFETY comment may begin.
 const SAFETY_LINES: usize = 12;
+/// The same for an `unsafe fn` of an `unsafe impl`, which is explained once, above the impl.
+const IMPL_LINES: usize = 40;
 
 /// Checks one Rust file.
 pub fn check_file(file: &File, findings: &mut Vec<Finding>) {
@@ -90,7 +92,8 @@ pub fn unsafe_lines(file: &File) -> usize {
 fn explained(file: &File, line: usize) -> bool {
     let comments = &file.source.comments;
     let marked = |i: usize| comments[i].contains("SAFETY:") || comments[i].contains("# Safety");
-    (line.saturating_sub(SAFETY_LINES)..=line).any(marked)
+    let reach = if file.source.code[line].contains("unsafe fn") { IMPL_LINES } else { SAFETY_LINES };
+    (line.saturating_sub(reach)..=line).any(marked)
 }
 
 fn has_word(code: &str, word: &str) -> bool {

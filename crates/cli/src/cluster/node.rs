@@ -246,7 +246,7 @@ impl Node {
         let blanks = " ".repeat(indent);
         let kind = if self.is_primary() { 'M' } else { 'S' };
         let mut out = format!("{blanks}{kind}: {} {}\n", self.row.id, self.name());
-        if !(self.dirty && !self.is_primary()) {
+        if !self.dirty || self.is_primary() {
             let flags: Vec<&str> =
                 self.row.flags.iter().map(String::as_str).filter(|flag| *flag != "myself").collect();
             let count = self.row.slots.len();

@@ -5,6 +5,7 @@ mod hotkeys;
 mod intrinsic;
 mod keystats;
 mod latency;
+pub mod ldb;
 mod lru;
 mod pipe;
 pub mod progress;

@@ -2,11 +2,13 @@
 
 use config::Events;
 use ds::entry::{EntryRef, Kind, Value, ValueRef};
-use ds::num;
+use ds::num::{self, IntText, LongDouble};
 use resp::writer::Writer;
 
+use super::condition::bytes_of;
+use crate::args::int;
 use crate::cx::Cx;
-use crate::error::{CommandError, NOT_AN_INTEGER, Result};
+use crate::error::{CommandError, NOT_A_FLOAT, NOT_AN_INTEGER, Result};
 
 /// The integer that a string holds.
 fn integer(entry: EntryRef<'_>) -> Result<i64> {
@@ -42,4 +44,38 @@ pub(super) fn incr(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
 
 pub(super) fn decr(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     add(cx, argv[1], -1, out)
+}
+
+pub(super) fn incrby(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    add(cx, argv[1], int(argv[2])?, out)
+}
+
+pub(super) fn decrby(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let delta = int(argv[2])?.checked_neg().ok_or(CommandError::fixed("ERR decrement would overflow"))?;
+    add(cx, argv[1], delta, out)
+}
+
+pub(super) fn incrbyfloat(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let key = argv[1];
+    let old = match cx.find_mut_kind(key, Kind::String)? {
+        Some(slot) => LongDouble::parse(bytes_of(slot.get(), &mut IntText::new())).ok_or(NOT_A_FLOAT)?,
+        None => LongDouble::from_i64(0),
+    };
+    let sum = old + LongDouble::parse(argv[2]).ok_or(NOT_A_FLOAT)?;
+    if sum.is_nan_or_inf() {
+        return Err(CommandError::fixed("ERR increment would produce NaN or Infinity"));
+    }
+    let text = sum.format();
+    match cx.find_mut(key) {
+        Some(mut slot) => slot.update(|entry| entry.set_value(Value::Bytes(text.as_bytes()))),
+        None => {
+            cx.put(key, Value::Bytes(text.as_bytes()), None);
+        }
+    }
+    cx.changed(key);
+    cx.notify(Events::STRING, "incrbyfloat", key);
+    // Replicas get the result: floating point differs between machines.
+    cx.propagate(&[b"SET", key, text.as_bytes(), b"KEEPTTL"]);
+    out.bulk(text.as_bytes());
+    Ok(())
 }

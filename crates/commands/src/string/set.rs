@@ -1,82 +1,60 @@
-//! SET with all its options.
+//! SET with all its options; SETNX, SETEX and PSETEX, which are older spellings of it.
 
 use config::Events;
-use ds::entry::{EntryRef, Kind, Value, ValueRef};
+use ds::entry::{EntryRef, Kind, Value};
 use ds::num;
 use resp::writer::Writer;
 
+use super::condition::Condition;
+use super::expiry::{Expiry, at_ms, delete_past};
 use super::reply_string;
-use crate::args::{Args, TimeUnit, expiry_ms, int};
+use crate::args::{Args, TimeUnit};
 use crate::cx::Cx;
-use crate::error::{CommandError, Result, SYNTAX, WRONG_TYPE};
-
-/// What must hold for SET to set.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Condition<'a> {
-    None,
-    Absent,
-    Present,
-    Equal(&'a [u8]),
-    Different(&'a [u8]),
-}
-
-/// What becomes of the expiry.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ttl {
-    None,
-    Keep,
-    /// Unix milliseconds.
-    At(i64),
-}
+use crate::error::{Result, SYNTAX, WRONG_TYPE};
 
 struct Options<'a> {
     condition: Condition<'a>,
-    ttl: Ttl,
+    expiry: Expiry<'a>,
     get: bool,
+    /// The command without GET, for the journal.
+    words: Vec<&'a [u8]>,
 }
 
-/// The expiry of EX, PX, EXAT and PXAT in SET and its kin; errors as theirs.
-pub(super) fn parse_expiry(cx: &Cx<'_>, word: &str, given: &[u8], name: &str) -> Result<i64> {
-    let given = int(given)?;
-    let unit = if word.starts_with("EX") { TimeUnit::Seconds } else { TimeUnit::Milliseconds };
-    let invalid = CommandError::new(format!("ERR invalid expire time in '{name}' command"));
-    if given <= 0 {
-        return Err(invalid);
-    }
-    expiry_ms(given, unit, (!word.ends_with("AT")).then_some(cx.now_ms), name)
-}
-
-fn parse<'a>(cx: &Cx<'_>, argv: &'a [&'a [u8]]) -> Result<Options<'a>> {
-    let mut options = Options { condition: Condition::None, ttl: Ttl::None, get: false };
+fn parse<'a>(argv: &'a [&'a [u8]]) -> Result<Options<'a>> {
+    let mut options = Options {
+        condition: Condition::None,
+        expiry: Expiry::default(),
+        get: false,
+        words: argv[..3].to_vec(),
+    };
     let mut args = Args::new(argv, 3);
-    let mut time = None;
     while !args.is_empty() {
-        let free = options.condition == Condition::None;
-        let timeless = options.ttl == Ttl::None && time.is_none();
-        if free && args.take("NX") {
-            options.condition = Condition::Absent;
-        } else if free && args.take("XX") {
-            options.condition = Condition::Present;
-        } else if free && args.take_with("IFEQ", 1) {
-            options.condition = Condition::Equal(args.arg()?);
-        } else if free && args.take_with("IFNE", 1) {
-            options.condition = Condition::Different(args.arg()?);
-        } else if args.take("GET") {
+        let from = args.position();
+        if args.take("GET") {
             options.get = true;
-        } else if timeless && args.take("KEEPTTL") {
-            options.ttl = Ttl::Keep;
-        } else if let Some(word) =
-            ["EXAT", "PXAT", "EX", "PX"].into_iter().find(|word| timeless && args.take_with(word, 1))
-        {
-            time = Some((word, args.arg()?));
-        } else {
-            return Err(SYNTAX);
+            continue;
         }
-    }
-    if let Some((word, given)) = time {
-        options.ttl = Ttl::At(parse_expiry(cx, word, given, "set")?);
+        parse_option(&mut options, &mut args)?;
+        options.words.extend(&argv[from..args.position()]);
     }
     Ok(options)
+}
+
+fn parse_option<'a>(options: &mut Options<'a>, args: &mut Args<'a>) -> Result {
+    let free = |word| options.condition == Condition::None || options.condition == word;
+    if free(Condition::Absent) && args.take("NX") {
+        options.condition = Condition::Absent;
+    } else if free(Condition::Present) && args.take("XX") {
+        options.condition = Condition::Present;
+    } else if options.expiry.take_keep(args) || options.expiry.take(args)? {
+    } else if options.condition == Condition::None
+        && let Some(condition) = Condition::take_comparison(args)?
+    {
+        options.condition = condition;
+    } else {
+        return Err(SYNTAX);
+    }
+    Ok(())
 }
 
 /// A value as it is stored: integers as integers.
@@ -87,15 +65,6 @@ pub(super) fn stored(bytes: &[u8]) -> Value<'_> {
     }
 }
 
-/// Whether a string value equals `bytes`.
-pub(super) fn equals(entry: EntryRef<'_>, bytes: &[u8]) -> bool {
-    match entry.value() {
-        ValueRef::Int(number) => num::IntText::new().format(number) == bytes,
-        ValueRef::Bytes(value) | ValueRef::Blob(value) => value == bytes,
-        _ => false,
-    }
-}
-
 /// Looks at the old value; writes it as the reply if GET asks for it. Answers whether to set, and the old expiry.
 fn consult(
     cx: &mut Cx<'_>,
@@ -103,89 +72,115 @@ fn consult(
     options: &Options<'_>,
     out: &mut Writer,
 ) -> Result<(bool, Option<u64>)> {
-    let compares = matches!(options.condition, Condition::Equal(_) | Condition::Different(_));
-    let found = cx.find(key);
-    if let Some(entry) = found
-        && (options.get || compares)
-        && entry.kind() != Kind::String
-    {
-        return Err(WRONG_TYPE);
-    }
+    // Only with GET is the key read; else nothing is counted as a hit or a miss.
+    let found = if options.get { cx.find(key) } else { cx.find_mut(key).map(|slot| slot.into_ref()) };
     if options.get {
         match found {
+            Some(entry) if entry.kind() != Kind::String => return Err(WRONG_TYPE),
             Some(entry) => reply_string(entry, out),
             None => out.null(),
         }
     }
-    let holds = match (options.condition, found) {
-        (Condition::None, _) => true,
-        (Condition::Absent | Condition::Different(_), None) => true,
-        (Condition::Present | Condition::Equal(_), None) | (Condition::Absent, Some(_)) => false,
-        (Condition::Present, Some(_)) => true,
-        (Condition::Equal(bytes), Some(entry)) => equals(entry, bytes),
-        (Condition::Different(bytes), Some(entry)) => !equals(entry, bytes),
-    };
-    Ok((holds, found.and_then(EntryRef::expire_ms)))
+    Ok((options.condition.holds(found)?, found.and_then(EntryRef::expire_ms)))
 }
 
 pub(super) fn set(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let (key, value) = (argv[1], argv[2]);
     if argv.len() == 3 {
-        cx.put(key, stored(value), None);
-        cx.changed(key);
-        cx.notify(Events::STRING, "set", key);
+        put(cx, key, value, None);
         out.ok();
         return Ok(());
     }
-    let options = parse(cx, argv)?;
-    let plain = options.condition == Condition::None && !options.get && options.ttl != Ttl::Keep;
+    let options = parse(argv)?;
+    let at = options.expiry.at_ms(cx, "set")?;
+    let plain = options.condition == Condition::None && !options.get && !options.expiry.keeps();
     let (holds, old_expiry) = if plain { (true, None) } else { consult(cx, key, &options, out)? };
-    if !holds {
-        if !options.get {
-            out.null();
-        }
-        return Ok(());
-    }
-    match options.ttl {
-        // A time that is past deletes the key, as the peers do.
-        Ttl::At(at) if at as u64 <= cx.now_ms && cx.may_delete_past() => {
-            cx.delete(key, false);
-            cx.notify(Events::GENERIC, "del", key);
-            cx.propagate(&[b"DEL", key]);
-        }
-        Ttl::At(at) => {
-            cx.put(key, stored(value), Some(at as u64));
-            cx.changed(key);
-            cx.notify(Events::STRING, "set", key);
-            cx.notify(Events::GENERIC, "expire", key);
-            propagate_absolute(cx, argv, at);
-        }
-        Ttl::None | Ttl::Keep => {
-            let expiry = if options.ttl == Ttl::Keep { old_expiry } else { None };
-            cx.put(key, stored(value), expiry);
-            cx.changed(key);
-            cx.notify(Events::STRING, "set", key);
+    match (holds, at) {
+        (false, _) => {}
+        (true, Some(at)) => put_until(cx, key, value, at),
+        (true, None) => {
+            put(cx, key, value, old_expiry.filter(|_| options.expiry.keeps()));
             if options.get {
-                propagate_without_get(cx, argv);
+                cx.propagate(&options.words);
             }
         }
     }
-    if !options.get {
-        out.ok();
+    match (options.get, holds) {
+        (true, _) => {}
+        (false, true) => out.ok(),
+        (false, false) => out.null(),
     }
     Ok(())
 }
 
-/// Replicas get the absolute time, so that all copies expire together.
-fn propagate_absolute(cx: &mut Cx<'_>, argv: &[&[u8]], at: i64) {
-    let at = at.to_string();
-    cx.propagate(&[b"SET", argv[1], argv[2], b"PXAT", at.as_bytes()]);
+fn put(cx: &mut Cx<'_>, key: &[u8], value: &[u8], expire_ms: Option<u64>) {
+    cx.put(key, stored(value), expire_ms);
+    cx.changed(key);
+    cx.notify(Events::STRING, "set", key);
 }
 
-/// Old replicas do not know every mix of GET with other options.
-fn propagate_without_get(cx: &mut Cx<'_>, argv: &[&[u8]]) {
-    let keep = argv[3..].iter().any(|arg| arg.eq_ignore_ascii_case(b"KEEPTTL"));
-    let words: &[&[u8]] =
-        if keep { &[b"SET", argv[1], argv[2], b"KEEPTTL"] } else { &[b"SET", argv[1], argv[2]] };
-    cx.propagate(words);
+/// Sets a key with an expiry; a time that is past deletes the key, as Valkey does.
+fn put_until(cx: &mut Cx<'_>, key: &[u8], value: &[u8], at: i64) {
+    if at as u64 <= cx.now_ms && cx.may_delete_past() {
+        delete_past(cx, key);
+        return;
+    }
+    put(cx, key, value, Some(at as u64));
+    cx.notify(Events::GENERIC, "expire", key);
+    // Replicas get the absolute time, so that all copies expire together.
+    cx.propagate(&[b"SET", key, value, b"PXAT", at.to_string().as_bytes()]);
+}
+
+pub(super) fn setnx(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let free = cx.find_mut(argv[1]).is_none();
+    if free {
+        put(cx, argv[1], argv[2], None);
+    }
+    out.int(i64::from(free));
+    Ok(())
+}
+
+pub(super) fn setex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let at = at_ms(cx, argv[2], TimeUnit::Seconds, true, "setex")?;
+    put_until(cx, argv[1], argv[3], at);
+    out.ok();
+    Ok(())
+}
+
+pub(super) fn psetex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let at = at_ms(cx, argv[2], TimeUnit::Milliseconds, true, "psetex")?;
+    put_until(cx, argv[1], argv[3], at);
+    out.ok();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn get_is_left_out_of_what_is_propagated_but_not_its_namesakes() {
+        let argv: Vec<&[u8]> = "SET k v get IFEQ GET KEEPTTL".split(' ').map(str::as_bytes).collect();
+        let options = parse(&argv).ok().expect("valid");
+        assert!(options.get && options.expiry.keeps());
+        assert_eq!(options.words.join(&b' '), b"SET k v IFEQ GET KEEPTTL");
+    }
+
+    #[test]
+    fn options_that_exclude_each_other() {
+        for (text, valid) in [
+            ("NX NX", true),
+            ("NX XX", false),
+            ("XX IFEQ a", false),
+            ("IFEQ a IFEQ a", false),
+            ("EX 1 EX 2", true),
+            ("EX 1 PX 2", false),
+            ("EX 1 KEEPTTL", false),
+            ("PERSIST", false),
+            ("IFDNE", false),
+        ] {
+            let argv: Vec<&[u8]> = "SET k v".split(' ').chain(text.split(' ')).map(str::as_bytes).collect();
+            assert_eq!(parse(&argv).is_ok(), valid, "{text}");
+        }
+    }
 }

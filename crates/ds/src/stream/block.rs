@@ -6,7 +6,7 @@
 //! ```
 //! With the flag SAMEFIELDS the entry has the master's fields and holds values only (and no N); else N and
 //! field, value pairs. A deleted entry keeps its place and has the flag DELETED.
-//! Invariant: IDs rise, the counts are right, at least one entry is live, none is below the master's ID.
+//! Invariant: IDs rise, the counts are right, none is below the master's ID.
 
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ pub enum BlockError {
     Entry,
     /// IDs do not rise.
     Order,
-    /// The master's counts are not those of the entries, or nothing is live.
+    /// The master's counts are not those of the entries.
     Count,
 }
 
@@ -319,7 +319,7 @@ fn check(master: StreamId, pack: LpRef<'_>) -> Result<(), BlockError> {
     }
     let declared =
         |index| pack.get(index).map(|value| matches!(value, LpValue::Int(n) if n == counts[index as usize]));
-    if declared(0) != Some(true) || declared(1) != Some(true) || counts[0] == 0 {
+    if declared(0) != Some(true) || declared(1) != Some(true) {
         return Err(BlockError::Count);
     }
     Ok(())

@@ -106,7 +106,10 @@ impl Stream {
             }
             last = Some(block.last_id());
             live += block.live() as u64;
-            stream.blocks.push_back(block);
+            // Redis may keep a block whose entries were all trimmed; we never do.
+            if block.live() > 0 {
+                stream.blocks.push_back(block);
+            }
         }
         if live != meta.length || last.is_some_and(|last| last > meta.last_id) {
             return None;

@@ -273,3 +273,21 @@ fn lag_behind_a_trim() {
     stream.delete(id(8));
     assert_eq!(lags(&stream), [(Some(7), Some(1)), (Some(10), Some(0)), (None, Some(1))]);
 }
+
+/// A block without a live entry, which a trim in Redis can leave behind, is dropped.
+#[test]
+fn blocks_without_live_entries() {
+    let dead =
+        b"\x1c\0\0\0\n\0\x00\x01\x01\x01\x01\x01\x81a\x02\0\x01\x03\x01\0\x01\0\x01\x01\x01\x04\x01\xff";
+    let pack = crate::listpack::Listpack::from_bytes(dead.to_vec()).expect("a listpack");
+    let block = Block::from_listpack(StreamId::new(1, 1), pack).expect("a block");
+    let meta = StreamMeta {
+        length: 0,
+        last_id: StreamId::new(1, 1),
+        first_id: StreamId::MIN,
+        max_deleted_id: StreamId::new(1, 1),
+        entries_added: 1,
+    };
+    let stream = Stream::from_parts(vec![block], meta, Groups::default()).expect("consistent");
+    assert_eq!((stream.block_count(), stream.len(), stream.first_id()), (0, 0, StreamId::MIN));
+}

@@ -1,0 +1,111 @@
+//! Whole databases: FLUSHDB, FLUSHALL, SWAPDB. All run alone.
+
+use config::Directive;
+use resp::writer::Writer;
+
+use crate::args::int_or;
+use crate::cx::Cx;
+use crate::error::{CommandError, DB_OUT_OF_RANGE, Result, SYNTAX};
+
+/// Whether the memory is to be freed elsewhere.
+fn lazy(cx: &Cx<'_>, argv: &[&[u8]]) -> Result<bool> {
+    match argv {
+        [_] => Ok(cx.server.config.flag(Directive::LazyfreeLazyUserFlush)),
+        [_, word] if word.eq_ignore_ascii_case(b"ASYNC") => Ok(true),
+        [_, word] if word.eq_ignore_ascii_case(b"SYNC") => Ok(false),
+        _ => Err(SYNTAX),
+    }
+}
+
+/// Empties a database. Answers how many keys there were.
+fn empty(cx: &mut Cx<'_>, db: usize, lazy: bool) -> usize {
+    tell_watchers(cx, db);
+    let tables = cx.access.take_database(db);
+    let keys = tables.iter().map(|table| table.len()).sum();
+    let garbage = cx.server.keyspace.hand_to_snapshot(tables);
+    match cx.server.shell.get() {
+        Some(shell) if lazy && !garbage.is_empty() => shell.free_later(Box::new(garbage)),
+        _ => drop(garbage),
+    }
+    keys
+}
+
+/// Marks watched keys of a database that are about to go as changed.
+fn tell_watchers(cx: &mut Cx<'_>, db: usize) {
+    for shard in 0..keyspace::SHARDS as u16 {
+        let shard = cx.access.shard(shard);
+        for key in shard.watches.keys(db) {
+            if shard.find(db, ds::hash::of(&key), &key).is_some() {
+                shard.watches.touch(db, &key);
+            }
+        }
+    }
+}
+
+pub(super) fn flushdb(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let lazy = lazy(cx, argv)?;
+    let keys = empty(cx, cx.db, lazy);
+    // One more, so that it is propagated even when there was nothing.
+    cx.effects.dirty += keys as u64 + 1;
+    out.ok();
+    Ok(())
+}
+
+pub(super) fn flushall(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let lazy = lazy(cx, argv)?;
+    let keys: usize = (0..cx.server.keyspace.databases()).map(|db| empty(cx, db, lazy)).sum();
+    cx.effects.dirty += keys as u64 + 1;
+    out.ok();
+    Ok(())
+}
+
+fn database(arg: &[u8], invalid: &'static str) -> Result<i32> {
+    let invalid = CommandError::fixed(invalid);
+    i32::try_from(int_or(arg, invalid.clone())?).map_err(|_| invalid)
+}
+
+pub(super) fn swapdb(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let first = database(argv[1], "ERR invalid first DB index")?;
+    let second = database(argv[2], "ERR invalid second DB index")?;
+    let known = |db: i32| usize::try_from(db).ok().filter(|&db| db < cx.server.keyspace.databases());
+    let (Some(first), Some(second)) = (known(first), known(second)) else { return Err(DB_OUT_OF_RANGE) };
+    if first != second {
+        swap_watched(cx, first, second);
+        cx.access.swap_databases(first, second);
+        wake_waiting(cx, first);
+        wake_waiting(cx, second);
+    }
+    cx.effects.dirty += 1;
+    out.ok();
+    Ok(())
+}
+
+/// A watched key is changed by the exchange if it is on one side or the other.
+fn swap_watched(cx: &mut Cx<'_>, first: usize, second: usize) {
+    for shard in 0..keyspace::SHARDS as u16 {
+        let shard = cx.access.shard(shard);
+        for db in [first, second] {
+            for key in shard.watches.keys(db) {
+                let hash = ds::hash::of(&key);
+                if [first, second].into_iter().any(|db| shard.find(db, hash, &key).is_some()) {
+                    shard.watches.touch(db, &key);
+                }
+            }
+        }
+    }
+}
+
+/// Keys that somebody waits for in this database may have come with the exchange.
+fn wake_waiting(cx: &mut Cx<'_>, db: usize) {
+    for shard in 0..keyspace::SHARDS as u16 {
+        let shard = cx.access.shard(shard);
+        if shard.queues.is_empty() {
+            continue;
+        }
+        for key in shard.queues.keys(db) {
+            if shard.find(db, ds::hash::of(&key), &key).is_some() {
+                cx.effects.ready.push((db, key.into_vec()));
+            }
+        }
+    }
+}

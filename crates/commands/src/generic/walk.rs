@@ -1,0 +1,139 @@
+//! Commands that look at all keys of a database: SCAN, KEYS, RANDOMKEY, DBSIZE.
+//!
+//! Their plan is Walk: shards are looked at one after the other, none is held in between. Expired keys are left out,
+//! and left for the expiry cycle to delete.
+
+use ds::entry::{EntryRef, Kind};
+use ds::glob::glob_match;
+use ds::num;
+use resp::writer::Writer;
+
+use crate::args::Args;
+use crate::cx::Cx;
+use crate::error::{CommandError, Result, SYNTAX};
+
+/// What SCAN looks for.
+struct Filter<'a> {
+    pattern: Option<&'a [u8]>,
+    kind: Option<Wanted>,
+}
+
+/// A type by its name; no key has a type of an unknown name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Kind(Kind),
+    Unknown,
+}
+
+impl Wanted {
+    fn of(name: &[u8]) -> Wanted {
+        [Kind::String, Kind::List, Kind::Set, Kind::Zset, Kind::Hash, Kind::Stream]
+            .into_iter()
+            .find(|kind| kind.name().as_bytes().eq_ignore_ascii_case(name))
+            .map_or(Wanted::Unknown, Wanted::Kind)
+    }
+}
+
+/// Whether a key counts as there. The keys of a stream from a primary live until it says otherwise.
+fn is_live(entry: EntryRef<'_>, now_ms: u64) -> bool {
+    entry.expire_ms().is_none_or(|at| now_ms <= at)
+}
+
+impl Filter<'_> {
+    fn passes(&self, entry: EntryRef<'_>) -> bool {
+        self.kind.is_none_or(|kind| kind == Wanted::Kind(entry.kind()))
+            && self.pattern.is_none_or(|pattern| pattern == b"*" || glob_match(pattern, entry.key(), false))
+    }
+}
+
+/// A cursor as clients send it: decimal, blanks and a sign in front are tolerated as by `strtoull`.
+fn cursor(arg: &[u8]) -> Result<u64> {
+    num::parse_u64_lenient(arg).ok_or(CommandError::fixed("ERR invalid cursor"))
+}
+
+pub(super) fn scan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let from = cursor(argv[1])?;
+    let (mut filter, mut count) = (Filter { pattern: None, kind: None }, 10);
+    let mut args = Args::new(argv, 2);
+    while !args.is_empty() {
+        if args.take_with("COUNT", 1) {
+            count = args.int()?;
+            if count < 1 {
+                return Err(SYNTAX);
+            }
+        } else if args.take_with("MATCH", 1) {
+            filter.pattern = Some(args.arg()?);
+        } else if args.take_with("TYPE", 1) {
+            let name = args.arg()?;
+            filter.kind = Some(Wanted::of(name));
+            if filter.kind == Some(Wanted::Unknown) {
+                return Err(CommandError::new([b"ERR unknown type name '", name, b"'"].concat()));
+            }
+        } else if args.take("NOVALUES") {
+            return Err(CommandError::fixed("ERR NOVALUES option can only be used in HSCAN"));
+        } else {
+            return Err(SYNTAX);
+        }
+    }
+    let (db, now_ms, mut found) = (cx.db, cx.now_ms, Vec::new());
+    let next = cx.access.scan(db, from, usize::try_from(count).unwrap_or(usize::MAX), |entry| {
+        if filter.passes(entry) && is_live(entry, now_ms) {
+            found.push(entry.key().to_vec());
+        }
+    });
+    out.array(2);
+    out.bulk(next.to_string().as_bytes());
+    reply_keys(&found, out);
+    Ok(())
+}
+
+fn reply_keys(keys: &[Vec<u8>], out: &mut Writer) {
+    out.array(keys.len());
+    keys.iter().for_each(|key| out.bulk(key));
+}
+
+pub(super) fn keys(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let filter = Filter { pattern: Some(argv[1]), kind: None };
+    let (db, now_ms, mut found) = (cx.db, cx.now_ms, Vec::new());
+    for shard in 0..keyspace::SHARDS as u16 {
+        cx.access.look(shard, |shard| {
+            let entries = shard.iter(db).filter(|&entry| filter.passes(entry) && is_live(entry, now_ms));
+            found.extend(entries.map(|entry| entry.key().to_vec()));
+        });
+    }
+    reply_keys(&found, out);
+    Ok(())
+}
+
+/// Draws of RANDOMKEY that may hit an expired key before it looks for any key that is not.
+const DRAWS: usize = 100;
+
+pub(super) fn randomkey(cx: &mut Cx<'_>, _argv: &[&[u8]], out: &mut Writer) -> Result {
+    let (db, now_ms, server) = (cx.db, cx.now_ms, cx.server);
+    for _ in 0..DRAWS {
+        match cx.access.random_key(db, || server.random()) {
+            None => break,
+            Some((_, Some(at))) if now_ms > at => {}
+            Some((key, _)) => {
+                out.bulk(&key);
+                return Ok(());
+            }
+        }
+    }
+    let any = (0..keyspace::SHARDS as u16).find_map(|shard| {
+        cx.access.look(shard, |shard| {
+            shard.iter(db).find(|&entry| is_live(entry, now_ms)).map(|entry| entry.key().to_vec())
+        })
+    });
+    match any {
+        Some(key) => out.bulk(&key),
+        None => out.null(),
+    }
+    Ok(())
+}
+
+pub(super) fn dbsize(cx: &mut Cx<'_>, _argv: &[&[u8]], out: &mut Writer) -> Result {
+    let db = cx.db;
+    out.int(cx.access.len(db) as i64);
+    Ok(())
+}

@@ -1,0 +1,335 @@
+//! ZUNION, ZINTER, ZDIFF, their STORE forms, and ZINTERCARD, over sorted sets and plain sets (all scores 1).
+//!
+//! Inputs are taken one after the other: a union collects in a map, an intersection or difference narrows the members
+//! of one input by looking each up in the next. Union and intersection go from the smallest input to the largest, so
+//! that sums of doubles come out as the real servers' do.
+
+use std::collections::HashMap;
+
+use ds::entry::{Encoding, EntryRef, Kind, ValueRef};
+use ds::intset::IntsetRef;
+use ds::listpack::{LpRef, LpValue};
+use ds::num;
+use resp::writer::Writer;
+
+use super::range::store;
+use super::reply;
+use super::view::View;
+use crate::args::{Args, float, int};
+use crate::cx::Cx;
+use crate::error::{CommandError, NOT_A_FLOAT, Result, SYNTAX, WRONG_TYPE};
+
+type Members = Vec<(Vec<u8>, f64)>;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Union,
+    Inter,
+    Diff,
+}
+
+#[derive(Clone, Copy)]
+enum Aggregate {
+    Sum,
+    Min,
+    Max,
+}
+
+impl Aggregate {
+    fn of(self, a: f64, b: f64) -> f64 {
+        match self {
+            // Infinities of both signs make 0, not NaN.
+            Aggregate::Sum => not_nan(a + b),
+            Aggregate::Min => a.min(b),
+            Aggregate::Max => a.max(b),
+        }
+    }
+}
+
+fn not_nan(score: f64) -> f64 {
+    if score.is_nan() { 0.0 } else { score }
+}
+
+/// One input: a key with its weight and, once it was looked at, its size.
+#[derive(Clone, Copy)]
+struct Input<'a> {
+    key: &'a [u8],
+    weight: f64,
+    len: usize,
+}
+
+struct Query<'a> {
+    inputs: Vec<Input<'a>>,
+    aggregate: Aggregate,
+    with_scores: bool,
+    /// Of ZINTERCARD; 0 is none.
+    limit: usize,
+}
+
+/// A value that may be an input.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Zset(View<'a>),
+    Integers(IntsetRef<'a>),
+    Names(LpRef<'a>),
+}
+
+impl<'a> Source<'a> {
+    fn of(entry: EntryRef<'a>) -> Result<Source<'a>> {
+        match (entry.kind(), entry.value()) {
+            (Kind::Zset, _) => Ok(Source::Zset(View::of(entry))),
+            (_, ValueRef::Packed(Encoding::SetIntset, bytes)) => Ok(Source::Integers(IntsetRef::new(bytes))),
+            (_, ValueRef::Packed(Encoding::SetPacked, bytes)) => Ok(Source::Names(LpRef::new(bytes))),
+            _ => Err(WRONG_TYPE),
+        }
+    }
+
+    fn len(self) -> usize {
+        match self {
+            Source::Zset(view) => view.len(),
+            Source::Integers(set) => set.len(),
+            Source::Names(pack) => pack.len(),
+        }
+    }
+
+    fn score(self, name: &[u8]) -> Option<f64> {
+        let is_there = match self {
+            Source::Zset(view) => return view.score(name),
+            Source::Integers(set) => num::parse_i64(name).is_some_and(|number| set.contains(number)),
+            Source::Names(pack) => pack.find(pack.first(), name, 0).is_some(),
+        };
+        is_there.then_some(1.0)
+    }
+
+    fn visit(self, mut visit: impl FnMut(LpValue<'a>, f64)) {
+        match self {
+            Source::Zset(view) => view.visit((0, view.len()), false, visit),
+            Source::Integers(set) => set.iter().for_each(|number| visit(LpValue::Int(number), 1.0)),
+            Source::Names(pack) => pack.iter().for_each(|name| visit(name, 1.0)),
+        }
+    }
+}
+
+/// An input's value; none if the key is absent. It counts as a use only at the first look, which checks its type.
+fn source<'c>(cx: &'c mut Cx<'_>, key: &[u8]) -> Option<Source<'c>> {
+    Source::of(cx.peek(key)?).ok()
+}
+
+/// Parses from the number of keys on.
+fn parse<'a>(
+    argv: &'a [&'a [u8]],
+    at: usize,
+    name: &str,
+    accept: impl Fn(&mut Args<'a>, &mut Query<'a>) -> Result<bool>,
+) -> Result<Query<'a>> {
+    let mut args = Args::new(argv, at);
+    let count = int(args.arg()?)?;
+    if count < 1 {
+        return Err(CommandError::new(format!("ERR at least 1 input key is needed for '{name}' command")));
+    }
+    let keys = args.slice(usize::try_from(count).unwrap_or(usize::MAX))?;
+    let inputs = keys.iter().map(|key| Input { key, weight: 1.0, len: 0 }).collect();
+    let mut query = Query { inputs, aggregate: Aggregate::Sum, with_scores: false, limit: 0 };
+    while !args.is_empty() {
+        if !accept(&mut args, &mut query)? {
+            return Err(SYNTAX);
+        }
+    }
+    Ok(query)
+}
+
+/// WEIGHTS and AGGREGATE.
+fn take_arithmetic<'a>(args: &mut Args<'a>, query: &mut Query<'a>) -> Result<bool> {
+    if args.take_with("WEIGHTS", query.inputs.len()) {
+        for input in &mut query.inputs {
+            input.weight = float(args.arg()?).map_err(|error| {
+                if error == NOT_A_FLOAT {
+                    CommandError::fixed("ERR weight value is not a float")
+                } else {
+                    error
+                }
+            })?;
+        }
+        return Ok(true);
+    }
+    if args.take_with("AGGREGATE", 1) {
+        query.aggregate = if args.take("SUM") {
+            Aggregate::Sum
+        } else if args.take("MIN") {
+            Aggregate::Min
+        } else if args.take("MAX") {
+            Aggregate::Max
+        } else {
+            return Err(SYNTAX);
+        };
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+fn take_scores(args: &mut Args<'_>, query: &mut Query<'_>) -> bool {
+    let taken = args.take("WITHSCORES");
+    query.with_scores |= taken;
+    taken
+}
+
+fn take_limit(args: &mut Args<'_>, query: &mut Query<'_>) -> Result<bool> {
+    const NEGATIVE: CommandError = CommandError::fixed("ERR LIMIT can't be negative");
+    if !args.take_with("LIMIT", 1) {
+        return Ok(false);
+    }
+    let limit = num::parse_i64(args.arg()?).ok_or(NEGATIVE)?;
+    query.limit = usize::try_from(limit).map_err(|_| NEGATIVE)?;
+    Ok(true)
+}
+
+/// Looks at each input once: its type, its size.
+fn look(cx: &mut Cx<'_>, query: &mut Query<'_>) -> Result {
+    for input in &mut query.inputs {
+        input.len = match cx.find(input.key) {
+            Some(entry) => Source::of(entry)?.len(),
+            None => 0,
+        };
+    }
+    Ok(())
+}
+
+fn collect(cx: &mut Cx<'_>, input: &Input<'_>) -> Members {
+    let mut members = Vec::with_capacity(input.len);
+    if let Some(source) = source(cx, input.key) {
+        source.visit(|name, score| members.push((name.to_vec(), not_nan(score * input.weight))));
+    }
+    members
+}
+
+fn union(cx: &mut Cx<'_>, query: &Query<'_>) -> Members {
+    let mut members: HashMap<Vec<u8>, f64> = HashMap::new();
+    for input in &query.inputs {
+        let Some(source) = source(cx, input.key) else { continue };
+        source.visit(|name, score| {
+            let score = not_nan(score * input.weight);
+            members
+                .entry(name.to_vec())
+                .and_modify(|sum| *sum = query.aggregate.of(*sum, score))
+                .or_insert(score);
+        });
+    }
+    members.into_iter().collect()
+}
+
+fn inter(cx: &mut Cx<'_>, query: &Query<'_>) -> Members {
+    let Some((first, rest)) = query.inputs.split_first().filter(|(first, _)| first.len > 0) else {
+        return Vec::new();
+    };
+    let mut members = collect(cx, first);
+    for input in rest {
+        let Some(source) = source(cx, input.key) else { return Vec::new() };
+        members.retain_mut(|(name, score)| match source.score(name) {
+            Some(other) => {
+                // As the peers do, NaN (0 times infinity) is let into the sum, which it makes 0.
+                *score = query.aggregate.of(*score, other * input.weight);
+                true
+            }
+            None => false,
+        });
+    }
+    members
+}
+
+fn diff(cx: &mut Cx<'_>, query: &Query<'_>) -> Members {
+    let Some((first, rest)) = query.inputs.split_first() else { return Vec::new() };
+    let mut members = collect(cx, first);
+    for input in rest {
+        if members.is_empty() {
+            break;
+        }
+        let Some(source) = source(cx, input.key) else { continue };
+        members.retain(|(name, _)| source.score(name).is_none());
+    }
+    members
+}
+
+/// The result, in order.
+fn combine(cx: &mut Cx<'_>, mut query: Query<'_>, operation: Operation) -> Result<Members> {
+    look(cx, &mut query)?;
+    if operation != Operation::Diff {
+        query.inputs.sort_by_key(|input| input.len);
+    }
+    let mut members = match operation {
+        Operation::Union => union(cx, &query),
+        Operation::Inter => inter(cx, &query),
+        Operation::Diff => diff(cx, &query),
+    };
+    members.sort_unstable_by(|a, b| {
+        let order = a.1.partial_cmp(&b.1).unwrap_or(std::cmp::Ordering::Equal);
+        order.then_with(|| a.0.cmp(&b.0))
+    });
+    Ok(members)
+}
+
+fn reply_combined(
+    cx: &mut Cx<'_>,
+    argv: &[&[u8]],
+    operation: Operation,
+    name: &str,
+    out: &mut Writer,
+) -> Result {
+    let query = parse(argv, 1, name, |args, query| {
+        Ok((operation != Operation::Diff && take_arithmetic(args, query)?) || take_scores(args, query))
+    })?;
+    let with_scores = query.with_scores;
+    let members = combine(cx, query, operation)?;
+    reply::members(&members, with_scores, out);
+    Ok(())
+}
+
+fn store_combined(
+    cx: &mut Cx<'_>,
+    argv: &[&[u8]],
+    operation: Operation,
+    name: &'static str,
+    out: &mut Writer,
+) -> Result {
+    let query =
+        parse(
+            argv,
+            2,
+            name,
+            |args, query| Ok(operation != Operation::Diff && take_arithmetic(args, query)?),
+        )?;
+    let members = combine(cx, query, operation)?;
+    store(cx, argv[1], &members, name, out);
+    Ok(())
+}
+
+pub(super) fn zunion(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    reply_combined(cx, argv, Operation::Union, "zunion", out)
+}
+
+pub(super) fn zinter(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    reply_combined(cx, argv, Operation::Inter, "zinter", out)
+}
+
+pub(super) fn zdiff(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    reply_combined(cx, argv, Operation::Diff, "zdiff", out)
+}
+
+pub(super) fn zunionstore(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    store_combined(cx, argv, Operation::Union, "zunionstore", out)
+}
+
+pub(super) fn zinterstore(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    store_combined(cx, argv, Operation::Inter, "zinterstore", out)
+}
+
+pub(super) fn zdiffstore(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    store_combined(cx, argv, Operation::Diff, "zdiffstore", out)
+}
+
+pub(super) fn zintercard(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let query = parse(argv, 1, "zintercard", take_limit)?;
+    let limit = if query.limit == 0 { usize::MAX } else { query.limit };
+    let members = combine(cx, query, Operation::Inter)?;
+    out.int(members.len().min(limit) as i64);
+    Ok(())
+}

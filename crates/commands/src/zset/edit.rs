@@ -1,0 +1,259 @@
+//! Changing a sorted set in either form, and turning a small one into a large one at the configured limits.
+//!
+//! An [`Editor`] stands for the value while it is changed: a listpack that was taken out of its entry, or the tree in
+//! its place. Called by the handlers that write.
+
+use config::Directive;
+use ds::entry::{Encoding, Entry, Value, ValueRef};
+use ds::listpack::Listpack;
+use ds::num::IntText;
+use ds::object::Object;
+use ds::zset::{Inserted, Zset, packed};
+
+use super::view::View;
+use crate::cx::Cx;
+use crate::server::Server;
+
+/// Bounds of the packed form.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    entries: usize,
+    value_bytes: usize,
+}
+
+impl Limits {
+    /// As configured.
+    pub(crate) fn of(server: &Server) -> Limits {
+        let limit = |directive| usize::try_from(server.config.int(directive)).unwrap_or(0);
+        Limits {
+            entries: limit(Directive::ZsetMaxListpackEntries),
+            value_bytes: limit(Directive::ZsetMaxListpackValue),
+        }
+    }
+
+    fn allow(self, entries: usize, value_bytes: usize) -> bool {
+        entries <= self.entries && value_bytes <= self.value_bytes
+    }
+}
+
+/// A sorted set that is being changed.
+pub(crate) enum Editor<'a> {
+    Packed(Listpack),
+    /// New, or just grown out of a listpack.
+    Own(Box<Zset>),
+    Tree(&'a mut Zset),
+}
+
+impl Editor<'_> {
+    /// An empty one, for so many members of which the longest has so many bytes.
+    pub(crate) fn new(limits: Limits, members: usize, longest: usize) -> Editor<'static> {
+        if limits.allow(members, longest) {
+            Editor::Packed(Listpack::new())
+        } else {
+            Editor::Own(Box::default())
+        }
+    }
+
+    /// For reading.
+    pub(crate) fn view(&self) -> View<'_> {
+        match self {
+            Editor::Packed(pack) => View::Packed(pack.view()),
+            Editor::Own(zset) => View::Tree(zset),
+            Editor::Tree(zset) => View::Tree(zset),
+        }
+    }
+
+    /// Number of members.
+    pub(crate) fn len(&self) -> usize {
+        self.view().len()
+    }
+
+    /// Adds a member or changes its score, which is not NaN.
+    pub(crate) fn set(&mut self, name: &[u8], score: f64, limits: Limits) -> Inserted {
+        if let Editor::Packed(pack) = self {
+            if let Some((_, old)) = packed::find(pack.view(), name) {
+                if old == score {
+                    return Inserted::Same;
+                }
+                packed::set(pack, name, score);
+                return Inserted::Updated(old);
+            }
+            let fits = pack.fits(packed::pair_len(name, score));
+            if fits && limits.allow(packed::len(pack.view()) + 1, name.len()) {
+                packed::insert(pack, name, score);
+                return Inserted::Added;
+            }
+            self.grow();
+        }
+        match self {
+            Editor::Own(zset) => zset.insert(name, score),
+            Editor::Tree(zset) => zset.insert(name, score),
+            Editor::Packed(_) => unreachable!("invariant: it was grown above"),
+        }
+    }
+
+    /// Removes a member; gives its score.
+    pub(crate) fn remove(&mut self, name: &[u8]) -> Option<f64> {
+        match self {
+            Editor::Packed(pack) => {
+                let (at, score) = packed::find(pack.view(), name)?;
+                packed::remove(pack, at);
+                Some(score)
+            }
+            Editor::Own(zset) => zset.remove(name),
+            Editor::Tree(zset) => zset.remove(name),
+        }
+    }
+
+    /// Removes the members with ranks `from..to`.
+    pub(crate) fn remove_ranks(&mut self, (from, to): (usize, usize)) {
+        match self {
+            Editor::Packed(pack) => {
+                if let Some(at) = packed::seek(pack.view(), from).filter(|_| to > from) {
+                    pack.remove_span(at, 2 * (to - from));
+                }
+            }
+            Editor::Own(zset) => zset.remove_ranks(from, to, |_, _| ()),
+            Editor::Tree(zset) => zset.remove_ranks(from, to, |_, _| ()),
+        }
+    }
+
+    fn grow(&mut self) {
+        let Editor::Packed(pack) = self else { return };
+        let mut zset = Box::<Zset>::default();
+        let mut scratch = IntText::new();
+        for (name, score) in packed::iter(pack.view()) {
+            zset.insert(name.text(&mut scratch), score);
+        }
+        *self = Editor::Own(zset);
+    }
+
+    /// Hands the value to `use_it` in the form that entries take; nothing if it is in its entry already.
+    pub(crate) fn finish<R>(self, use_it: impl FnOnce(Value<'_>) -> R) -> Option<R> {
+        match self {
+            Editor::Packed(pack) => Some(use_it(Value::Packed(Encoding::ZsetPacked, pack.as_bytes()))),
+            Editor::Own(zset) => Some(use_it(Value::Object(Box::new(Object::Zset(*zset))))),
+            Editor::Tree(_) => None,
+        }
+    }
+}
+
+/// Changes the sorted set of an entry.
+pub(crate) fn edit<R>(entry: &mut Entry, change: impl FnOnce(&mut Editor<'_>) -> R) -> R {
+    let ValueRef::Packed(_, bytes) = entry.view().value() else {
+        let Some(Object::Zset(zset)) = entry.object_mut() else {
+            unreachable!("invariant: a zset is a listpack or a tree")
+        };
+        return change(&mut Editor::Tree(zset));
+    };
+    let mut editor = Editor::Packed(Listpack::from_valid(bytes.to_vec()));
+    let result = change(&mut editor);
+    editor.finish(|value| entry.set_value(value));
+    result
+}
+
+/// Puts sorted members, each once, under a key, whatever was there. There is at least one.
+pub(crate) fn put_sorted(cx: &mut Cx<'_>, key: &[u8], members: &[(Vec<u8>, f64)]) {
+    let limits = Limits::of(cx.server);
+    let longest = members.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut editor = Editor::new(limits, members.len(), longest);
+    for (name, score) in members {
+        match &mut editor {
+            Editor::Packed(pack) if pack.fits(packed::pair_len(name, *score)) => {
+                packed::push(pack, name, *score);
+            }
+            editor => {
+                editor.set(name, *score, limits);
+            }
+        }
+    }
+    editor.finish(|value| cx.put(key, value, None));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use ds::zset::{LexBound, ScoreBound};
+    use proptest::prelude::*;
+
+    /// The members as the view gives them.
+    fn all(view: View<'_>) -> Vec<(Vec<u8>, f64)> {
+        view.collect((0, view.len()), false)
+    }
+
+    /// The members in order, from a model that knows only names and scores.
+    fn expected(model: &BTreeMap<Vec<u8>, f64>) -> Vec<(Vec<u8>, f64)> {
+        let mut members: Vec<_> = model.iter().map(|(name, score)| (name.clone(), *score)).collect();
+        members.sort_by(|a, b| a.1.total_cmp(&b.1).then_with(|| a.0.cmp(&b.0)));
+        members
+    }
+
+    proptest! {
+        /// Small and large forms, and the way from one to the other, agree with the model.
+        #[test]
+        fn agrees_with_a_map(
+            steps in prop::collection::vec((0u8..4, "[ab0-9]{1,3}", -3i32..4), 1..60),
+            entries in 0usize..12,
+        ) {
+            let limits = Limits { entries, value_bytes: 2 };
+            let mut entry = Entry::new(b"k", None, 0, Value::Packed(Encoding::ZsetPacked, Listpack::new().as_bytes()));
+            let mut model = BTreeMap::new();
+            for (step, name, score) in steps {
+                let (name, score) = (name.into_bytes(), f64::from(score) / 2.0);
+                match step {
+                    0..=1 => {
+                        let done = edit(&mut entry, |editor| editor.set(&name, score, limits));
+                        let old = model.insert(name, score);
+                        prop_assert_eq!(done, match old {
+                            None => Inserted::Added,
+                            Some(old) if old == score => Inserted::Same,
+                            Some(old) => Inserted::Updated(old),
+                        });
+                    }
+                    2 => prop_assert_eq!(edit(&mut entry, |editor| editor.remove(&name)), model.remove(&name)),
+                    _ => {
+                        let members = expected(&model);
+                        let from = members.len() / 3;
+                        let to = members.len().min(from + 2);
+                        edit(&mut entry, |editor| editor.remove_ranks((from, to)));
+                        for (name, _) in &members[from..to] {
+                            model.remove(name);
+                        }
+                    }
+                }
+                let members = expected(&model);
+                let view = View::of(entry.view());
+                prop_assert_eq!(&all(view), &members);
+                for (rank, (name, score)) in members.iter().enumerate() {
+                    prop_assert_eq!(view.rank(name), Some((rank, *score)));
+                    prop_assert_eq!(view.at(rank).map(|(name, score)| (name.to_vec(), score)), Some((name.clone(), *score)));
+                }
+                let within = |score: f64| score > -0.5 && score <= 1.0;
+                let ranks = view.ranks_of_scores(ScoreBound::Excluding(-0.5), ScoreBound::Including(1.0));
+                let mut some: Vec<_> = members.iter().filter(|(_, score)| within(*score)).cloned().collect();
+                some.reverse();
+                prop_assert_eq!(view.collect(ranks, true), some);
+            }
+        }
+
+        /// Ranges of names, where all scores are equal.
+        #[test]
+        fn names_between_bounds(names in prop::collection::btree_set("[a-c]{0,2}", 0..12), entries in 0usize..12) {
+            let limits = Limits { entries, value_bytes: 64 };
+            let mut editor = Editor::new(limits, 0, 0);
+            for name in &names {
+                editor.set(name.as_bytes(), 0.0, limits);
+            }
+            let view = editor.view();
+            for (start, end) in [(LexBound::Least, LexBound::Greatest), (LexBound::Including(b"b"), LexBound::Excluding(b"c")),
+                (LexBound::Excluding(b"c"), LexBound::Including(b"b")), (LexBound::Greatest, LexBound::Least)] {
+                let expected: Vec<_> = names.iter().map(|name| name.as_bytes().to_vec())
+                    .filter(|name| !start.is_below_start(name) && end.is_within_end(name)).collect();
+                let found: Vec<_> = view.collect(view.ranks_of_names(start, end), false).into_iter().map(|(name, _)| name).collect();
+                prop_assert_eq!(found, expected);
+            }
+        }
+    }
+}

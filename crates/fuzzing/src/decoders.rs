@@ -1,0 +1,144 @@
+//! Targets for single decoders: anything may come in, only sound values may come out.
+//!
+//! Invariant: what a decoder accepts must survive its own round trip. Callers: `TARGETS`.
+
+use ds::glob::glob_match;
+use ds::intset::Intset;
+use ds::listpack::Listpack;
+use ds::num::{LongDouble, format_f64, format_i64, parse_f64, parse_i64, parse_u64};
+use rdb::Reader;
+use resp::request::{Decoder, Limits};
+
+/// Requests that one run of the decoder may hold.
+const BATCH: usize = 128;
+
+fn limits(authenticated: bool) -> Limits {
+    Limits { bulk_bytes: 512 << 20, authenticated, requests: BATCH }
+}
+
+/// All requests of `pieces`, and the error that ended them.
+fn decode(pieces: &[&[u8]], authenticated: bool) -> (Vec<Vec<Vec<u8>>>, Option<String>) {
+    let mut decoder = Decoder::default();
+    let mut requests = Vec::new();
+    for piece in pieces {
+        let mut rest = *piece;
+        loop {
+            let take = rest.len().min(decoder.read_limit());
+            decoder.read_buffer().extend_from_slice(&rest[..take]);
+            rest = &rest[take..];
+            let error = decoder.parse(&limits(authenticated)).err();
+            let done = decoder.len();
+            requests.extend((0..done).map(|i| decoder.args(i).map(<[u8]>::to_vec).collect::<Vec<_>>()));
+            decoder.finish(done);
+            if let Some(error) = error {
+                return (requests, Some(error.0));
+            }
+            if rest.is_empty() && done < BATCH {
+                break;
+            }
+        }
+    }
+    (requests, None)
+}
+
+/// The request parser: however the bytes are split, the requests are the same.
+pub fn request(data: &[u8]) {
+    let Some((&split, data)) = data.split_first() else { return };
+    let authenticated = split & 1 == 1;
+    let at = (split as usize * data.len()) / 256;
+    let whole = decode(&[data], authenticated);
+    let halves = decode(&[&data[..at], &data[at..]], authenticated);
+    assert_eq!(whole, halves, "split at {at}");
+    if data.len() <= 300 {
+        let bytes: Vec<&[u8]> = data.chunks(1).collect();
+        assert_eq!(whole, decode(&bytes, authenticated), "byte by byte");
+    }
+}
+
+/// Words of an inline request hold no more bytes than the line.
+pub fn inline(data: &[u8]) {
+    if let Some(words) = resp::inline::split_words(data) {
+        assert!(words.iter().map(Vec::len).sum::<usize>() <= data.len());
+    }
+}
+
+/// A whole dump file.
+pub fn rdb(data: &[u8]) {
+    let Ok(mut reader) = Reader::new(data) else { return };
+    let mut events = 0;
+    while let Ok(Some(_)) = reader.next_event() {
+        events += 1;
+        assert!(events <= data.len() + 1, "more events than bytes");
+    }
+    assert!(reader.offset() <= data.len() as u64);
+}
+
+/// A DUMP payload; a checksum of zero means none, so the fuzzer need not guess it.
+pub fn restore(data: &[u8]) {
+    _ = rdb::restore(data);
+    let mut payload = data.to_vec();
+    payload.extend_from_slice(&[11, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    _ = rdb::restore(&payload);
+}
+
+/// A listpack that validates reads the same in both directions and survives edits.
+pub fn listpack(data: &[u8]) {
+    let Ok(mut pack) = Listpack::from_bytes(data.to_vec()) else { return };
+    let forward: Vec<Vec<u8>> = pack.iter().map(|v| v.to_vec()).collect();
+    let mut backward: Vec<Vec<u8>> = pack.view().iter_rev().map(|v| v.to_vec()).collect();
+    backward.reverse();
+    assert_eq!(forward, backward);
+    assert_eq!(pack.len(), forward.len());
+    if pack.fits(16) {
+        pack.push_front(b"front");
+        pack.push_back(b"12345");
+        assert_eq!(pack.len(), forward.len() + 2);
+        let bytes = pack.into_bytes();
+        assert!(Listpack::from_bytes(bytes).is_ok(), "an edited listpack must validate");
+    }
+}
+
+/// An intset that validates is sorted, finds its members, and stays valid.
+pub fn intset(data: &[u8]) {
+    let Ok(mut set) = Intset::from_bytes(data.to_vec()) else { return };
+    let members: Vec<i64> = set.view().iter().collect();
+    assert!(members.windows(2).all(|pair| pair[0] < pair[1]));
+    assert!(members.iter().all(|&m| set.view().contains(m)));
+    let new = members.first().map_or(7, |first| first.wrapping_mul(31));
+    assert_eq!(set.insert(new), !members.contains(&new));
+    assert!(Intset::from_bytes(set.into_bytes()).is_ok());
+}
+
+/// Patterns end in bounded time; a text without wildcards matches itself.
+pub fn glob(data: &[u8]) {
+    let at = data.iter().position(|&b| b == 0).unwrap_or(data.len());
+    let (pattern, text) = (&data[..at], data.get(at + 1..).unwrap_or_default());
+    let exact = glob_match(pattern, text, false);
+    // A class that excludes can match less when case is ignored.
+    let classes = pattern.contains(&b'[');
+    assert!(!exact || classes || glob_match(pattern, text, true), "a match must not end by ignoring case");
+    if !text.iter().any(|b| b"*?[]\\^-".contains(b)) {
+        assert!(glob_match(text, text, false));
+    }
+    assert!(glob_match(b"*", text, false));
+}
+
+/// Numbers print to text that reads back as the same number.
+pub fn number(data: &[u8]) {
+    if let Some(value) = parse_i64(data) {
+        let mut text = Vec::new();
+        format_i64(value, &mut text);
+        assert_eq!(text, data, "an integer has one text");
+    }
+    if let Some(value) = parse_u64(data) {
+        assert_eq!(value.to_string().as_bytes(), data);
+    }
+    if let Some(value) = parse_f64(data).filter(|v| v.is_finite()) {
+        let mut text = Vec::new();
+        format_f64(value, &mut text);
+        assert_eq!(parse_f64(&text), Some(value), "{:?}", String::from_utf8_lossy(&text));
+    }
+    if let Some(value) = LongDouble::parse(data) {
+        _ = value.format();
+    }
+}

@@ -1,0 +1,315 @@
+//! Dump files: point in time, restarts, files that are refused.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use common::*;
+use testkit::client::{Client, encode};
+use testkit::logcheck;
+use testkit::process::{Server, Spec, fresh_dir};
+
+/// Some of every type that there is, in small and large forms, with and without TTLs.
+fn fill(client: &mut Client) {
+    let long = "x".repeat(300);
+    for line in [
+        "SET string value",
+        "SET number -9223372036854775808",
+        "SET float 3.0e3",
+        "SET empty-name-follows x",
+        "SET ttl value PXAT 33177117420000",
+        "APPEND appended abc",
+        "RPUSH list a b 1 2 -300000 9223372036854775807",
+        "ZADD zset 1 a 2.5 b -inf low inf high 3 c",
+        "XADD stream 1-1 f v g w",
+        "XADD stream 1-2 f v g w",
+        "XADD stream 5-0 other 1",
+        "XDEL stream 1-2",
+        "GEOADD geo 13.361389 38.115556 Palermo 15.087269 37.502669 Catania",
+        "PEXPIREAT list 33177117420123",
+    ] {
+        let reply = run(client, line);
+        assert!(!reply.starts_with('-'), "{line}: {reply}");
+    }
+    assert_eq!(client.call(&["SET", "", "the empty key"]).expect("SET").render(), "+OK");
+    assert_eq!(client.call(&[&b"SET"[..], b"bin\0\r\n\xff", b"\0\xff\r\n"]).expect("SET").render(), "+OK");
+    let mut bytes = Vec::new();
+    for i in 0..2000 {
+        encode(&mut bytes, &["RPUSH", "long-list", &i.to_string(), &format!("{long}{i}")]);
+        encode(&mut bytes, &["ZADD", "big-zset", &format!("{}.5", i % 97), &format!("member-{i}")]);
+        encode(&mut bytes, &["XADD", "big-stream", &format!("{}-{}", i / 10 + 1, i % 10), "field", &long]);
+        encode(&mut bytes, &["SET", &format!("key:{i}"), &format!("value {i}")]);
+    }
+    encode(&mut bytes, &["SET", "huge", &"compressible ".repeat(10_000)]);
+    client.send_raw(&bytes).expect("send");
+    for _ in 0..8001 {
+        let frame = client.read_frame().expect("reply");
+        assert_ne!(frame[0], b'-', "{}", frame.escape_ascii());
+    }
+}
+
+/// A server in `dir`, which stays.
+fn in_dir(dir: &Path, args: &str) -> Spec {
+    Spec { dir: Some(dir.to_path_buf()), ..spec(args) }
+}
+
+fn save_and_restart(dir: &Path, save: impl FnOnce(&mut Server, &mut Client)) {
+    let before = {
+        let mut server = Server::start(&in_dir(dir, "")).expect("start");
+        let mut client = client(&server);
+        fill(&mut client);
+        let before = data_set(&mut client);
+        save(&mut server, &mut client);
+        server.kill();
+        before
+    };
+    let server = Server::start(&in_dir(dir, "")).expect("restart");
+    let mut client = client(&server);
+    let after = data_set(&mut client);
+    assert_eq!(before.len(), after.len());
+    for (one, other) in before.iter().zip(&after) {
+        assert!(one == other, "{one:.200?}\n{other:.200?}");
+    }
+    logcheck::assert_clean(&server.log(), &[]);
+    let left: Vec<_> = fs::read_dir(dir).expect("dir").flatten().map(|entry| entry.file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("temp-")), "{left:?}");
+    drop(server);
+    fs::remove_dir_all(dir).expect("clean up");
+}
+
+#[test]
+fn what_save_wrote_is_there_after_a_restart() {
+    save_and_restart(&fresh_dir().expect("dir"), |_, client| ok(client, "SAVE"));
+}
+
+#[test]
+fn what_bgsave_wrote_is_there_after_a_restart() {
+    save_and_restart(&fresh_dir().expect("dir"), |_, client| {
+        bgsave(client);
+        wait_saved(client);
+    });
+}
+
+#[test]
+fn shutdown_saves_where_it_is_asked_to() {
+    save_and_restart(&fresh_dir().expect("dir"), |server, client| {
+        client.send(&["SHUTDOWN", "SAVE"]).expect("send");
+        assert!(client.read_frame().is_err());
+        wait_for("the end", || !server.alive());
+    });
+}
+
+fn bgsave(client: &mut Client) {
+    assert_eq!(run(client, "BGSAVE"), "+Background saving started");
+}
+
+fn wait_saved(client: &mut Client) {
+    wait_for("the save's end", || info(client, "rdb_bgsave_in_progress") == "0");
+    assert_eq!(info(client, "rdb_last_bgsave_status"), "ok");
+}
+
+/// Everything changes in the moment after BGSAVE's reply, in the same pipeline; the file has the state before it.
+#[test]
+fn bgsave_is_a_point_in_time() {
+    let dir = fresh_dir().expect("dir");
+    let before = {
+        let server = Server::start(&in_dir(&dir, "")).expect("start");
+        let mut client = client(&server);
+        fill(&mut client);
+        let before = data_set(&mut client);
+        let mut bytes = Vec::new();
+        encode(&mut bytes, &["BGSAVE"]);
+        let replies = 1 + changes(&mut bytes);
+        client.send_raw(&bytes).expect("send");
+        assert_eq!(client.read_frame().expect("BGSAVE"), b"+Background saving started\r\n");
+        for _ in 1..replies {
+            let frame = client.read_frame().expect("reply");
+            assert_ne!(frame[0], b'-', "{}", frame.escape_ascii());
+        }
+        wait_saved(&mut client);
+        assert_ne!(data_set(&mut client), before);
+        before
+    };
+    let server = Server::start(&in_dir(&dir, "")).expect("restart");
+    let mut client = client(&server);
+    let after = data_set(&mut client);
+    for (one, other) in before.iter().zip(&after) {
+        assert!(one == other, "{one:.200?}\n{other:.200?}");
+    }
+    assert_eq!(before.len(), after.len());
+    drop(server);
+    fs::remove_dir_all(&dir).expect("clean up");
+}
+
+/// Changes to every key of `fill`, of every kind; returns how many.
+fn changes(bytes: &mut Vec<u8>) -> usize {
+    let mut count = 0;
+    let mut add = |line: &str| {
+        encode(bytes, &line.split(' ').collect::<Vec<_>>());
+        count += 1;
+    };
+    for i in (0..2000).rev() {
+        match i % 4 {
+            0 => add(&format!("DEL key:{i}")),
+            1 => add(&format!("SET key:{i} changed")),
+            2 => add(&format!("APPEND key:{i} more")),
+            _ => add(&format!("RENAME key:{i} renamed:{i}")),
+        }
+        add(&format!("SET new:{i} value"));
+        add(&format!("ZADD big-zset {i} member-{i}"));
+        add(&format!("ZREM big-zset member-{}", (i * 7) % 2000));
+        add(&format!("XADD big-stream {}-1 f v", 10_000 - i));
+        add("LPOP long-list");
+        add("LPUSH long-list new");
+        add("RPOP long-list");
+    }
+    for line in [
+        "SET string other",
+        "INCR counter",
+        "PERSIST ttl",
+        "DEL list",
+        "ZADD zset 9 a",
+        "XADD stream 9-9 f v",
+        "GEOADD geo 1 1 Palermo",
+        "FLUSHALL",
+        "SET string after",
+    ] {
+        add(line);
+    }
+    count
+}
+
+#[test]
+fn a_second_bgsave_and_a_save_wait_their_turn() {
+    let server = ours("");
+    let mut client = client(&server);
+    fill(&mut client);
+    for _ in 0..5 {
+        client.send_raw(b"BGSAVE\r\nBGSAVE\r\nSAVE\r\n").expect("send");
+        let replies: Vec<_> = (0..3).map(|_| client.read_frame().expect("reply")).collect();
+        assert_eq!(replies[0], b"+Background saving started\r\n");
+        // The others fail unless the first one has ended by then.
+        let second = &replies[1][..];
+        assert!(
+            second == b"-ERR Background save already in progress\r\n"
+                || second == b"+Background saving started\r\n"
+        );
+        let third = &replies[2][..];
+        assert!(third == b"-ERR Background save already in progress\r\n" || third == b"+OK\r\n");
+        wait_saved(&mut client);
+    }
+    logcheck::assert_clean(&server.log(), &[]);
+}
+
+/// Starts our server in `dir`, which must refuse; returns its log. `file` must stay as it is.
+fn refused(dir: &Path) -> String {
+    let file = dir.join("dump.rdb");
+    let before = fs::read(&file).expect("the file");
+    let error = Server::start(&in_dir(dir, "")).expect_err("a file like that is refused").to_string();
+    assert_eq!(fs::read(&file).expect("the file"), before, "the file was touched");
+    let log = fs::read_to_string(dir.join("log")).expect("log");
+    assert!(!log.contains("panicked"), "{log}");
+    format!("{error}\n{log}")
+}
+
+#[test]
+fn damaged_files_are_refused_and_left_alone() {
+    let dir = fresh_dir().expect("dir");
+    let whole = {
+        let server = Server::start(&in_dir(&dir, "")).expect("start");
+        let mut client = client(&server);
+        fill(&mut client);
+        ok(&mut client, "SAVE");
+        fs::read(dir.join("dump.rdb")).expect("file")
+    };
+    let write = |bytes: &[u8]| fs::write(dir.join("dump.rdb"), bytes).expect("write");
+    for cut in [1, 8, 9, 30, 200, whole.len() / 2, whole.len() - 9, whole.len() - 1] {
+        write(&whole[..cut]);
+        refused(&dir);
+    }
+    let mut flipped = whole.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    write(&flipped);
+    refused(&dir);
+    write(b"NOTREDIS at all");
+    refused(&dir);
+    write(b"");
+    let server = Server::start(&in_dir(&dir, "")).expect("an empty file is no data set");
+    assert_eq!(run(&mut client(&server), "DBSIZE"), ":0");
+    drop(server);
+    fs::remove_dir_all(&dir).expect("clean up");
+}
+
+/// Makes a dump file with a real server in `dir`.
+fn dump_of_peer(binary: &Path, dir: &Path, lines: &[&str]) {
+    let spec = Spec { dir: Some(dir.to_path_buf()), ..Spec::new(binary) };
+    let server = Server::start(&spec).expect("start the real one");
+    let mut client = client(&server);
+    for line in lines {
+        let reply = run(&mut client, line);
+        assert!(!reply.starts_with('-'), "{line}: {reply}");
+    }
+    ok(&mut client, "SAVE");
+}
+
+#[test]
+fn types_without_a_place_here_are_refused_by_name() {
+    for binary in peers() {
+        let cases: &[(&[&str], &str)] = &[
+            (&["SADD the-key a b c"], "set"),
+            (&["SADD the-key 1 2 3"], "set"),
+            (&["HSET the-key f v"], "hash"),
+        ];
+        for (lines, kind) in cases {
+            let dir = fresh_dir().expect("dir");
+            let mut all = vec!["SET before x"];
+            all.extend_from_slice(lines);
+            dump_of_peer(&binary, &dir, &all);
+            // What has become supported loads; the day that all are, this test has done its work.
+            match Server::start(&in_dir(&dir, "")) {
+                Ok(server) => assert_eq!(run(&mut client(&server), "DBSIZE"), ":2"),
+                Err(_) => {
+                    let log = refused(&dir);
+                    assert!(log.contains("the-key") && log.contains(kind) && log.contains("offset"), "{log}");
+                }
+            }
+            fs::remove_dir_all(&dir).expect("clean up");
+        }
+    }
+}
+
+/// The real servers' files load here, ours there, with nothing lost either way.
+#[test]
+fn files_pass_between_us_and_the_real_ones() {
+    for binary in peers() {
+        let dir = fresh_dir().expect("dir");
+        let before = {
+            let server =
+                Server::start(&Spec { dir: Some(dir.clone()), ..Spec::new(&binary) }).expect("the real one");
+            let mut client = client(&server);
+            fill(&mut client);
+            ok(&mut client, "SAVE");
+            data_set(&mut client)
+        };
+        {
+            let server = Server::start(&in_dir(&dir, "")).expect("ours");
+            let mut client = client(&server);
+            assert!(data_set(&mut client) == before, "ours has other data than {}", binary.display());
+            ok(&mut client, "SAVE");
+        }
+        let check = Command::new(binary.with_file_name(
+            binary.file_name().map_or_else(String::new, |name| name.to_string_lossy().replace("server", "check-rdb")),
+        ))
+        .arg(dir.join("dump.rdb"))
+        .stdout(Stdio::null())
+        .status();
+        assert!(check.map_or(true, |status| status.success()), "check-rdb");
+        let server = Server::start(&Spec { dir: Some(dir.clone()), ..Spec::new(&binary) }).expect("again");
+        assert!(data_set(&mut client(&server)) == before, "{} has other data than ours", binary.display());
+        drop(server);
+        fs::remove_dir_all(&dir).expect("clean up");
+    }
+}
