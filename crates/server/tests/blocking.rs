@@ -158,7 +158,8 @@ fn who_is_gone_takes_nothing() {
     let mut pusher = client(&server);
     let mut waiters = waiting(&server, 4, "BLPOP list 0");
     // The first hangs up, the second is killed, the third is unblocked: the fourth is next.
-    let id = |line: &str| line.split("id=").nth(1).and_then(|rest| rest.split(' ').next()).map(str::to_string);
+    let id =
+        |line: &str| line.split("id=").nth(1).and_then(|rest| rest.split(' ').next()).map(str::to_string);
     let list = pusher.words("CLIENT LIST").expect("CLIENT LIST").text();
     let ids: Vec<String> = list.lines().filter(|line| line.contains("cmd=blpop")).filter_map(id).collect();
     assert_eq!(ids.len(), 4, "{list}");

@@ -300,9 +300,13 @@ fn files_pass_between_us_and_the_real_ones() {
             assert!(data_set(&mut client) == before, "ours has other data than {}", binary.display());
             ok(&mut client, "SAVE");
         }
-        let check = Command::new(binary.with_file_name(
-            binary.file_name().map_or_else(String::new, |name| name.to_string_lossy().replace("server", "check-rdb")),
-        ))
+        let check = Command::new(
+            binary.with_file_name(
+                binary
+                    .file_name()
+                    .map_or_else(String::new, |name| name.to_string_lossy().replace("server", "check-rdb")),
+            ),
+        )
         .arg(dir.join("dump.rdb"))
         .stdout(Stdio::null())
         .status();

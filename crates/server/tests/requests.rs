@@ -126,7 +126,9 @@ fn announced_lengths_cost_nothing() {
     let mut client = client(&server);
     let before = info_number(&mut client, "used_memory");
     let mut open = Vec::new();
-    for announced in ["*1000000\r\n", "*2147483647\r\n", "*2\r\n$3\r\nGET\r\n$500000000\r\n", "*1\r\n$536870912\r\n"] {
+    for announced in
+        ["*1000000\r\n", "*2147483647\r\n", "*2\r\n$3\r\nGET\r\n$500000000\r\n", "*1\r\n$536870912\r\n"]
+    {
         for _ in 0..20 {
             let mut stream = socket(&server);
             stream.write_all(announced.as_bytes()).expect("write");
@@ -195,7 +197,10 @@ fn long_pipelines_are_answered_in_order() {
         let mut client = client(&server);
         client.send_raw(&bytes).expect("send");
         for i in 0..count {
-            assert_eq!(client.read_frame().expect("reply"), format!("${}\r\n{i}\r\n", i.to_string().len()).as_bytes());
+            assert_eq!(
+                client.read_frame().expect("reply"),
+                format!("${}\r\n{i}\r\n", i.to_string().len()).as_bytes()
+            );
         }
     }
 }
