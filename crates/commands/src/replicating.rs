@@ -71,7 +71,7 @@ fn unblock_all(cx: &Cx<'_>) {
 }
 
 fn replconf(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    if argv.len() % 2 == 0 {
+    if argv.len().is_multiple_of(2) {
         return Err(SYNTAX);
     }
     for pair in argv[1..].chunks_exact(2) {

@@ -39,6 +39,9 @@ impl Shell for NoShell {
     }
     fn replicate(&self, _primary: Option<(String, u16)>) {}
     fn shutdown(&self, _how: ShutdownMode) {}
+    fn abort_shutdown(&self) -> bool {
+        false
+    }
     fn reconfigure(&self, _directive: Directive) -> Result<(), String> {
         Ok(())
     }

@@ -345,7 +345,7 @@ impl Connection {
             self.soft_since_ms = None;
         }
         let over = (limit.hard_bytes > 0 && bytes > limit.hard_bytes)
-            || (soft && now_ms.saturating_sub(since) > limit.soft_seconds as u64 * 1000);
+            || (soft && now_ms.saturating_sub(since) > limit.soft_seconds * 1000);
         if over {
             self.count(Counter::OutputLimitDisconnects, 1);
             crate::log::warning(&format!(

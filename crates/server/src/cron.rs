@@ -45,7 +45,7 @@ fn save_if_due(server: &'static Server) {
     let may_retry = persistence.last_ok.load(Relaxed)
         || now_s.saturating_sub(persistence.last_try_s.load(Relaxed)) > RETRY_SAVE_S;
     let points = if dirty > 0 && may_retry { server.config.save_points() } else { Vec::new() };
-    let due = points.iter().find(|point| dirty >= point.changes as u64 && since_s > point.seconds as u64);
+    let due = points.iter().find(|point| dirty >= point.changes && since_s > point.seconds);
     if let Some(point) = due {
         crate::log::notice(&format!("{} changes in {} seconds. Saving...", point.changes, point.seconds));
     }

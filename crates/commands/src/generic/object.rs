@@ -36,7 +36,7 @@ fn is_embedded(entry: EntryRef<'_>) -> bool {
     let key = entry.key().len();
     let expiry = if entry.expire_ms().is_some() { 8 } else { 0 };
     let key = 1 + if key < 32 { 1 } else { 3 } + key + 1;
-    !entry.is_raw() && 8 + expiry + key + 3 + value.len() + 1 <= EMBEDDED_BYTES
+    !entry.is_raw() && 8 + expiry + key + 3 + value.len() < EMBEDDED_BYTES
 }
 
 /// Replies what `answer` makes of a key, without counting as a use of it.

@@ -19,10 +19,8 @@ fn check_length(cx: &Cx<'_>, at: usize, more: usize) -> Result<usize> {
 
 pub(super) fn append(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let (key, tail) = (argv[1], argv[2]);
-    let old = match cx.find_mut_kind(key, Kind::String)? {
-        Some(slot) => Some(bytes_of(slot.get(), &mut IntText::new()).len()),
-        None => None,
-    };
+    let old =
+        cx.find_mut_kind(key, Kind::String)?.map(|slot| bytes_of(slot.get(), &mut IntText::new()).len());
     let length = match old {
         Some(old) => {
             let length = check_length(cx, old, tail.len())?;

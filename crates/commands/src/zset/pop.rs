@@ -43,8 +43,11 @@ impl End {
     }
 }
 
+/// Members with their scores, in the order in which they left.
+type Popped = Vec<(Vec<u8>, f64)>;
+
 /// Takes up to `count` members from one end, in the order in which they are replied. None if there is no such key.
-fn pop(cx: &mut Cx<'_>, key: &[u8], end: End, count: usize) -> Result<Option<Vec<(Vec<u8>, f64)>>> {
+fn pop(cx: &mut Cx<'_>, key: &[u8], end: End, count: usize) -> Result<Option<Popped>> {
     if cx.find_mut_kind(key, Kind::Zset)?.is_none() {
         return Ok(None);
     }
