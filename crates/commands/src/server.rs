@@ -98,6 +98,8 @@ pub struct Server {
     pub samples: crate::samples::Samples,
     pub errors: crate::errorstats::ErrorStats,
     pub active_expire: AtomicBool,
+    /// DEBUG PAUSE-CRON.
+    pub cron_paused: AtomicBool,
     pub blocked_clients: AtomicI64,
     /// Of these, those with a deadline.
     pub timed_clients: AtomicI64,
@@ -137,6 +139,7 @@ impl Server {
             samples: crate::samples::Samples::default(),
             errors: crate::errorstats::ErrorStats::default(),
             active_expire: AtomicBool::new(true),
+            cron_paused: AtomicBool::new(false),
             blocked_clients: AtomicI64::new(0),
             timed_clients: AtomicI64::new(0),
             random: AtomicU64::new(ds::hash::of(b"random numbers")),

@@ -30,6 +30,10 @@ pub struct SlowLog {
 impl SlowLog {
     /// Adds a command; the log keeps `most` entries.
     pub fn push(&self, usec: u64, argv: &[&[u8]], address: &str, name: &[u8], most: usize) {
+        if most == 0 {
+            self.reset();
+            return;
+        }
         let entry = Entry {
             id: self.next_id.fetch_add(1, Relaxed),
             at_s: sys::os::unix_ms() / 1000,

@@ -67,12 +67,22 @@ pub(crate) fn exec(
     now_ms: u64,
     out: &mut Writer,
 ) -> Result<Stop> {
-    let Some(transaction) = session.transaction.take() else { return Err(WITHOUT_MULTI) };
-    if transaction.dirty {
-        commands::transactions::unwatch_all(server, session);
+    let refusal = match &session.transaction {
+        None => Some(WITHOUT_MULTI),
+        Some(transaction) => transaction.dirty.then_some(ABORTED),
+    };
+    if let Some(error) = refusal {
+        if session.transaction.take().is_some() {
+            commands::transactions::unwatch_all(server, session);
+        }
         session.publish();
-        return Err(ABORTED);
+        // A call that failed, not one that was refused.
+        crate::run::fail(server, &server.workers[worker], found, &error);
+        out.error(&error.0);
+        account(server, worker, session, found, &[b"EXEC"], 0, &mut scratch.clock_us);
+        return Ok(Stop::Done);
     }
+    let Some(transaction) = session.transaction.take() else { return Err(WITHOUT_MULTI) };
     let alone = needs_gate(&transaction);
     let mut effects = std::mem::take(&mut scratch.effects);
     let access = match lock(server, session, &transaction, alone) {

@@ -57,7 +57,13 @@ pub fn call(cx: &mut Cx<'_>, found: Found, argv: &[&[u8]], out: &mut Writer) -> 
     result.is_ok()
 }
 
-fn fail(server: &Server, stats: &commands::stats::WorkerStats, found: Found, error: &CommandError) {
+/// Counts an error reply of a command that ran.
+pub(crate) fn fail(
+    server: &Server,
+    stats: &commands::stats::WorkerStats,
+    found: Found,
+    error: &CommandError,
+) {
     stats.add(Counter::ErrorReplies, 1);
     bump(&stats.rows[usize::from(found.id)].failed, 1);
     server.errors.count(error.code());

@@ -178,6 +178,8 @@ impl Connection {
             // A full batch may have left complete requests in the buffer.
             let more = report.done < self.decoder.len() || self.decoder.len() >= self.batch_limit();
             self.decoder.finish(report.done);
+            let pending = self.decoder.pending_bytes() as u64;
+            self.client().query_bytes.store(pending, Relaxed);
             self.queue_output();
             wait = match report.stop {
                 Stop::Busy => Wait::Later,

@@ -18,6 +18,9 @@ pub async fn run(server: &'static Server) {
     let mut last_ping_ms = sys::os::unix_ms();
     loop {
         interval.tick().await;
+        if server.cron_paused.load(Relaxed) {
+            continue;
+        }
         ticks += 1;
         server.samples.take(server);
         save_if_due(server);

@@ -27,12 +27,20 @@ pub fn set_role(replica: bool) {
     ROLE.store(if replica { b'S' } else { b'M' }, Relaxed);
 }
 
+/// Writes text as it is, whatever the level.
+pub fn raw(text: &str) {
+    write(text);
+}
+
 /// Writes one line.
 pub fn log(level: LogLevel, text: &str) {
     if (level as u8) < LEVEL.load(Relaxed) {
         return;
     }
-    let line = line(level, text);
+    write(&line(level, text));
+}
+
+fn write(line: &str) {
     let file = FILE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     // A log that cannot be written has nowhere to complain to.
     let _ = if file.is_empty() {

@@ -1,5 +1,6 @@
 //! The process among others: its pid file, its limits, its supervisor, and what it leaves behind when it crashes.
 
+use std::io::IsTerminal;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
@@ -19,6 +20,23 @@ fn pid_file(server: &Server) -> Option<String> {
         (true, true) => Some(DEFAULT_PID_FILE.to_owned()),
         (true, false) => None,
     }
+}
+
+/// A picture for terminals and for `always-show-logo`, a line for others. Tools look for the pid in it.
+pub fn show_logo(server: &Server) {
+    let port = server.config.int(Directive::Port);
+    let to_terminal = server.config.text(Directive::Logfile).is_empty() && std::io::stdout().is_terminal();
+    if !to_terminal && !server.config.flag(Directive::AlwaysShowLogo) {
+        log::notice(&format!("Running mode=standalone, port={port}."));
+        return;
+    }
+    log::raw(&format!(
+        "\n      ___\n   .-'   '-.      russet {} (as Redis {}) 64 bit\n  /  .---.  \\     Running in standalone mode\n \
+         |  /     \\  |    Port: {port}\n  \\ '.___.' /     PID: {}\n   '-.___.-'\n\n",
+        env!("CARGO_PKG_VERSION"),
+        commands::server::REDIS_VERSION,
+        std::process::id()
+    ));
 }
 
 /// Writes the pid file, if there is to be one. A failure is no reason not to serve.

@@ -137,6 +137,7 @@ fn serve(run: &Run) -> ExitCode {
     process::report_panics(server);
     process::raise_limits(server);
     process::write_pid_file(server);
+    process::show_logo(server);
     process::notify(server, "STATUS=Redis is loading...");
     let result = main_loop(server, threads);
     process::remove_pid_file(server);

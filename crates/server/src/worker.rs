@@ -152,7 +152,7 @@ async fn serve(server: &'static Server, worker: Rc<RefCell<Worker>>, stream: Str
     session.authenticated = server.config.text(Directive::Requirepass).is_empty();
     server.clients.add(client.clone());
     let mut connection = Connection::new(stream, session, notify, server, worker);
-    if refuse(server, &connection).await {
+    if refuse(server, &mut connection).await {
         server.clients.remove(client.id);
         return;
     }
@@ -164,11 +164,13 @@ async fn serve(server: &'static Server, worker: Rc<RefCell<Worker>>, stream: Str
     server.clients.remove(client.id);
 }
 
+/// How long a connection that is turned away may take to become writable.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(1);
 const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
 const PROTECTED: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n";
 
 /// Turns a connection away that may not come in.
-async fn refuse(server: &Server, connection: &Connection) -> bool {
+async fn refuse(server: &Server, connection: &mut Connection) -> bool {
     let text = if server.clients.count.load(Relaxed) > server.config.int(Directive::Maxclients) as u64 {
         server.workers[0].add(Counter::RejectedConnections, 1);
         TOO_MANY
@@ -181,7 +183,10 @@ async fn refuse(server: &Server, connection: &Connection) -> bool {
     } else {
         return false;
     };
-    // Whether the text arrives or not, the connection ends.
-    let _ = connection.stream.try_write(text);
+    // A new socket is not known to be writable until it was asked. Whether the text arrives or not, the connection ends.
+    let (_, write) = connection.stream.split();
+    if matches!(tokio::time::timeout(REFUSAL_PATIENCE, write.writable()).await, Ok(Ok(()))) {
+        let _ = connection.stream.try_write(text);
+    }
     true
 }

@@ -102,6 +102,8 @@ fn refresh_own(cx: &Cx<'_>, argv: &[&[u8]]) -> usize {
         cx.session.client.last_row.store(u64::from(found.id) + 1, Relaxed);
     }
     cx.session.client.active_ms.store(cx.now_ms, Relaxed);
+    // The running command has been taken out of the buffer.
+    cx.session.client.query_bytes.store(0, Relaxed);
     argv.iter().map(|arg| arg.len()).sum()
 }
 

@@ -27,6 +27,7 @@ const ANY: usize = usize::MAX;
 
 const SUBS: &[Sub] = &[
     sub("change-repl-id", 0, 0, server::change_repl_id),
+    sub("client-enforce-reply-list", 1, 1, granted),
     sub("dict-resizing", 1, 1, granted),
     sub("digest", 0, 0, digest::digest),
     sub("digest-value", 1, ANY, digest::digest_value),
@@ -40,6 +41,7 @@ const SUBS: &[Sub] = &[
     sub("log", 1, 1, server::log),
     sub("object", 1, 2, look::object),
     sub("panic", 0, 0, server::panic),
+    sub("pause-cron", 1, 1, server::pause_cron),
     sub("populate", 1, 3, server::populate),
     sub("protocol", 1, 1, protocol::protocol),
     sub("quicklist-packed-threshold", 1, 1, granted),
@@ -58,6 +60,8 @@ const HELP: &[&str] = &[
     "CHANGE-REPL-ID",
     "    Change the replication IDs of the instance.",
     "    Dangerous: should be used only for testing the replication subsystem.",
+    "CLIENT-ENFORCE-REPLY-LIST <0|1>",
+    "    Accepted: replies are always lists of chunks.",
     "DICT-RESIZING <0|1>",
     "    Accepted: tables here grow in steps whatever it says.",
     "DIGEST",
@@ -81,6 +85,8 @@ const HELP: &[&str] = &[
     "    Show low level info about `key` and associated value.",
     "PANIC",
     "    Crash the server simulating a panic.",
+    "PAUSE-CRON <0|1>",
+    "    Stop periodic cron job processing.",
     "POPULATE <count> [<prefix>] [<size>]",
     "    Create <count> string keys named key:<num>. If <prefix> is specified then",
     "    it is used instead of the 'key' prefix. These are not propagated to",

@@ -95,4 +95,6 @@ pub(super) fn cpu(_: &mut Cx<'_>, text: &mut Text) {
     both("_children", Whose::Children);
     // Every worker executes commands; the one that answers stands for them.
     both("_main_thread", Whose::Thread);
+    let (user, system) = sys::os::cpu_seconds(Whose::Thread);
+    text.field("used_active_time_main_thread", format_args!("{:.6}", user + system));
 }
