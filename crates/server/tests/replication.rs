@@ -13,6 +13,8 @@ use testkit::proxy::{Proxy, Rules};
 /// A full synchronization begins at once.
 const FAST: &str = "--repl-diskless-sync-delay 0 --repl-backlog-size 1mb";
 
+const READONLY: &str = "-READONLY You can\\'t write against a read only replica.";
+
 fn replica_of(client: &mut Client, port: u16) {
     ok(client, &format!("REPLICAOF 127.0.0.1 {port}"));
 }
@@ -107,7 +109,7 @@ fn sync_cut_and_resume(primary: &Server, replica: &Server) {
     proxy.set(Rules { chunk_bytes: 7, ..Rules::default() });
     fill(&mut p, 3);
     wait_equal(&mut p, &mut r);
-    assert_eq!(run(&mut r, "SET k v"), "-READONLY You can't write against a read only replica.");
+    assert_eq!(run(&mut r, "SET k v"), READONLY);
 }
 
 #[test]
@@ -160,6 +162,7 @@ fn a_chain_and_a_promotion_in_its_middle() {
     assert_eq!(info(&mut b, "master_replid2"), id);
     assert_ne!(info(&mut b, "master_replid"), id);
     assert_eq!(data_set(&mut b), data);
+    wait_for("the new id", || info(&mut c, "master_replid") == info(&mut b, "master_replid"));
     fill(&mut b, 2);
     wait_link(&mut c);
     wait_equal(&mut b, &mut c);
@@ -197,7 +200,8 @@ fn wait_counts_replicas_that_have_it() {
 
 #[test]
 fn keys_expire_by_the_primarys_word() {
-    let (primary, replica) = (ours(FAST), ours(FAST));
+    let primary = ours(&format!("{FAST} --enable-debug-command local"));
+    let replica = ours(FAST);
     let (mut p, mut r) = (client(&primary), client(&replica));
     replica_of(&mut r, primary.port());
     wait_link(&mut r);
