@@ -2,6 +2,7 @@
 //!
 //! Invariant: an option that nobody asked for is an error, not silence. Callers: every command.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
@@ -35,6 +36,12 @@ impl Args {
         let text = self.0.remove(at + 1);
         self.0.remove(at);
         text.parse().map(Some).with_context(|| format!("{name} {text}"))
+    }
+
+    /// Takes `--name PATH` out, made absolute: servers start in directories of their own.
+    pub fn path(&mut self, name: &str) -> Result<Option<PathBuf>> {
+        let Some(path) = self.value::<PathBuf>(name)? else { return Ok(None) };
+        Ok(Some(std::path::absolute(path)?))
     }
 
     /// Takes all `--name VALUE` out, in order.

@@ -194,3 +194,44 @@ impl ServerCertVerifier for Chain {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suites_are_chosen_by_openssl_names() {
+        let names = |settings: &Tls| -> Result<Vec<String>, String> {
+            Ok(provider(settings)?.cipher_suites.iter().map(|suite| format!("{:?}", suite.suite())).collect())
+        };
+        let all = names(&Tls::default()).expect("defaults");
+        for (_, ours) in SUITES {
+            assert!(all.iter().any(|name| name == ours), "{ours}");
+        }
+        let one = Tls { ciphersuites: Some("TLS_AES_128_GCM_SHA256".to_owned()), ..Tls::default() };
+        let chosen = names(&one).expect("one");
+        assert_eq!(chosen.iter().filter(|name| name.starts_with("TLS13")).count(), 1);
+        let unknown = Tls { ciphersuites: Some("TLS_NO_SUCH".to_owned()), ..Tls::default() };
+        assert!(names(&unknown).is_err());
+        let group = Tls { ciphers: Some("HIGH:!aNULL".to_owned()), ..Tls::default() };
+        assert_eq!(names(&group), Ok(all));
+    }
+
+    #[test]
+    fn missing_files_are_told() {
+        let settings = |cert: Option<&str>, key: Option<&str>, cacert: Option<&str>| Tls {
+            cert: cert.map(str::to_owned),
+            key: key.map(str::to_owned),
+            cacert: cacert.map(str::to_owned),
+            insecure: cacert.is_none(),
+            ..Tls::default()
+        };
+        for (given, expected) in [
+            (settings(None, None, Some("/nonexistent")), "Invalid certificate file: /nonexistent"),
+            (settings(Some("/nonexistent"), Some("/n"), None), "Invalid certificate file: /nonexistent"),
+            (settings(Some("/x"), None, None), "--cert and --key are needed together"),
+        ] {
+            assert_eq!(config(&given).err().as_deref(), Some(expected));
+        }
+    }
+}

@@ -4,14 +4,17 @@ mod support;
 
 use std::io::{Read, Write};
 use std::num::NonZero;
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use support::Server;
 
 /// Longest wait for the screen to show something; only failures wait that long.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long output is waited for before other conditions are looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 struct Terminal {
     parser: vt100::Parser,
@@ -53,19 +56,23 @@ impl Terminal {
         self.input.flush().expect("client reads");
     }
 
-    /// Takes in output until the screen satisfies `shown`.
+    /// Takes in output until the screen satisfies `shown`, which may also look at other things: it is asked
+    /// again even when no output comes.
     fn wait(&mut self, what: &str, shown: impl Fn(&str) -> bool) -> String {
+        let began = Instant::now();
         loop {
             let screen = self.parser.screen().contents();
             if shown(&screen) {
                 return screen;
             }
-            match self.output.recv_timeout(PATIENCE) {
+            assert!(began.elapsed() < PATIENCE, "{what} did not appear on:\n{screen}");
+            match self.output.recv_timeout(LOOK_AGAIN) {
                 Ok(bytes) => {
                     self.parser.process(&bytes);
                     self.raw.extend_from_slice(&bytes);
                 }
-                Err(_) => panic!("{what} did not appear on:\n{screen}"),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => panic!("the client ended before {what}:\n{screen}"),
             }
         }
     }

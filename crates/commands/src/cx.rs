@@ -81,7 +81,8 @@ impl<'a> Cx<'a> {
         !self.server.is_loading() && !self.session.is_primary_link && self.may_expire()
     }
 
-    /// Removes an expired key, with all that follows from it.
+    /// Removes an expired key, with all that follows from it. It does not count as a change by the command, which would
+    /// then be journaled too.
     #[cold]
     pub fn delete_expired(&mut self, key: &[u8], hash: u64) {
         let (db, now_ms) = (self.db, self.now_ms);
@@ -91,7 +92,6 @@ impl<'a> Cx<'a> {
         self.server.discard(entry, lazy);
         self.stats.add(Counter::ExpiredKeys, 1);
         self.note_touched(key, hash);
-        self.effects.dirty += 1;
         let word: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
         self.propagate_also(&[word, key]);
         self.notify(Events::EXPIRED, "expired", key);

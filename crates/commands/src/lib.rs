@@ -45,6 +45,7 @@ mod generic;
 mod geo;
 mod list;
 mod pubsub;
+mod stream;
 mod string;
 mod zset;
 

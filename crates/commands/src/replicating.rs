@@ -31,6 +31,8 @@ fn replicaof(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
         if server.replication.is_replica() {
             server.replication.promote(server.journal.end());
             server.replication.set_primary(None);
+            // They learn the new id when they come again, with a partial resynchronization.
+            server.replication.drop_replicas();
             server.journal.forget_database();
             server.shell().replicate(None);
         }
@@ -89,6 +91,7 @@ fn replconf(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
             b"version" => {}
             b"ack" => {
                 acknowledge(cx, value);
+                cx.session.replica.acknowledged = true;
                 return Ok(());
             }
             b"fack" => return Ok(()),

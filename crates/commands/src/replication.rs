@@ -193,6 +193,11 @@ impl Replication {
         self.replicas.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(replica);
     }
 
+    /// Ends the links of all replicas, which then come again: the history has another id.
+    pub fn drop_replicas(&self) {
+        self.replicas().iter().for_each(|replica| replica.client.kill());
+    }
+
     /// Removes a replica.
     pub fn remove_replica(&self, client_id: u64) {
         let mut replicas = self.replicas.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

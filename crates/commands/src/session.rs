@@ -46,6 +46,8 @@ pub struct ReplicaInfo {
     pub capa_psync2: bool,
     pub rdb_version: Option<u32>,
     pub ack_offset: u64,
+    /// Whether the replica has acknowledged something.
+    pub acknowledged: bool,
     pub rdb_only: bool,
     pub filter_data: bool,
 }

@@ -33,7 +33,7 @@ pub fn expire_due(worker: &mut Worker, server: &Server, workers: usize) {
 }
 
 fn expire_shard(worker: &mut Worker, server: &Server, shard: u16, now_ms: u64, start: Instant) {
-    let Worker { index, slot, .. } = worker;
+    let Worker { index, slot, scratch } = worker;
     let Some(_batch) = server.keyspace.gate().enter(slot) else { return };
     let Some(access) = server.keyspace.access(&[shard]) else { return };
     let mut effects = Effects::default();
@@ -48,6 +48,11 @@ fn expire_shard(worker: &mut Worker, server: &Server, shard: u16, now_ms: u64, s
                 cx.delete_expired(key, *hash);
                 // Each on its own: these deletions are no transaction.
                 settle(&mut cx);
+                // Who waits for new entries of a group learns that the key is gone.
+                if !cx.effects.ready.is_empty() {
+                    crate::block::serve_ready(&mut cx, &mut scratch.deferred);
+                    cx.db = db;
+                }
             }
             if !expired.more || start.elapsed() > ROUND {
                 break;
@@ -55,5 +60,8 @@ fn expire_shard(worker: &mut Worker, server: &Server, shard: u16, now_ms: u64, s
         }
     }
     drop(cx);
+    if !scratch.deferred.is_empty() {
+        crate::block::serve_deferred(*index, scratch, server);
+    }
     server.persistence.dirty.fetch_add(effects.dirty, Relaxed);
 }

@@ -6,6 +6,8 @@ pub struct Unit {
     bytes: Vec<u8>,
     /// Database and end of each effect.
     effects: Vec<(usize, usize)>,
+    /// See [`Unit::loosen`].
+    loose: bool,
 }
 
 impl Unit {
@@ -21,16 +23,22 @@ impl Unit {
         self.effects.push((db, self.bytes.len()));
     }
 
+    /// The effects need not enter the journal as one: none has to do with the others.
+    pub fn loosen(&mut self) {
+        self.loose = true;
+    }
+
     /// Forgets everything, keeping a buffer of moderate size.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.bytes.shrink_to(64 << 10);
         self.effects.clear();
+        self.loose = false;
     }
 
     /// Writes the unit, with a SELECT wherever the database differs from `last_db`.
     pub fn write(&self, last_db: &mut Option<usize>, mut put: impl FnMut(&[u8])) {
-        let several = self.effects.len() > 1;
+        let several = self.effects.len() > 1 && !self.loose;
         let mut from = 0;
         for (i, &(db, end)) in self.effects.iter().enumerate() {
             if *last_db != Some(db) {

@@ -76,6 +76,16 @@ impl<'k> Access<'k> {
         }
     }
 
+    /// Locks a shard and holds it from now on; it must lie above all that are held.
+    pub fn hold(&mut self, shard: u16) {
+        if let Held::Some(held) = &mut self.held
+            && held.last().is_none_or(|(last, _)| *last != shard)
+        {
+            assert!(held.last().is_none_or(|(last, _)| *last < shard), "locks are taken in ascending order");
+            held.push((shard, self.keyspace.lock(shard)));
+        }
+    }
+
     /// Keys of a database.
     pub fn len(&mut self, db: usize) -> usize {
         (0..SHARDS as u16).map(|shard| self.look(shard, |shard| shard.len(db))).sum()

@@ -369,6 +369,11 @@ impl Connection {
         !self.pending.is_empty()
     }
 
+    /// Bytes that have come in so far.
+    pub fn received_bytes(&self) -> u64 {
+        self.client().net_input.load(Relaxed)
+    }
+
     /// Adds bytes to the output.
     pub fn queue(&mut self, bytes: Vec<u8>) {
         self.pending_bytes += bytes.len();

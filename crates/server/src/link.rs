@@ -186,6 +186,8 @@ impl Link {
                 if let Some(new) = rest.first().filter(|new| **new != history.id) {
                     history.second_id = std::mem::replace(&mut history.id, (*new).to_owned());
                     history.second_offset = server.journal.end() as i64 + 1;
+                    // Replicas of this server learn the new id when they come again.
+                    server.replication.drop_replicas();
                 }
                 Ok(Agreed::Continue)
             }
@@ -367,7 +369,7 @@ fn replace_data_set(server: &'static Server, path: &Path, id: &str, offset: u64)
     if result.is_ok() {
         let size = server.config.int(Directive::ReplBacklogSize).max(16 << 10) as usize;
         // Replicas of this server have another history now: they must come again.
-        server.replication.replicas().iter().for_each(|replica| replica.client.kill());
+        server.replication.drop_replicas();
         server.journal.start(size, offset);
         let mut history = server.replication.history();
         history.id = id.to_owned();

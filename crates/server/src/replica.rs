@@ -24,6 +24,8 @@ use crate::save::{self, Target};
 const FETCH_BYTES: usize = 64 << 10;
 /// Pieces of a snapshot on their way to one replica.
 const CHANNEL: usize = 16;
+/// How often a replica's limit is looked at while it takes its dump.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What the snapshot's thread tells a waiting connection.
 enum Message {
@@ -100,7 +102,7 @@ async fn partial(
         server.journal.end() - position,
         position + 1
     ));
-    stream(server, connection, replica, reader).await
+    stream(server, connection, replica, reader, false).await
 }
 
 async fn full(
@@ -123,27 +125,36 @@ async fn full(
         match tokio::time::timeout(Duration::from_secs(1), inbox.recv()).await {
             // Keeps the replica from giving up while it waits.
             Err(_) if attached.is_none() => connection.send(b"\n").await?,
+            Err(_) if attached.is_some_and(|reader| over_limit(server, reader)) => break Err(too_slow()),
             Err(_) => {}
             Ok(None | Some(Message::Failed)) => break Err(io::Error::other("the snapshot failed")),
             Ok(Some(Message::Start { reader, position })) => {
                 attached = Some(reader);
                 *replica.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
                     ReplicaState::SendBulk;
+                let mut header = String::new();
                 if psync {
                     let id = server.replication.history().id.clone();
-                    connection.send(format!("+FULLRESYNC {id} {position}\r\n").as_bytes()).await?;
+                    header.push_str(&format!("+FULLRESYNC {id} {position}\r\n"));
                 }
                 if eof {
-                    connection.send(format!("$EOF:{mark}\r\n").as_bytes()).await?;
+                    header.push_str(&format!("$EOF:{mark}\r\n"));
                 }
-            }
-            Ok(Some(Message::Bytes(bytes))) => {
-                if let Err(error) = connection.send(&bytes).await {
+                if let Err(error) = send_dump(server, connection, header.as_bytes(), attached).await {
                     break Err(error);
                 }
             }
-            Ok(Some(Message::File(path, bytes))) => break send_file(connection, &path, bytes).await,
-            Ok(Some(Message::End)) => break connection.send(mark.as_bytes()).await,
+            Ok(Some(Message::Bytes(bytes))) => {
+                if let Err(error) = send_dump(server, connection, &bytes, attached).await {
+                    break Err(error);
+                }
+            }
+            Ok(Some(Message::File(path, bytes))) => {
+                break send_file(server, connection, &path, bytes, attached).await;
+            }
+            Ok(Some(Message::End)) => {
+                break send_dump(server, connection, mark.as_bytes(), attached).await;
+            }
         }
     };
     let Some(reader) = attached else { return result };
@@ -153,7 +164,7 @@ async fn full(
                 "Synchronization with replica {}:{} succeeded",
                 replica.address, replica.port
             ));
-            stream(server, connection, replica, reader).await
+            stream(server, connection, replica, reader, eof).await
         }
         Err(error) => {
             server.journal.detach(reader);
@@ -162,31 +173,73 @@ async fn full(
     }
 }
 
-async fn send_file(connection: &mut Connection, path: &std::path::Path, bytes: u64) -> io::Result<()> {
-    use tokio::io::AsyncReadExt;
-    let mut file = tokio::fs::File::open(path).await?;
-    connection.send(format!("${bytes}\r\n").as_bytes()).await?;
-    let mut buffer = vec![0; FETCH_BYTES];
+/// Sends a part of the dump. What is written meanwhile waits in the journal: the replica is given up when that exceeds
+/// its limit.
+async fn send_dump(
+    server: &'static Server,
+    connection: &mut Connection,
+    bytes: &[u8],
+    reader: Option<u64>,
+) -> io::Result<()> {
+    let mut sending = std::pin::pin!(connection.send(bytes));
+    let mut look = tokio::time::interval(LOOK);
     loop {
-        match file.read(&mut buffer).await? {
-            0 => return Ok(()),
-            read => connection.send(&buffer[..read]).await?,
+        tokio::select! {
+            biased;
+            result = &mut sending => return result,
+            _ = look.tick() => {
+                if reader.is_some_and(|reader| over_limit(server, reader)) {
+                    return Err(too_slow());
+                }
+            }
         }
     }
 }
 
+async fn send_file(
+    server: &'static Server,
+    connection: &mut Connection,
+    path: &std::path::Path,
+    bytes: u64,
+    reader: Option<u64>,
+) -> io::Result<()> {
+    use tokio::io::AsyncReadExt;
+    let mut file = tokio::fs::File::open(path).await?;
+    send_dump(server, connection, format!("${bytes}\r\n").as_bytes(), reader).await?;
+    let mut buffer = vec![0; FETCH_BYTES];
+    loop {
+        match file.read(&mut buffer).await? {
+            0 => return Ok(()),
+            read => send_dump(server, connection, &buffer[..read], reader).await?,
+        }
+    }
+}
+
+fn too_slow() -> io::Error {
+    io::Error::other("it reads too slowly (client-output-buffer-limit)")
+}
+
 /// Sends the journal as it grows, and takes the replica's acknowledgements.
+///
+/// With `after_mark` it begins with the first of these: a real replica knows the end of a dump by the mark being the last
+/// thing that it has received, so nothing may follow the mark until it has spoken.
 async fn stream(
     server: &'static Server,
     connection: &mut Connection,
     replica: &Replica,
     reader: u64,
+    after_mark: bool,
 ) -> io::Result<()> {
+    let mut held = after_mark;
+    let mut heard = connection.received_bytes();
     *replica.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = ReplicaState::Online;
     replica.ack_ms.store(sys::os::unix_ms(), Relaxed);
     let result = loop {
-        let fetched =
-            if connection.has_output() { Fetch::Nothing } else { server.journal.fetch(reader, FETCH_BYTES) };
+        let fetched = if held || connection.has_output() {
+            Fetch::Nothing
+        } else {
+            server.journal.fetch(reader, FETCH_BYTES)
+        };
         match fetched {
             Fetch::Gone => break Err(io::Error::other("its part of the journal is gone")),
             Fetch::Bytes(bytes) => {
@@ -195,11 +248,18 @@ async fn stream(
             }
             Fetch::Nothing => {}
         }
-        if let Err(error) = connection.exchange(|| server.journal.lag(reader) > 0).await {
+        if let Err(error) = connection.exchange(|| !held && server.journal.lag(reader) > 0).await {
             break Err(error);
         }
+        if held {
+            held = !std::mem::take(&mut connection.session.replica.acknowledged);
+            // While it loads, a replica sends empty lines as signs of life.
+            if std::mem::replace(&mut heard, connection.received_bytes()) != heard {
+                replica.ack_ms.store(sys::os::unix_ms(), Relaxed);
+            }
+        }
         if over_limit(server, reader) {
-            break Err(io::Error::other("it reads too slowly (client-output-buffer-limit)"));
+            break Err(too_slow());
         }
         let silent_ms = sys::os::unix_ms().saturating_sub(replica.ack_ms.load(Relaxed));
         if silent_ms > server.config.int(Directive::ReplTimeout).max(1) as u64 * 1000 {

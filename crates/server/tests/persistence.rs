@@ -27,24 +27,32 @@ fn fill(client: &mut Client) {
         "XADD stream 1-2 f v g w",
         "XADD stream 5-0 other 1",
         "XDEL stream 1-2",
-        "GEOADD geo 13.361389 38.115556 Palermo 15.087269 37.502669 Catania",
+        "ZADD scores 3479099956230698 Palermo 3479447370796909 Catania 1e300 far",
         "PEXPIREAT list 33177117420123",
     ] {
+        if line.starts_with('X') && !have_streams() {
+            continue;
+        }
         let reply = run(client, line);
         assert!(!reply.starts_with('-'), "{line}: {reply}");
     }
     assert_eq!(client.call(&["SET", "", "the empty key"]).expect("SET").render(), "+OK");
     assert_eq!(client.call(&[&b"SET"[..], b"bin\0\r\n\xff", b"\0\xff\r\n"]).expect("SET").render(), "+OK");
     let mut bytes = Vec::new();
+    let mut count = 2000 * 3 + 1;
     for i in 0..2000 {
         encode(&mut bytes, &["RPUSH", "long-list", &i.to_string(), &format!("{long}{i}")]);
         encode(&mut bytes, &["ZADD", "big-zset", &format!("{}.5", i % 97), &format!("member-{i}")]);
-        encode(&mut bytes, &["XADD", "big-stream", &format!("{}-{}", i / 10 + 1, i % 10), "field", &long]);
+        if have_streams() {
+            let id = format!("{}-{}", i / 10 + 1, i % 10);
+            encode(&mut bytes, &["XADD", "big-stream", &id, "field", &long]);
+            count += 1;
+        }
         encode(&mut bytes, &["SET", &format!("key:{i}"), &format!("value {i}")]);
     }
     encode(&mut bytes, &["SET", "huge", &"compressible ".repeat(10_000)]);
     client.send_raw(&bytes).expect("send");
-    for _ in 0..8001 {
+    for _ in 0..count {
         let frame = client.read_frame().expect("reply");
         assert_ne!(frame[0], b'-', "{}", frame.escape_ascii());
     }
@@ -147,6 +155,9 @@ fn bgsave_is_a_point_in_time() {
 fn changes(bytes: &mut Vec<u8>) -> usize {
     let mut count = 0;
     let mut add = |line: &str| {
+        if line.starts_with('X') && !have_streams() {
+            return;
+        }
         encode(bytes, &line.split(' ').collect::<Vec<_>>());
         count += 1;
     };
@@ -172,7 +183,7 @@ fn changes(bytes: &mut Vec<u8>) -> usize {
         "DEL list",
         "ZADD zset 9 a",
         "XADD stream 9-9 f v",
-        "GEOADD geo 1 1 Palermo",
+        "ZADD scores 1 Palermo",
         "FLUSHALL",
         "SET string after",
     ] {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: what is not given has a default that fits a machine of two cores. Callers: all of `bench`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -53,7 +53,7 @@ impl Options {
             load_cpus: args.list("--load-cpus", &[cores - 1])?,
             seed: args.value("--seed")?.unwrap_or(1),
             servers: args.values("--server")?.iter().map(|text| named(text)).collect(),
-            ours: args.value("--ours")?,
+            ours: args.path("--ours")?,
             only: args.list("--only", &[])?,
             replica: args.flag("--replica"),
             args: args.value("--args")?.unwrap_or_default(),
@@ -84,11 +84,16 @@ impl Options {
 /// `NAME=PATH`, or a path whose file name is the name.
 fn named(text: &str) -> (String, PathBuf) {
     match text.split_once('=') {
-        Some((name, path)) => (name.to_string(), path.into()),
+        Some((name, path)) => (name.to_string(), absolute(Path::new(path))),
         None => {
             let path = PathBuf::from(text);
             let name = path.file_name().map_or_else(|| text.into(), |n| n.to_string_lossy().into_owned());
-            (name, path)
+            (name, absolute(&path))
         }
     }
+}
+
+/// Servers start in directories of their own.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }

@@ -60,7 +60,7 @@ pub fn run(argv: Vec<String>) -> Result<()> {
     }
     let mut args = Args::new(argv);
     let both_seats = args.flag("--self");
-    let given: Option<PathBuf> = args.value("--ours")?;
+    let given: Option<PathBuf> = args.path("--ours")?;
     let forced = match args.value::<String>("--reference")? {
         Some(name) => Some(peer_named(&name)?),
         None => None,

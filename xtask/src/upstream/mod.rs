@@ -58,8 +58,8 @@ pub fn run(argv: Vec<String>) -> Result<()> {
     let write = !args.flag("--no-doc");
     let workers = args.value("--workers")?.unwrap_or(2).max(1);
     let limit = Duration::from_secs(args.value("--limit")?.unwrap_or(600));
-    let ours: Option<PathBuf> = args.value("--ours")?;
-    let our_cli: Option<PathBuf> = args.value("--our-cli")?;
+    let ours: Option<PathBuf> = args.path("--ours")?;
+    let our_cli: Option<PathBuf> = args.path("--our-cli")?;
     let words = args.words()?;
     let theirs = VALKEY.need()?;
     let server = match (real, ours) {

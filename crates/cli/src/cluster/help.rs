@@ -1,6 +1,6 @@
 //! `--cluster help`.
 
-use super::Outcome;
+use super::{Failed, Outcome};
 use crate::face::Face;
 use crate::options::Options;
 use crate::say;
@@ -62,5 +62,6 @@ pub fn help(options: &Options) -> Outcome {
          host and port of any working node in the cluster.\n\nCluster Manager Options:\n  \
          --cluster-yes  Automatic yes to cluster commands prompts\n\n"
     );
-    Ok(())
+    // The peers' exit code.
+    Err(Failed)
 }

@@ -27,6 +27,7 @@ fn empty(cx: &mut Cx<'_>, db: usize, lazy: bool) -> usize {
         Some(shell) if lazy && !garbage.is_empty() => shell.free_later(Box::new(garbage)),
         _ => drop(garbage),
     }
+    wake_waiting(cx, db);
     keys
 }
 
@@ -95,17 +96,13 @@ fn swap_watched(cx: &mut Cx<'_>, first: usize, second: usize) {
     }
 }
 
-/// Keys that somebody waits for in this database may have come with the exchange.
+/// Keys that somebody waits for in this database may have come or gone.
 fn wake_waiting(cx: &mut Cx<'_>, db: usize) {
     for shard in 0..keyspace::SHARDS as u16 {
         let shard = cx.access.shard(shard);
         if shard.queues.is_empty() {
             continue;
         }
-        for key in shard.queues.keys(db) {
-            if shard.find(db, ds::hash::of(&key), &key).is_some() {
-                cx.effects.ready.push((db, key.into_vec()));
-            }
-        }
+        cx.effects.ready.extend(shard.queues.keys(db).into_iter().map(|key| (db, key.into_vec())));
     }
 }

@@ -1,7 +1,7 @@
 //! Commands that look at all keys of a database: SCAN, KEYS, RANDOMKEY, DBSIZE.
 //!
-//! Their plan is Walk: shards are looked at one after the other, none is held in between. Expired keys are left out,
-//! and left for the expiry cycle to delete.
+//! Their plan is Walk: shards are looked at one after the other, none is held in between. Expired keys are left out;
+//! SCAN and RANDOMKEY delete those that they met, after the walk.
 
 use ds::entry::{EntryRef, Kind};
 use ds::glob::glob_match;
@@ -34,7 +34,23 @@ impl Wanted {
     }
 }
 
-/// Whether a key counts as there. The keys of a stream from a primary live until it says otherwise.
+/// Deletes keys that were found expired, in the order of their shards, if they still are.
+fn expire_all(cx: &mut Cx<'_>, mut keys: Vec<Vec<u8>>) {
+    if keys.is_empty() {
+        return;
+    }
+    keys.sort_unstable_by_key(|key| keyspace::shard_of(ds::hash::of(key)));
+    for key in keys {
+        cx.access.hold(keyspace::shard_of(ds::hash::of(&key)));
+        cx.find_mut(&key);
+    }
+    if !cx.access.is_all() && !cx.effects.unit.is_empty() {
+        // No transaction is around: each deletion stands for itself.
+        cx.effects.unit.loosen();
+    }
+}
+
+/// Whether a key counts as there.
 fn is_live(entry: EntryRef<'_>, now_ms: u64) -> bool {
     entry.expire_ms().is_none_or(|at| now_ms <= at)
 }
@@ -75,12 +91,14 @@ pub(super) fn scan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
             return Err(SYNTAX);
         }
     }
-    let (db, now_ms, mut found) = (cx.db, cx.now_ms, Vec::new());
+    let (db, now_ms, mut found, mut expired) = (cx.db, cx.now_ms, Vec::new(), Vec::new());
     let next = cx.access.scan(db, from, usize::try_from(count).unwrap_or(usize::MAX), |entry| {
-        if filter.passes(entry) && is_live(entry, now_ms) {
-            found.push(entry.key().to_vec());
+        if filter.passes(entry) {
+            let list = if is_live(entry, now_ms) { &mut found } else { &mut expired };
+            list.push(entry.key().to_vec());
         }
     });
+    expire_all(cx, expired);
     out.array(2);
     out.bulk(next.to_string().as_bytes());
     reply_keys(&found, out);
@@ -109,27 +127,31 @@ pub(super) fn keys(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
 const DRAWS: usize = 100;
 
 pub(super) fn randomkey(cx: &mut Cx<'_>, _argv: &[&[u8]], out: &mut Writer) -> Result {
-    let (db, now_ms, server) = (cx.db, cx.now_ms, cx.server);
-    for _ in 0..DRAWS {
-        match cx.access.random_key(db, || server.random()) {
-            None => break,
-            Some((_, Some(at))) if now_ms > at => {}
-            Some((key, _)) => {
-                out.bulk(&key);
-                return Ok(());
-            }
-        }
-    }
-    let any = (0..keyspace::SHARDS as u16).find_map(|shard| {
-        cx.access.look(shard, |shard| {
-            shard.iter(db).find(|&entry| is_live(entry, now_ms)).map(|entry| entry.key().to_vec())
-        })
-    });
-    match any {
+    let mut expired = Vec::new();
+    match draw(cx, &mut expired) {
         Some(key) => out.bulk(&key),
         None => out.null(),
     }
+    expired.sort_unstable();
+    expired.dedup();
+    expire_all(cx, expired);
     Ok(())
+}
+
+/// A key at random; the expired ones that were drawn before it are added to `expired`.
+fn draw(cx: &mut Cx<'_>, expired: &mut Vec<Vec<u8>>) -> Option<Vec<u8>> {
+    let (db, now_ms, server) = (cx.db, cx.now_ms, cx.server);
+    for _ in 0..DRAWS {
+        match cx.access.random_key(db, || server.random())? {
+            (key, Some(at)) if now_ms > at => expired.push(key),
+            (key, _) => return Some(key),
+        }
+    }
+    (0..keyspace::SHARDS as u16).find_map(|shard| {
+        cx.access.look(shard, |shard| {
+            shard.iter(db).find(|&entry| is_live(entry, now_ms)).map(|entry| entry.key().to_vec())
+        })
+    })
 }
 
 pub(super) fn dbsize(cx: &mut Cx<'_>, _argv: &[&[u8]], out: &mut Writer) -> Result {

@@ -1,7 +1,6 @@
 //! GEOADD, and what asks for single members: GEOPOS, GEOHASH, GEODIST.
 
 use ds::geohash::{Point, format_distance};
-use ds::num::format_f64;
 use resp::writer::Writer;
 
 use crate::args::{Args, float};
@@ -32,13 +31,19 @@ pub(super) fn place(view: View<'_>, name: &[u8]) -> Option<Point> {
     view.score(name).map(|score| Point::from_score(score as u64))
 }
 
+/// Degrees with up to 17 decimals, as Valkey and Redis up to 7 print them; the shortest text of Redis 8 reads as the
+/// same number.
+fn coordinate(degrees: f64) -> String {
+    let text = format!("{degrees:.17}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
 /// A place as an array of two doubles.
 pub(super) fn reply_point(point: Point, out: &mut Writer) {
     out.array(2);
     for degrees in [point.longitude, point.latitude] {
-        let mut text = Vec::with_capacity(24);
-        format_f64(degrees, &mut text);
-        out.double(&text);
+        out.double(coordinate(degrees).as_bytes());
     }
 }
 
@@ -133,4 +138,33 @@ pub(super) fn geodist(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
         None => out.null(),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coordinates_of_a_valkey() {
+        for (degrees, text) in [
+            (13.361389338970184, "13.36138933897018433"),
+            (38.1155563954963, "38.11555639549629859"),
+            (180.0, "180"),
+            (-0.5, "-0.5"),
+            (-0.0, "0"),
+            (1e-20, "0"),
+        ] {
+            assert_eq!(coordinate(degrees), text.trim_end_matches('.'), "{degrees}");
+        }
+        assert_eq!(coordinate(-1e-20), "0");
+    }
+
+    #[test]
+    fn places_and_units_from_outside() {
+        let error = |text: &'static str| Err(CommandError::fixed(text));
+        assert_eq!(point(b"200", b"100"), error("ERR invalid longitude,latitude pair 200.000000,100.000000"));
+        assert_eq!(point(b"x", b"100"), error("ERR value is not a valid float"));
+        assert_eq!(unit_m(b"Km"), Ok(1000.0));
+        assert!(unit_m(b"yd").is_err() && unit_m(b"").is_err());
+    }
 }

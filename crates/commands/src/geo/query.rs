@@ -255,3 +255,45 @@ impl<'a> Reader<'a> {
         Ok(query)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a Valkey 9.1.2 answers to these arguments behind `GEOSEARCH key`, for a key that is absent.
+    #[test]
+    fn arguments_and_their_errors() {
+        for (line, expected) in [
+            ("FROMLONLAT 15 37 BYRADIUS 1 km", ""),
+            ("FROMMEMBER a BYBOX 1 2 ft DESC COUNT 3 ANY", ""),
+            ("BYPOLYGON 3 1 1 2 2 3 1", ""),
+            ("BYPOLYGON 3 1 1 2 2 3 1 BYPOLYGON 3 1 1 2 2 3 1", ""),
+            (
+                "FROMLONLAT 15 37 ASC COUNT 1",
+                "ERR exactly one of BYRADIUS, BYBOX and BYPOLYGON can be specified for geosearch",
+            ),
+            (
+                "BYRADIUS 200 km ASC DESC",
+                "ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for geosearch",
+            ),
+            ("FROMMEMBER a FROMLONLAT 1 2 BYRADIUS 1 km", "ERR syntax error"),
+            ("FROMLONLAT 1 2 BYRADIUS 1 km BYBOX 1 1 km", "ERR syntax error"),
+            ("FROMLONLAT 1 2 BYPOLYGON 3 1 1 2 2 3 1", "ERR syntax error"),
+            ("FROMLONLAT 1 2 BYRADIUS -1 foo", "ERR radius cannot be negative"),
+            ("FROMLONLAT 1 2 BYRADIUS x km", "ERR need numeric radius"),
+            ("FROMLONLAT 1 2 BYBOX 1 -1 foo", "ERR height or width cannot be negative"),
+            ("FROMLONLAT 1 2 BYBOX x 1 km", "ERR need numeric width"),
+            ("FROMLONLAT 1 2 BYBOX 1 x km", "ERR need numeric height"),
+            ("FROMLONLAT 1 2 BYRADIUS 1 km COUNT 0", "ERR COUNT must be > 0"),
+            ("FROMLONLAT 1 2 BYRADIUS 1 km ANY", "ERR the ANY argument requires COUNT argument"),
+            ("FROMLONLAT 1 2 BYRADIUS 1 km STORE d", "ERR syntax error"),
+            ("BYPOLYGON 4 1 1 2 2 3 1", "ERR GEOSEARCH BYPOLYGON must have at least 3 vertices"),
+            ("BYPOLYGON 9999999999999 1 1 2 2 3 1", "ERR invalid number of vertices"),
+        ] {
+            let argv: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            let error =
+                parse(Command::Search, &argv, 0, None).err().map_or(Vec::new(), |error| error.0.to_vec());
+            assert_eq!(String::from_utf8_lossy(&error), expected, "{line}");
+        }
+    }
+}

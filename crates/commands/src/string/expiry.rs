@@ -92,5 +92,6 @@ pub(crate) fn set_expiry(cx: &mut Cx<'_>, key: &[u8], at_ms: i64) {
 pub(crate) fn delete_past(cx: &mut Cx<'_>, key: &[u8]) {
     let hash = cx.hash(key);
     cx.delete_expired(key, hash);
+    cx.effects.dirty += 1;
     cx.propagate_nothing();
 }

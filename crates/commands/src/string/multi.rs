@@ -35,12 +35,11 @@ pub(super) fn msetnx(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
 
 /// MSETEX numkeys key value ... [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]
 pub(super) fn msetex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let invalid = CommandError::fixed("ERR invalid numkeys value");
+    let invalid = CommandError::fixed("ERR invalid numkeys value or out of range");
     let count = ds::num::parse_i64(argv[1]).filter(|&count| (1..=i64::from(i32::MAX)).contains(&count));
     let count = count.ok_or(invalid)? as usize;
     let mut args = Args::new(argv, 2);
-    let words =
-        args.slice(count * 2).map_err(|_| CommandError::fixed("ERR wrong number of key-value pairs"))?;
+    let words = args.slice(count * 2)?;
     let pairs = words.as_chunks::<2>().0;
     let (mut present, mut expiry) = (None, Expiry::default());
     while !args.is_empty() {

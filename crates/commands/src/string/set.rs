@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn get_is_left_out_of_what_is_propagated_but_not_its_namesakes() {
         let argv: Vec<&[u8]> = "SET k v get IFEQ GET KEEPTTL".split(' ').map(str::as_bytes).collect();
-        let options = parse(&argv).ok().expect("valid");
+        let options = parse(&argv).expect("valid");
         assert!(options.get && options.expiry.keeps());
         assert_eq!(options.words.join(&b' '), b"SET k v IFEQ GET KEEPTTL");
     }

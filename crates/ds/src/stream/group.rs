@@ -68,6 +68,11 @@ impl Consumer {
         self.pending.len()
     }
 
+    /// The greatest ID of its pending entries.
+    pub fn pending_last(&self) -> Option<StreamId> {
+        self.pending.last().map(|at| *self.pending.get(at))
+    }
+
     /// IDs of its pending entries from `from` on.
     pub fn pending_from(&self, from: StreamId) -> impl Iterator<Item = StreamId> + '_ {
         self.pending.iter_from(self.pending.partition_point(|id| *id < from)).copied()

@@ -64,7 +64,7 @@ pub fn class_of(command: &Command) -> Class {
         "ttl" | "expiretime" | "httl" | "hexpiretime" | "object idletime" => Class::Near(10),
         "pttl" | "pexpiretime" | "hpttl" | "hpexpiretime" | "xpending" => Class::Near(10_000),
         name if name.starts_with("xinfo") => Class::Near(10_000),
-        "exec" => Class::Shape,
+        "exec" => Class::Type,
         _ => Class::Exact,
     }
 }

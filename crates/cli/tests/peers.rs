@@ -1,0 +1,114 @@
+//! The same invocations given to a real client and to ours must print the same bytes and exit alike.
+//!
+//! Needs a real client in `RUSSET_PEER_CLI` (redis-cli 8.6.3 or valkey-cli 9.1.2) and a real, empty server's
+//! port in `RUSSET_PEER_PORT`; run with `cargo test -p russet-cli --test peers -- --ignored`.
+
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+type Seen = (String, String, Option<i32>);
+
+fn run(program: &str, name: &str, args: &[&str], input: &str, env: &[(&str, &str)]) -> Seen {
+    let mut command = Command::new(program);
+    command.arg0(name).args(args).env_remove("FAKETTY").env("TERM", "dumb").envs(env.iter().copied());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("client starts");
+    // A client may end without reading.
+    let _ = child.stdin.take().expect("stdin").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("client ends");
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    (text(output.stdout), text(output.stderr), output.status.code())
+}
+
+const MODES: &[&[&str]] = &[
+    &[],
+    &["-3"],
+    &["--no-raw"],
+    &["--no-raw", "-3"],
+    &["--csv"],
+    &["--csv", "-3"],
+    &["--json"],
+    &["--json", "-2"],
+    &["--quoted-json"],
+    &["-d", ",", "-D", ";"],
+];
+
+const COMMANDS: &[&[&str]] = &[
+    &["hgetall", "h"],
+    &["lrange", "l", "0", "-1"],
+    &["smembers", "s"],
+    &["zrange", "z", "0", "-1", "withscores"],
+    &["xrange", "st", "-", "+"],
+    &["mget", "h", "none"],
+    &["hgetall", "none"],
+    &["config", "get", "maxmemory*"],
+    &["command", "info", "get"],
+    &["info", "keyspace"],
+    &["nosuch"],
+    &["-e", "nosuch"],
+    &["eval", "return {1,{2,{3,'x'},{}},redis.error_reply('FOO bar'),redis.status_reply('ok')}", "0"],
+    &["eval", "redis.setresp(3); return {map={a={map={x={1,2},y={}}},b={double=1.5},c=true}}", "0"],
+    &["help", "get"],
+    &["quit"],
+];
+
+const LINES: &[&str] = &[
+    "ping\nset a 1\nget a\nnosuch\n\n  \nget \"open\n3 get a\nmulti\nget a\nexec\nselect 3\nget a\n",
+    "0 ping\n99999999999999999999 ping\n2\n2x ping\n",
+    "multi\nget a extra\nexec\nexec\ndiscard\nquit\nping\n",
+    "subscribe ch\nget a\nping\nreset\nping\n",
+    ":set hints\n:set foo\n:foo\nrestart\n",
+    "clear\n",
+    "connect 127.0.0.1 1\nping\n",
+];
+
+const FLAGS: &[&[&str]] = &[
+    &["--foo"],
+    &["-p"],
+    &["-p", "70000"],
+    &["-t", "abc"],
+    &["-2", "-3"],
+    &["-c", "-s", "/x"],
+    &["-x", "-X", "t"],
+    &["-4", "-6"],
+    &["--ldb"],
+    &["-u", "http://foo"],
+    &["-s", "/nonexistent", "ping"],
+    &["-p", "1", "ping"],
+    &["--version"],
+    &["--cluster", "help"],
+    &["--cluster", "foo"],
+    &["--cluster", "create"],
+];
+
+#[test]
+#[ignore = "needs a real client and server, see the head of the file"]
+fn same_bytes_and_codes() {
+    let peer = std::env::var("RUSSET_PEER_CLI").expect("RUSSET_PEER_CLI");
+    let port = std::env::var("RUSSET_PEER_PORT").expect("RUSSET_PEER_PORT");
+    let name = peer.rsplit('/').next().expect("name").to_owned();
+    let ours = env!("CARGO_BIN_EXE_russet-cli");
+    let setup = "flushall\nhset h a 1 b 2\nrpush l \"a\\xff\" \"q\\\"x\" 1,2\nsadd s one\nzadd z 1.5 a 2 b\nxadd st 1-1 f v\n";
+    run(&peer, &name, &["-p", &port], setup, &[]);
+    let mut differing = Vec::new();
+    let mut check = |args: &[&str], input: &str, env: &[(&str, &str)]| {
+        let (theirs, own) = (run(&peer, &name, args, input, env), run(ours, &name, args, input, env));
+        if theirs != own {
+            differing.push(format!("{args:?} {input:?}\n  theirs {theirs:?}\n  ours   {own:?}"));
+        }
+    };
+    for mode in MODES {
+        for command in COMMANDS {
+            check(&[&["-p", &port], *mode, *command].concat(), "", &[]);
+        }
+    }
+    for lines in LINES {
+        check(&["-p", &port], lines, &[]);
+        check(&["-p", &port], lines, &[("FAKETTY", "1")]);
+    }
+    for flags in FLAGS {
+        check(flags, "", &[]);
+    }
+    assert!(differing.is_empty(), "{} differ:\n{}", differing.len(), differing.join("\n"));
+}

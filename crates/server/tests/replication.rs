@@ -1,0 +1,291 @@
+//! Replication between servers of ours, and between ours and the real ones.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use common::*;
+use testkit::client::{Client, encode};
+use testkit::process::{Server, Spec};
+use testkit::proxy::{Proxy, Rules};
+
+/// A full synchronization begins at once.
+const FAST: &str = "--repl-diskless-sync-delay 0 --repl-backlog-size 1mb";
+
+const READONLY: &str = "-READONLY You can\\'t write against a read only replica.";
+
+fn replica_of(client: &mut Client, port: u16) {
+    ok(client, &format!("REPLICAOF 127.0.0.1 {port}"));
+}
+
+fn wait_link(client: &mut Client) {
+    wait_for("the link", || info(client, "master_link_status") == "up");
+}
+
+/// Keys of all types, many enough that they need several reads.
+fn fill(client: &mut Client, round: usize) {
+    let mut bytes = Vec::new();
+    let mut count = 0;
+    let mut add = |line: String| {
+        if line.starts_with('X') && !have_streams() {
+            return;
+        }
+        encode(&mut bytes, &line.split(' ').collect::<Vec<_>>());
+        count += 1;
+    };
+    for i in 0..500 {
+        add(format!("SET key:{i} value-{round}"));
+        add(format!("RPUSH list:{} {round}-{i}", i % 7));
+        add(format!("ZADD zset:{} {i}.25 member-{round}-{i}", i % 3));
+        add(format!("XADD stream {}-{} f v", round + 1, i + 1));
+        add(format!("INCR counter:{}", i % 5));
+    }
+    add(format!("SET ttl:{round} x EX 100000"));
+    add("EXPIRE key:1 50000".into());
+    add("LPOP list:1 10".into());
+    add("INCRBYFLOAT float 0.1".into());
+    add("APPEND text more".into());
+    add("RENAME key:2 renamed".into());
+    client.send_raw(&bytes).expect("send");
+    for _ in 0..count {
+        let frame = client.read_frame().expect("reply");
+        assert_ne!(frame[0], b'-', "{}", frame.escape_ascii());
+    }
+}
+
+/// A writer on a connection of its own that runs until it is told to stop.
+struct Writing {
+    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    thread: Option<std::thread::JoinHandle<u64>>,
+}
+
+impl Writing {
+    fn begin(server: &Server) -> Writing {
+        use std::sync::atomic::Ordering::Relaxed;
+        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (mut client, stopped) = (client(server), stop.clone());
+        let thread = std::thread::spawn(move || {
+            let mut n = 0;
+            while !stopped.load(Relaxed) {
+                run(&mut client, &format!("SET during:{} {n}", n % 1000));
+                run(&mut client, &format!("RPUSH during-list {n}"));
+                n += 1;
+            }
+            n
+        });
+        Writing { stop, thread: Some(thread) }
+    }
+
+    fn end(mut self) -> u64 {
+        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.thread.take().map_or(0, |thread| thread.join().expect("writer"))
+    }
+}
+
+/// Full sync while writes go on, then a cut link and a partial one; all data equal at each step.
+fn sync_cut_and_resume(primary: &Server, replica: &Server) {
+    let mut p = client(primary);
+    let mut r = client(replica);
+    fill(&mut p, 0);
+    let proxy = Proxy::start(primary.port()).expect("proxy");
+    let writing = Writing::begin(primary);
+    replica_of(&mut r, proxy.port());
+    wait_link(&mut r);
+    fill(&mut p, 1);
+    assert!(writing.end() > 0);
+    assert!(wait_equal(&mut p, &mut r).len() > 500);
+    let (full, partial) = (info_number(&mut p, "sync_full"), info_number(&mut p, "sync_partial_ok"));
+    proxy.refuse(true);
+    proxy.cut();
+    wait_for("the link is seen down", || info(&mut r, "master_link_status") == "down");
+    fill(&mut p, 2);
+    proxy.refuse(false);
+    wait_link(&mut r);
+    wait_equal(&mut p, &mut r);
+    assert_eq!(info_number(&mut p, "sync_full"), full);
+    assert_eq!(info_number(&mut p, "sync_partial_ok"), partial + 1);
+    // Split and delayed bytes change nothing.
+    proxy.set(Rules { chunk_bytes: 7, ..Rules::default() });
+    fill(&mut p, 3);
+    wait_equal(&mut p, &mut r);
+    assert_eq!(run(&mut r, "SET k v"), READONLY);
+}
+
+#[test]
+fn full_and_partial_sync_between_ours() {
+    let (primary, replica) = (ours(FAST), ours(FAST));
+    sync_cut_and_resume(&primary, &replica);
+}
+
+#[test]
+fn full_sync_by_way_of_a_file() {
+    let (primary, replica) = (ours("--repl-diskless-sync no"), ours(FAST));
+    sync_cut_and_resume(&primary, &replica);
+}
+
+fn start_peer(binary: &Path) -> Server {
+    Server::start(&Spec::new(binary).args(FAST)).expect("the real server")
+}
+
+#[test]
+fn the_real_ones_follow_ours() {
+    for binary in peers() {
+        sync_cut_and_resume(&ours(FAST), &start_peer(&binary));
+    }
+}
+
+#[test]
+fn ours_follows_the_real_ones() {
+    for binary in peers() {
+        sync_cut_and_resume(&start_peer(&binary), &ours(FAST));
+    }
+}
+
+#[test]
+fn a_chain_and_a_promotion_in_its_middle() {
+    let (first, middle, last) = (ours(FAST), ours(FAST), ours(FAST));
+    let (mut a, mut b, mut c) = (client(&first), client(&middle), client(&last));
+    fill(&mut a, 0);
+    replica_of(&mut b, first.port());
+    wait_link(&mut b);
+    replica_of(&mut c, middle.port());
+    wait_link(&mut c);
+    fill(&mut a, 1);
+    let data = wait_equal(&mut a, &mut c);
+    assert_eq!(info(&mut b, "connected_slaves"), "1");
+    let id = info(&mut a, "master_replid");
+    assert_eq!(info(&mut c, "master_replid"), id);
+    wait_for("same offset", || info(&mut a, "master_repl_offset") == info(&mut b, "master_repl_offset"));
+    ok(&mut b, "REPLICAOF NO ONE");
+    assert_eq!(info(&mut b, "role"), "master");
+    assert_eq!(info(&mut b, "master_replid2"), id);
+    assert_ne!(info(&mut b, "master_replid"), id);
+    assert_eq!(data_set(&mut b), data);
+    wait_for("the new id", || info(&mut c, "master_replid") == info(&mut b, "master_replid"));
+    fill(&mut b, 2);
+    wait_link(&mut c);
+    wait_equal(&mut b, &mut c);
+    assert_eq!(info(&mut c, "master_replid"), info(&mut b, "master_replid"));
+    // The old primary has the same history up to the promotion and nothing after it: a partial sync is enough.
+    let full = info_number(&mut b, "sync_full");
+    replica_of(&mut a, middle.port());
+    wait_link(&mut a);
+    wait_equal(&mut a, &mut b);
+    assert_eq!(info_number(&mut b, "sync_full"), full);
+}
+
+#[test]
+fn wait_counts_replicas_that_have_it() {
+    let (primary, replica) = (ours(FAST), ours(FAST));
+    let (mut p, mut r) = (client(&primary), client(&replica));
+    ok(&mut p, "SET k v");
+    assert_eq!(run(&mut p, "WAIT 0 0"), ":0");
+    assert_eq!(run(&mut p, "WAIT 1 10"), ":0");
+    let proxy = Proxy::start(primary.port()).expect("proxy");
+    replica_of(&mut r, proxy.port());
+    wait_link(&mut r);
+    ok(&mut p, "SET k w");
+    assert_eq!(run(&mut p, "WAIT 1 0"), ":1");
+    assert_eq!(run(&mut r, "GET k"), "\"w\"");
+    proxy.set(Rules { hold: true, ..Rules::default() });
+    ok(&mut p, "SET k x");
+    assert_eq!(run(&mut p, "WAIT 1 50"), ":0");
+    p.send(&["WAIT", "1", "0"]).expect("send");
+    wait_blocked(&primary, 1);
+    proxy.set(Rules::default());
+    assert_eq!(p.read_frame().expect("WAIT"), b":1\r\n");
+    assert!(run(&mut r, "WAIT 1 0").starts_with("-ERR WAIT cannot be used with replica instances"));
+}
+
+#[test]
+fn keys_expire_by_the_primarys_word() {
+    let primary = ours(&format!("{FAST} --enable-debug-command local"));
+    let replica = ours(FAST);
+    let (mut p, mut r) = (client(&primary), client(&replica));
+    replica_of(&mut r, primary.port());
+    wait_link(&mut r);
+    ok(&mut p, "DEBUG SET-ACTIVE-EXPIRE 0");
+    ok(&mut p, "SET k v PX 1");
+    assert_eq!(run(&mut p, "WAIT 1 0"), ":1");
+    // Logically gone at once, physically there until the primary says so.
+    wait_for("expired", || run(&mut r, "GET k") == "nil-bulk");
+    assert_eq!(run(&mut r, "DBSIZE"), ":1");
+    assert_eq!(run(&mut p, "GET k"), "nil-bulk");
+    wait_for("the primary's DEL", || run(&mut r, "DBSIZE") == ":0");
+}
+
+#[test]
+fn blocked_pops_and_transactions_reach_the_replica() {
+    let (primary, replica) = (ours(FAST), ours(FAST));
+    let (mut p, mut r) = (client(&primary), client(&replica));
+    replica_of(&mut r, primary.port());
+    wait_link(&mut r);
+    let mut waiter = client(&primary);
+    waiter.send(&["BLMOVE", "from", "to", "LEFT", "RIGHT", "0"]).expect("send");
+    wait_blocked(&primary, 1);
+    ok(&mut p, "MULTI");
+    for line in ["RPUSH from a b", "SELECT 3", "SET in-three x", "SELECT 0", "INCR n"] {
+        run(&mut p, line);
+    }
+    assert!(!run(&mut p, "EXEC").contains("-ERR"));
+    assert_eq!(waiter.read_frame().expect("BLMOVE"), b"$1\r\na\r\n");
+    run(&mut p, "RPUSH q 1 2 3");
+    assert_eq!(run(&mut p, "BLPOP q 0"), "[\"q\", \"1\"]");
+    wait_equal(&mut p, &mut r);
+    ok(&mut r, "SELECT 3");
+    assert_eq!(run(&mut r, "GET in-three"), "\"x\"");
+}
+
+#[test]
+fn a_replica_that_stops_reading_is_dropped_and_stalls_nobody() {
+    let primary = ours(FAST);
+    let mut p = client(&primary);
+    let limit = ["CONFIG", "SET", "client-output-buffer-limit", "replica 4mb 0 0"];
+    assert_eq!(p.call(&limit).expect("CONFIG").render(), "+OK");
+    let mut deaf = socket(&primary);
+    deaf.write_all(b"*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n").expect("send");
+    let mut first = [0; 11];
+    // The wait may show as empty lines.
+    loop {
+        deaf.read_exact(&mut first[..1]).expect("reply");
+        if first[0] != b'\n' {
+            break;
+        }
+    }
+    deaf.read_exact(&mut first[1..]).expect("reply");
+    assert_eq!(&first, b"+FULLRESYNC");
+    wait_for("streaming", || info(&mut p, "slave0").contains("state=online"));
+    let value = "v".repeat(100_000);
+    wait_for("dropped", || {
+        ok(&mut p, &format!("SET k {value}"));
+        info(&mut p, "connected_slaves") == "0"
+    });
+    assert!(info_number(&mut p, "used_memory") < 64 << 20);
+}
+
+/// As above, but it stops while its dump is on the way: what is written meanwhile must not pile up without end.
+#[test]
+fn a_replica_that_stops_reading_its_dump_is_dropped_too() {
+    let primary = ours(FAST);
+    let mut p = client(&primary);
+    let limit = ["CONFIG", "SET", "client-output-buffer-limit", "replica 4mb 0 0"];
+    assert_eq!(p.call(&limit).expect("CONFIG").render(), "+OK");
+    let noise: String = {
+        let mut rng = testkit::rng::Rng::new(1);
+        (0..100_000).map(|_| char::from(b'a' + rng.below(26) as u8)).collect()
+    };
+    for i in 0..300 {
+        ok(&mut p, &format!("SET big:{i} {noise}"));
+    }
+    ok(&mut p, "CONFIG SET rdbcompression no");
+    let mut deaf = socket(&primary);
+    deaf.write_all(b"REPLCONF capa eof capa psync2\r\nPSYNC ? -1\r\n").expect("send");
+    wait_for("sending", || info(&mut p, "slave0").contains("state=send_bulk"));
+    wait_for("dropped", || {
+        ok(&mut p, &format!("SET k {noise}"));
+        info(&mut p, "connected_slaves") == "0"
+    });
+    assert!(info_number(&mut p, "used_memory") < 128 << 20);
+    assert_eq!(run(&mut p, "DBSIZE"), ":301");
+}
