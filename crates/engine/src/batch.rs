@@ -216,8 +216,13 @@ impl<'s> Turn<'s> {
             return Ok(Stop::Busy);
         }
         if found.id == special().exec {
-            return exec::exec(self.server, self.worker, self.scratch, session, found, self.now_ms, out)
-                .map_err(|error| (Some(found), error));
+            let stop = exec::exec(self.server, self.worker, self.scratch, session, found, self.now_ms, out)
+                .map_err(|error| (Some(found), error))?;
+            // Behind the commands of the transaction, as the peers show it.
+            if stop == Stop::Done {
+                show_to_monitors(self.server, session, found, argv);
+            }
+            return Ok(stop);
         }
         Ok(self.lock_and_call(session, found, argv, planned.hash, out, alone))
     }

@@ -33,6 +33,19 @@ pub(super) fn no_evict(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Res
     Ok(())
 }
 
+/// Only a mark, for CLIENT LIST: replicas here always answer reads, as a single server of Valkey does.
+pub(super) fn readonly(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
+    cx.session.readonly = true;
+    out.ok();
+    Ok(())
+}
+
+pub(super) fn readwrite(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
+    cx.session.readonly = false;
+    out.ok();
+    Ok(())
+}
+
 pub(super) fn no_touch(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     cx.session.no_touch = on_or_off(argv[2])?;
     out.ok();

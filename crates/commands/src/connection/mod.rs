@@ -24,6 +24,10 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("hello", -1, OPEN | SENTINEL, acl::CONNECTION, &[], auth::hello).plan(Plan::Connection),
     Row::new("ping", -1, FAST | SENTINEL, acl::CONNECTION, &[], basic::ping).plan(Plan::Connection),
     Row::new("quit", -1, OPEN, acl::CONNECTION, &[], auth::quit).plan(Plan::Connection),
+    Row::new("readonly", 1, LOADING | STALE | FAST, acl::CONNECTION, &[], control::readonly)
+        .plan(Plan::Registry),
+    Row::new("readwrite", 1, LOADING | STALE | FAST, acl::CONNECTION, &[], control::readwrite)
+        .plan(Plan::Registry),
     Row::new("reset", 1, OPEN, acl::CONNECTION, &[], auth::reset).plan(Plan::Registry),
     Row::new("select", 2, LOADING | STALE | FAST, acl::CONNECTION, &[], basic::select).plan(Plan::Connection),
 ];
