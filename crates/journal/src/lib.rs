@@ -286,7 +286,11 @@ mod tests {
         let text = String::from_utf8(bytes).expect("text");
         let words: Vec<&str> =
             text.split("\r\n").filter(|line| !line.starts_with(['*', '$']) && !line.is_empty()).collect();
-        assert_eq!(words.join(" "), "SELECT 0 MULTI SET a 1 SELECT 1 SET b 1 EXEC");
+        assert_eq!(words.join(" "), "MULTI SELECT 0 SET a 1 SELECT 1 SET b 1 EXEC");
+        unit.loosen();
+        let mut bytes = Vec::new();
+        unit.write(&mut Some(0), |piece| bytes.extend_from_slice(piece));
+        assert!(bytes.starts_with(b"*3\r\n$3\r\nSET") && bytes.ends_with(b"\r\nb\r\n$1\r\n1\r\n"));
     }
 
     #[test]

@@ -41,12 +41,12 @@ impl Unit {
         let several = self.effects.len() > 1 && !self.loose;
         let mut from = 0;
         for (i, &(db, end)) in self.effects.iter().enumerate() {
+            if several && i == 0 {
+                put(&command(&["MULTI"]));
+            }
             if *last_db != Some(db) {
                 put(&command(&["SELECT", &db.to_string()]));
                 *last_db = Some(db);
-            }
-            if several && i == 0 {
-                put(&command(&["MULTI"]));
             }
             put(&self.bytes[from..end]);
             from = end;

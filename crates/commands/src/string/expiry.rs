@@ -46,6 +46,11 @@ impl<'a> Expiry<'a> {
         self.take_word(args, "PERSIST")
     }
 
+    /// Whether the time was given as it is journaled.
+    pub fn is_final(&self) -> bool {
+        self.option.is_some_and(|(word, _)| word == "PXAT")
+    }
+
     pub fn keeps(&self) -> bool {
         self.option.is_some_and(|(word, _)| word == "KEEPTTL")
     }

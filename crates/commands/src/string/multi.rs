@@ -65,7 +65,7 @@ pub(super) fn msetex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
                 cx.notify(Events::GENERIC, "expire", key);
             }
         }
-        if let Some(at) = at {
+        if let Some(at) = at.filter(|_| !expiry.is_final()) {
             propagate_absolute(cx, &argv[..2 + 2 * count], present, at);
         }
     }

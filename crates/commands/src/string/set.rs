@@ -97,7 +97,7 @@ pub(super) fn set(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let (holds, old_expiry) = if plain { (true, None) } else { consult(cx, key, &options, out)? };
     match (holds, at) {
         (false, _) => {}
-        (true, Some(at)) => put_until(cx, key, value, at),
+        (true, Some(at)) => put_until(cx, key, value, at, options.expiry.is_final() && !options.get),
         (true, None) => {
             put(cx, key, value, old_expiry.filter(|_| options.expiry.keeps()));
             if options.get {
@@ -119,8 +119,9 @@ fn put(cx: &mut Cx<'_>, key: &[u8], value: &[u8], expire_ms: Option<u64>) {
     cx.notify(Events::STRING, "set", key);
 }
 
-/// Sets a key with an expiry; a time that is past deletes the key, as Valkey does.
-fn put_until(cx: &mut Cx<'_>, key: &[u8], value: &[u8], at: i64) {
+/// Sets a key with an expiry; a time that is past deletes the key, as Valkey does. `verbatim` says that the command is
+/// journaled as it was sent.
+fn put_until(cx: &mut Cx<'_>, key: &[u8], value: &[u8], at: i64, verbatim: bool) {
     if at as u64 <= cx.now_ms && cx.may_delete_past() {
         delete_past(cx, key);
         return;
@@ -128,7 +129,9 @@ fn put_until(cx: &mut Cx<'_>, key: &[u8], value: &[u8], at: i64) {
     put(cx, key, value, Some(at as u64));
     cx.notify(Events::GENERIC, "expire", key);
     // Replicas get the absolute time, so that all copies expire together.
-    cx.propagate(&[b"SET", key, value, b"PXAT", at.to_string().as_bytes()]);
+    if !verbatim {
+        cx.propagate(&[b"SET", key, value, b"PXAT", at.to_string().as_bytes()]);
+    }
 }
 
 pub(super) fn setnx(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
@@ -142,14 +145,14 @@ pub(super) fn setnx(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result
 
 pub(super) fn setex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let at = at_ms(cx, argv[2], TimeUnit::Seconds, true, "setex")?;
-    put_until(cx, argv[1], argv[3], at);
+    put_until(cx, argv[1], argv[3], at, false);
     out.ok();
     Ok(())
 }
 
 pub(super) fn psetex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let at = at_ms(cx, argv[2], TimeUnit::Milliseconds, true, "psetex")?;
-    put_until(cx, argv[1], argv[3], at);
+    put_until(cx, argv[1], argv[3], at, false);
     out.ok();
     Ok(())
 }
