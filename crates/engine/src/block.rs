@@ -79,6 +79,10 @@ fn request_of(waiter: &Waiter) -> &BlockedRequest {
 
 /// Serves those who wait for keys that became ready; the ready keys' shards are held. Serving may make more keys ready.
 pub(crate) fn serve_ready(cx: &mut Cx<'_>, deferred: &mut Vec<Deferred>) {
+    if !cx.effects.ready.is_empty() {
+        // A slow transaction may have made a key that is expired by now: it serves nobody.
+        cx.now_ms = cx.now_ms.max(sys::os::unix_ms());
+    }
     while !cx.effects.ready.is_empty() {
         let ready = std::mem::take(&mut cx.effects.ready);
         for (db, key) in ready {
