@@ -181,7 +181,7 @@ pub(super) fn delete_consumer(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer)
 
 pub(super) fn xack(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let (key, name) = (argv[1], argv[2]);
-    if !find(cx, key)?.is_some_and(|stream| stream.groups().get(name).is_some()) {
+    if find(cx, key)?.is_none_or(|stream| stream.groups().get(name).is_none()) {
         out.int(0);
         return Ok(());
     }

@@ -29,7 +29,7 @@ fn meaningless(sign: char) -> CommandError {
 }
 
 fn wanted(cx: &mut Cx<'_>, key: &[u8], group: &[u8], id: &[u8]) -> Result<Wanted> {
-    if !find(cx, key)?.is_some_and(|stream| stream.groups().get(group).is_some()) {
+    if find(cx, key)?.is_none_or(|stream| stream.groups().get(group).is_none()) {
         return Err(CommandError::new(
             [
                 &b"NOGROUP No such key '"[..],
