@@ -59,6 +59,13 @@ impl GroupEffects {
     pub(super) fn apply(self, cx: &mut Cx<'_>, changes: u64) {
         cx.effects.dirty += changes;
         cx.propagate_nothing();
-        self.0.iter().for_each(|argv| cx.propagate(argv));
+        for (at, argv) in self.0.iter().enumerate() {
+            // A claim makes the consumer itself.
+            let follows =
+                self.0.get(at + 1).filter(|next| argv[1] == b"CREATECONSUMER" && next[0] == b"XCLAIM");
+            if follows.is_none_or(|next| next[1..4] != argv[2..5]) {
+                cx.propagate(argv);
+            }
+        }
     }
 }
