@@ -164,6 +164,11 @@ fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
     }
     let listeners = listen::bind(server)?;
     let (tcp, unix) = (!listeners.tcp.is_empty(), listeners.unix.is_some());
+    if server.config.flag(Directive::AlwaysShowLogo) {
+        // Wrappers and Valkey's own suite find the process id in the banner.
+        let port = server.config.int(Directive::Port);
+        log::notice(&format!("Russet, running in standalone mode. Port: {port} PID: {}", std::process::id()));
+    }
     log::notice("Server initialized");
     if let Some((host, port)) = server.config.replicaof() {
         server.replication.set_primary(Some((host, port)));

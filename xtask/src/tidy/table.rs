@@ -81,7 +81,11 @@ fn words_in_scripts(paths: &[String]) -> Result<BTreeSet<String>> {
         let text = fs::read_to_string(workspace().join(path)).with_context(|| path.clone())?;
         for line in text.lines().filter(|line| !line.starts_with(['#', '!'])) {
             let line = line.split_once("> ").map_or(line, |(_, command)| command);
-            words.extend(line.split_whitespace().take(2).map(|w| w.trim_matches('"').to_ascii_lowercase()));
+            // A class or a kept reply stands before the command.
+            let before = if line.starts_with(['@', '$']) { 3 } else { 0 };
+            words.extend(
+                line.split_whitespace().take(2 + before).map(|w| w.trim_matches('"').to_ascii_lowercase()),
+            );
         }
     }
     Ok(words)
