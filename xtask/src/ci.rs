@@ -29,7 +29,6 @@ const STEPS: &[Step] = &[
     step("tests", &["test", "--workspace"]),
     step("yardstick", &["xtask", "diff", "--self", "--random", "1", "--steps", "2000"]),
     step("diff", &["xtask", "diff"]),
-    step("random", &["xtask", "diff", "--random", "7", "--steps", "20000"]),
     step("upstream", &["xtask", "upstream", "--allowed", "--no-doc"]),
 ];
 

@@ -2,7 +2,7 @@
 
 use resp::writer::Writer;
 
-use crate::args::int_or;
+use crate::args::int;
 use crate::cx::Cx;
 use crate::error::{CommandError, DB_OUT_OF_RANGE, Result, wrong_arity};
 
@@ -29,7 +29,7 @@ pub(super) fn echo(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
 }
 
 pub(super) fn select(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let db = int_or(argv[1], CommandError::fixed("ERR invalid DB index"))?;
+    let db = int(argv[1])?;
     if db < 0 || db as usize >= cx.server.keyspace.databases() {
         return Err(DB_OUT_OF_RANGE);
     }
