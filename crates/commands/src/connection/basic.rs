@@ -4,7 +4,7 @@ use resp::writer::Writer;
 
 use crate::args::int;
 use crate::cx::Cx;
-use crate::error::{CommandError, DB_OUT_OF_RANGE, Result, wrong_arity};
+use crate::error::{DB_OUT_OF_RANGE, Result, wrong_arity};
 
 pub(super) fn ping(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     if argv.len() > 2 {
