@@ -5,20 +5,7 @@
 
 /// Appends `text` in double quotes, everything not printable ASCII escaped.
 pub fn repr_into(out: &mut Vec<u8>, text: &[u8]) {
-    out.push(b'"');
-    for &byte in text {
-        match byte {
-            b'\\' | b'"' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0x07 => out.extend_from_slice(b"\\a"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x20..=0x7e => out.push(byte),
-            other => out.extend_from_slice(format!("\\x{other:02x}").as_bytes()),
-        }
-    }
-    out.push(b'"');
+    resp::inline::quote_into(text, out);
 }
 
 /// [`repr_into`] into a fresh buffer.

@@ -228,7 +228,7 @@ pub fn show_to_monitors(server: &Server, session: &Session, found: Found, argv: 
         format!("+{}.{:06} [{} {address}]", now_us / 1_000_000, now_us % 1_000_000, session.db).into_bytes();
     for arg in commands::redact::shown(found, argv).iter() {
         line.push(b' ');
-        commands::server::quote_into(arg, &mut line);
+        resp::inline::quote_into(arg, &mut line);
     }
     line.extend_from_slice(b"\r\n");
     let line = std::sync::Arc::new(line);
