@@ -4,6 +4,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use smallvec::SmallVec;
+
 use super::segment::SegmentRef;
 
 /// Deepest directory: 16,384 words of one table. Hashes that are equal in more bits go to the overflow map.
@@ -11,13 +13,14 @@ pub(super) const MAX_DEPTH: u32 = 14;
 
 pub(super) struct Directory {
     pub depth: u32,
-    words: Box<[AtomicU64]>,
+    /// Up to four stand here, so that a table of some hundred items costs one line to enter.
+    words: SmallVec<[AtomicU64; 4]>,
 }
 
 impl Directory {
     /// A directory of depth 0.
     pub fn single(segment: SegmentRef) -> Directory {
-        Directory { depth: 0, words: Box::new([AtomicU64::new(segment.word())]) }
+        Directory { depth: 0, words: smallvec::smallvec![AtomicU64::new(segment.word())] }
     }
 
     /// The same mapping, one bit deeper.
