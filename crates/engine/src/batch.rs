@@ -67,7 +67,7 @@ pub fn run(
 ) -> Report {
     let now_ms = sys::os::unix_ms();
     let Worker { index, slot, scratch } = worker;
-    scratch.clock_us = sys::os::monotonic_us();
+    scratch.clock_us = sys::ticks::micros();
     let mut turn = Turn { worker: *index, server, scratch, now_ms };
     turn.look_ahead(decoder);
     let mut report = Report { done: 0, stop: Stop::Done };
@@ -113,8 +113,14 @@ impl<'s> Turn<'s> {
     /// Finds each request's row and hashes its first key.
     fn look_ahead(&mut self, decoder: &Decoder) {
         self.scratch.planned.clear();
+        // Pipelines repeat themselves: what was found for one name serves the next that reads the same.
+        let mut last: (&[u8], Option<Found>) = (&[], None);
         for i in 0..decoder.len() {
-            let found = table().find(decoder.arg(i, 0));
+            let name = decoder.arg(i, 0);
+            if name != last.0 {
+                last = (name, table().find(name));
+            }
+            let found = last.1;
             let hash = found.and_then(|found| {
                 let first = found.row.legacy.first as usize;
                 (first > 0 && first < decoder.argc(i)).then(|| ds::hash::of(decoder.arg(i, first)))
