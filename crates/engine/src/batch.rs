@@ -42,8 +42,10 @@ pub enum Stop {
     Done,
     /// The client waits for a key, or for replicas.
     Blocked,
-    /// A lock or the gate is held by others, or clients are paused: try the rest again a little later.
+    /// A lock or the gate is held by others: try the rest again a little later.
     Busy,
+    /// Clients are paused: as [`Stop::Busy`], but the client counts as blocked.
+    Paused,
     /// The connection is to be closed, or taken over, once its replies are sent.
     Leave,
 }
@@ -179,7 +181,7 @@ impl<'s> Turn<'s> {
                 Stop::Done
             }
         };
-        if report.stop == Stop::Busy {
+        if matches!(report.stop, Stop::Busy | Stop::Paused) {
             if session.reply_mode == ReplyMode::Skip {
                 session.reply_mode = ReplyMode::SkipNext;
             }
@@ -219,7 +221,7 @@ impl<'s> Turn<'s> {
             return Ok(Stop::Done);
         }
         if self.is_paused(session, found) {
-            return Ok(Stop::Busy);
+            return Ok(Stop::Paused);
         }
         if found.id == special().exec {
             let stop = exec::exec(self.server, self.worker, self.scratch, session, found, self.now_ms, out)
@@ -333,6 +335,9 @@ impl<'s> Turn<'s> {
         if let Some(transaction) = &mut session.transaction {
             transaction.dirty = true;
         }
+        let aborts = found.is_some_and(|found| found.id == special().exec);
+        let aborted = aborts.then(|| exec::abort(self.server, session, error));
+        let error = aborted.as_ref().unwrap_or(error);
         let stats = &self.server.workers[self.worker];
         if let Some(found) = found {
             bump(&stats.rows[usize::from(found.id)].rejected, 1);
