@@ -459,7 +459,7 @@ mod tests {
         assert_eq!(get(&store, &["slave-p*"]), ["slave-priority=100"]);
         assert_eq!(
             get(&store, &["slave-p*", "REPLICA-priority", "replica-p*"]),
-            ["replica-priority=100", "slave-priority=100"]
+            ["REPLICA-priority=100", "slave-priority=100"]
         );
         assert_eq!(get(&store, &["key-load-d*"]), Vec::<String>::new());
         assert_eq!(get(&store, &["key-load-delay"]), ["key-load-delay=0"]);
