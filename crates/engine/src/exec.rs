@@ -95,12 +95,14 @@ pub(crate) fn exec(
     };
     let mut cx = context(server, worker, session, access, &mut effects, now_ms);
     cx.may_block = false;
-    if watched_changed(&mut cx) {
+    let changed = watched_changed(&mut cx);
+    // Before the queue runs: an UNWATCH in it finds nothing to do.
+    drop_watches(&mut cx);
+    if changed {
         out.null_array();
     } else {
         run_queue(&mut cx, &transaction, out, &mut scratch.clock_us);
     }
-    drop_watches(&mut cx);
     settle(&mut cx);
     if !cx.effects.ready.is_empty() {
         block::serve_ready(&mut cx, &mut scratch.deferred);

@@ -59,12 +59,13 @@ struct Options {
 }
 
 impl Options {
-    fn parse(argv: &[&[u8]], name: &str) -> Result<Options> {
+    /// MKSTREAM is for CREATE alone.
+    fn parse(argv: &[&[u8]], creates: bool) -> Result<Options> {
         const RANGE: CommandError = CommandError::fixed("ERR value for ENTRIESREAD must be positive or -1");
         let mut options = Options { make_stream: false, entries_read: None };
         let mut args = Args::new(argv, 5);
         while !args.is_empty() {
-            if name == "CREATE" && args.take("MKSTREAM") {
+            if creates && !options.make_stream && args.take("MKSTREAM") {
                 options.make_stream = true;
             } else if args.take_with("ENTRIESREAD", 1) {
                 options.entries_read = match int(args.arg()?)? {
@@ -72,8 +73,9 @@ impl Options {
                     read => Some(u64::try_from(read).map_err(|_| RANGE)?),
                 };
             } else {
+                let shown = String::from_utf8_lossy(argv[1]);
                 return Err(CommandError::new(format!(
-                    "ERR unknown subcommand or wrong number of arguments for '{name}'. Try XGROUP HELP."
+                    "ERR unknown subcommand or wrong number of arguments for '{shown}'. Try XGROUP HELP."
                 )));
             }
         }
@@ -84,14 +86,14 @@ impl Options {
 fn group_id(text: &[u8], stream: Option<&Stream>) -> Result<StreamId> {
     match text {
         b"$" => Ok(stream.map_or(StreamId::MIN, Stream::last_id)),
-        text => StreamId::parse_bound(text, 0).ok_or(INVALID_ID),
+        text => StreamId::parse(text, 0).ok_or(INVALID_ID),
     }
 }
 
 pub(super) fn create(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     const BUSY: CommandError = CommandError::fixed("BUSYGROUP Consumer Group name already exists");
     let (key, name) = (argv[2], argv[3]);
-    let options = Options::parse(argv, "CREATE")?;
+    let options = Options::parse(argv, true)?;
     let stream = find(cx, key)?;
     let missing = stream.is_none();
     if missing && !options.make_stream {
@@ -122,7 +124,7 @@ fn check(cx: &mut Cx<'_>, key: &[u8], group: Option<&[u8]>) -> Result {
 
 pub(super) fn set_id(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let (key, name) = (argv[2], argv[3]);
-    let options = Options::parse(argv, "SETID")?;
+    let options = Options::parse(argv, false)?;
     check(cx, key, Some(name))?;
     let id = group_id(argv[4], find(cx, key)?)?;
     update(cx, key, |stream| {
