@@ -118,9 +118,9 @@ pub(crate) fn exec(
 
 /// An EXEC that may not run ends its transaction; answers what it is told.
 pub(crate) fn abort(server: &Server, session: &mut Session, error: &CommandError) -> CommandError {
-    if session.transaction.take().is_some() {
-        commands::transactions::unwatch_all(server, session);
-    }
+    session.transaction = None;
+    // Also where there was none, as the peers do.
+    commands::transactions::unwatch_all(server, session);
     session.publish();
     let text = String::from_utf8_lossy(&error.0);
     let text = text.strip_prefix("ERR ").unwrap_or(&text);

@@ -162,6 +162,7 @@ fn parse<'a>(argv: &'a [&'a [u8]], at: usize, form: Form) -> Result<Query<'a>> {
             "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
         ));
     }
+    let limit = limit.filter(|_| by != By::Rank);
     if with_scores && by == By::Lex {
         return Err(CommandError::fixed(
             "ERR syntax error, WITHSCORES not supported in combination with BYLEX",
