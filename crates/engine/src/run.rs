@@ -178,26 +178,18 @@ pub fn account(
         return;
     }
     let request_bytes: usize = argv.iter().map(|arg| arg.len() + ARGUMENT_BYTES).sum();
-    for (log, value, threshold, most) in [
-        (&server.slow_log, usec, Directive::SlowlogLogSlowerThan, Directive::SlowlogMaxLen),
-        (
-            &server.large_requests,
-            request_bytes as u64,
-            Directive::CommandlogRequestLargerThan,
-            Directive::CommandlogLargeRequestMaxLen,
-        ),
-        (
-            &server.large_replies,
-            reply_bytes as u64,
-            Directive::CommandlogReplyLargerThan,
-            Directive::CommandlogLargeReplyMaxLen,
-        ),
-    ] {
-        let threshold = server.config.int(threshold);
-        if threshold >= 0 && value >= threshold as u64 {
-            let most = server.config.int(most).max(0) as usize;
-            note(log, session, found, argv, value, most);
-        }
+    // A negative threshold is off.
+    let over = |value: u64, threshold: Directive| value >= server.config.int(threshold) as u64;
+    if over(usec, Directive::SlowlogLogSlowerThan) {
+        note(&server.slow_log, Directive::SlowlogMaxLen, server, session, found, argv, usec);
+    }
+    if over(request_bytes as u64, Directive::CommandlogRequestLargerThan) {
+        let (log, most) = (&server.large_requests, Directive::CommandlogLargeRequestMaxLen);
+        note(log, most, server, session, found, argv, request_bytes as u64);
+    }
+    if over(reply_bytes as u64, Directive::CommandlogReplyLargerThan) {
+        let (log, most) = (&server.large_replies, Directive::CommandlogLargeReplyMaxLen);
+        note(log, most, server, session, found, argv, reply_bytes as u64);
     }
 }
 
@@ -207,12 +199,14 @@ const ARGUMENT_BYTES: usize = 6;
 #[cold]
 fn note(
     log: &commands::slowlog::SlowLog,
+    most: Directive,
+    server: &Server,
     session: &Session,
     found: Found,
     argv: &[&[u8]],
     value: u64,
-    most: usize,
 ) {
+    let most = server.config.int(most).max(0) as usize;
     let name = session.client.details().name.clone();
     log.push(value, &commands::redact::shown(found, argv), &session.client.address, &name, most);
 }
