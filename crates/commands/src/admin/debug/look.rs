@@ -2,7 +2,7 @@
 
 use ds::entry::{Encoding, EntryRef, ValueRef};
 use ds::listpack::LpRef;
-use rdb::SaveValue;
+use ds::object::Object;
 use resp::writer::Writer;
 
 use crate::args::int;
@@ -34,28 +34,7 @@ fn encoding_name(entry: EntryRef<'_>) -> &'static str {
 
 /// Bytes of the value in a file.
 fn saved_bytes(entry: EntryRef<'_>) -> usize {
-    let bytes = |value: SaveValue<'_>| rdb::dump(value, true).len().saturating_sub(11);
-    match entry.value() {
-        ValueRef::Int(number) => bytes(SaveValue::Int(number)),
-        ValueRef::Bytes(text) | ValueRef::Blob(text) => bytes(SaveValue::Str(text)),
-        ValueRef::Packed(Encoding::SetIntset, raw) => {
-            bytes(SaveValue::Intset(ds::intset::IntsetRef::new(raw)))
-        }
-        ValueRef::Packed(encoding, raw) => {
-            let pack = LpRef::new(raw);
-            bytes(match encoding {
-                Encoding::ListPacked => SaveValue::ListPack(pack),
-                Encoding::SetPacked => SaveValue::SetPack(pack),
-                Encoding::ZsetPacked => SaveValue::ZsetPack(pack),
-                _ => SaveValue::HashPack(pack),
-            })
-        }
-        ValueRef::Object(ds::object::Object::List(list)) => bytes(SaveValue::List(list)),
-        ValueRef::Object(ds::object::Object::Zset(zset)) => {
-            bytes(SaveValue::Zset(zset.len() as u64, &mut zset.iter()))
-        }
-        ValueRef::Object(ds::object::Object::Stream(stream)) => bytes(SaveValue::Stream(stream)),
-    }
+    crate::bridge::dump(entry).len().saturating_sub(11)
 }
 
 pub(super) fn object(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
@@ -69,7 +48,7 @@ pub(super) fn object(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     }
     let idle_s = crate::lru::idle_ms(entry.lru(), now_ms) / 1000;
     text.push_str(&format!("lru:{} lru_seconds_idle:{idle_s}", entry.lru()));
-    if let ValueRef::Object(ds::object::Object::List(list)) = entry.value() {
+    if let ValueRef::Object(Object::List(list)) = entry.value() {
         let chunks = list.chunk_count().max(1);
         text.push_str(&format!(
             " ql_nodes:{chunks} ql_avg_node:{:.2} ql_listpack_max:-2 ql_compressed:0 ql_uncompressed_size:{}",
@@ -142,16 +121,17 @@ pub(super) fn htstats(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
 
 pub(super) fn htstats_key(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let entry = cx.peek(argv[2]).ok_or(NO_SUCH_KEY)?;
-    let ValueRef::Object(ds::object::Object::Zset(zset)) = entry.value() else {
-        return Err(CommandError::fixed(
-            "ERR The value stored at the specified key is not represented using an hash table",
-        ));
+    let (len, bytes) = match entry.value() {
+        ValueRef::Object(Object::Zset(zset)) => (zset.len(), zset.memory_bytes()),
+        ValueRef::Object(Object::Set(fields) | Object::Hash(fields)) => (fields.len(), fields.memory_bytes()),
+        _ => {
+            return Err(CommandError::fixed(
+                "ERR The value stored at the specified key is not represented using an hash table",
+            ));
+        }
     };
-    let text = format!(
-        "Hash table 0 stats (main hash table):\n number of elements: {}\n bytes: {}\n",
-        zset.len(),
-        zset.memory_bytes()
-    );
+    let text =
+        format!("Hash table 0 stats (main hash table):\n number of elements: {len}\n bytes: {bytes}\n");
     out.verbatim("txt", text.as_bytes());
     Ok(())
 }
