@@ -111,7 +111,10 @@ pub fn entry_of(
             }
         }
         rdb::Value::Stream(stream) => object(Object::Stream(stream)),
-        rdb::Value::Set(_) => return Err(NotSupported("set")),
+        rdb::Value::Set(set) => {
+            let editor = crate::set::loaded(set, crate::set::edit::Limits::of(config));
+            editor.finish(entry).ok_or(NotSupported("set"))?
+        }
         rdb::Value::Hash(_) => return Err(NotSupported("hash")),
     })
 }
