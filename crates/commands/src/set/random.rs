@@ -135,7 +135,8 @@ fn take_some(editor: &mut Editor<'_>, count: usize, limits: Limits, draws: &mut 
         return taken;
     }
     let stay = some_of_table(table, len - count, draws);
-    let mut rest = Editor::new(stay[0], 0, limits);
+    // Small again if that is small enough, though never integers, as the peers do it.
+    let mut rest = Editor::Packed(ds::listpack::Listpack::new());
     for name in &stay {
         rest.add(name, limits);
     }
