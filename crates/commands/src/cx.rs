@@ -59,6 +59,15 @@ impl<'a> Cx<'a> {
         !self.server.replication.is_replica()
     }
 
+    /// Whether the key is there, has expired and counts as absent for this client.
+    fn is_due(&mut self, key: &[u8], hash: u64) -> bool {
+        let (db, now_ms) = (self.db, self.now_ms);
+        let entry = self.access.shard(shard_of(hash)).find(db, hash, key);
+        entry.is_some_and(|entry| entry.expire_ms().is_some_and(|at| now_ms > at))
+            && !self.session.is_primary_link
+            && !self.server.is_loading()
+    }
+
     /// Deletes the key if it has expired. True if the key counts as absent.
     fn expire_if_due(&mut self, key: &[u8], hash: u64) -> bool {
         let db = self.db;
@@ -113,17 +122,12 @@ impl<'a> Cx<'a> {
     pub fn look_up(&mut self, key: &[u8], touch: Touch) -> Option<EntryRef<'_>> {
         let hash = self.hash(key);
         let (db, now_ms) = (self.db, self.now_ms);
-        let due = self
-            .access
-            .shard(shard_of(hash))
-            .find(db, hash, key)
-            .is_some_and(|entry| entry.expire_ms().is_some_and(|at| now_ms > at));
-        if due && self.expire_if_due(key, hash) {
+        if !self.access.shard(shard_of(hash)).nothing_due(db, now_ms) && self.is_due(key, hash) {
+            self.expire_if_due(key, hash);
             self.miss(key);
             return None;
         }
         let stats = self.stats;
-        // Looked up again, because expiring needs the whole of `self`; the line is in the cache by now.
         let found = self.access.shard(shard_of(hash)).find(db, hash, key);
         match found {
             Some(entry) => {
@@ -176,9 +180,8 @@ impl<'a> Cx<'a> {
     pub fn find_mut(&mut self, key: &[u8]) -> Option<EntrySlot<'_>> {
         let hash = self.hash(key);
         let (db, now_ms) = (self.db, self.now_ms);
-        let due =
-            self.access.shard(shard_of(hash)).find(db, hash, key)?.expire_ms().is_some_and(|at| now_ms > at);
-        if due && self.expire_if_due(key, hash) {
+        if !self.access.shard(shard_of(hash)).nothing_due(db, now_ms) && self.is_due(key, hash) {
+            self.expire_if_due(key, hash);
             return None;
         }
         let touch = self.server.touch(self.session.no_touch);

@@ -5,7 +5,7 @@ use resp::writer::Writer;
 use crate::channels::Topic;
 use crate::client::ClientType;
 use crate::cx::Cx;
-use crate::error::{CommandError, Result, wrong_arity};
+use crate::error::{CommandError, Result};
 use crate::row::{Plan, flag::*, key::*};
 use crate::server::Server;
 use crate::session::Session;
@@ -79,9 +79,6 @@ fn confirm(out: &mut Writer, word: &[u8], name: Option<&[u8]>, count: i64) {
 /// Subscribes to each of `names`. The confirmation is written while the channel is locked; mailboxes are emptied only
 /// behind the replies, so it precedes the channel's first message.
 fn add(cx: &mut Cx<'_>, topic: Topic, names: &[&[u8]], out: &mut Writer) -> Result {
-    if cx.session.transaction.is_none() && !cx.may_block {
-        return Err(CommandError::fixed("ERR SUBSCRIBE isn't allowed for a DENY BLOCKING client"));
-    }
     for name in names {
         cx.session.subscriptions[topic as usize].insert(name.to_vec());
         let count = count(cx.session, topic);
@@ -175,9 +172,12 @@ fn spublish(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     send(cx, true, argv, out)
 }
 
-fn names(cx: &mut Cx<'_>, topic: Topic, argv: &[&[u8]], name: &str, out: &mut Writer) -> Result {
+fn names(cx: &mut Cx<'_>, topic: Topic, argv: &[&[u8]], out: &mut Writer) -> Result {
     if argv.len() > 3 {
-        return Err(wrong_arity(name));
+        let shown = String::from_utf8_lossy(argv[1]);
+        return Err(CommandError::new(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{shown}'. Try PUBSUB HELP."
+        )));
     }
     let names = cx.server.channels.names(topic, argv.get(2).copied());
     out.array(names.len());
@@ -186,11 +186,11 @@ fn names(cx: &mut Cx<'_>, topic: Topic, argv: &[&[u8]], name: &str, out: &mut Wr
 }
 
 fn channels(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    names(cx, Topic::Channel, argv, "pubsub|channels", out)
+    names(cx, Topic::Channel, argv, out)
 }
 
 fn shard_channels(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    names(cx, Topic::Shard, argv, "pubsub|shardchannels", out)
+    names(cx, Topic::Shard, argv, out)
 }
 
 fn numpat(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
@@ -199,7 +199,8 @@ fn numpat(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
 }
 
 fn counts(cx: &mut Cx<'_>, topic: Topic, argv: &[&[u8]], out: &mut Writer) -> Result {
-    out.map(argv.len() - 2);
+    // Flat in RESP3 too, as with the peers.
+    out.array(2 * (argv.len() - 2));
     for name in &argv[2..] {
         out.bulk(name);
         out.int(cx.server.channels.listeners(topic, name) as i64);

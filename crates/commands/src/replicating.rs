@@ -102,7 +102,13 @@ fn replconf(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
                 }
                 return Ok(());
             }
-            b"rdb-only" => cx.session.replica.rdb_only = int(value)? != 0,
+            b"rdb-only" => {
+                let wanted = int(value)?;
+                if !(0..=1).contains(&wanted) {
+                    return Err(CommandError::fixed("ERR value is out of range, value must between 0 and 1"));
+                }
+                cx.session.replica.rdb_only = wanted == 1;
+            }
             b"rdb-filter-only" => return Err(CommandError::fixed("ERR rdb-filter-only is not supported")),
             _ => {
                 let shown = String::from_utf8_lossy(pair[0]).into_owned();

@@ -184,22 +184,20 @@ impl Store {
 
     /// CONFIG GET: names and values. `matches(pattern, name)` is a glob match that ignores case. Every name once,
     /// in the order of the table; hidden directives only under their full name.
-    pub fn get(
-        &self,
-        patterns: &[&[u8]],
-        matches: impl Fn(&[u8], &[u8]) -> bool,
-    ) -> Vec<(&'static str, Vec<u8>)> {
-        let wanted = |row: &Row, name: &str| {
-            patterns.iter().any(|pattern| {
+    pub fn get(&self, patterns: &[&[u8]], matches: impl Fn(&[u8], &[u8]) -> bool) -> Vec<(Vec<u8>, Vec<u8>)> {
+        // A name that is asked for literally is answered as it was typed.
+        let shown_as = |row: &Row, name: &str| {
+            patterns.iter().find_map(|pattern| {
                 if pattern.iter().any(|c| matches!(c, b'*' | b'?' | b'[')) {
-                    !row.has(traits::HIDDEN) && matches(pattern, name.as_bytes())
+                    let wanted = !row.has(traits::HIDDEN) && matches(pattern, name.as_bytes());
+                    wanted.then(|| name.as_bytes().to_vec())
                 } else {
-                    name.as_bytes().eq_ignore_ascii_case(pattern)
+                    name.as_bytes().eq_ignore_ascii_case(pattern).then(|| pattern.to_vec())
                 }
             })
         };
         let rows = ROWS.iter().flat_map(|row| row.names().map(move |name| (row, name)));
-        rows.filter(|(row, name)| wanted(row, name)).map(|(row, name)| (name, self.shown(row.id))).collect()
+        rows.filter_map(|(row, name)| Some((shown_as(row, name)?, self.shown(row.id)))).collect()
     }
 
     /// The value as CONFIG GET shows it.
@@ -394,7 +392,12 @@ mod tests {
         let patterns: Vec<_> = patterns.iter().map(|p| p.as_bytes()).collect();
         // The tests know trailing stars only.
         let found = store.get(&patterns, |pattern, name| name.starts_with(&pattern[..pattern.len() - 1]));
-        found.into_iter().map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(&value))).collect()
+        found
+            .into_iter()
+            .map(|(name, value)| {
+                format!("{}={}", String::from_utf8_lossy(&name), String::from_utf8_lossy(&value))
+            })
+            .collect()
     }
 
     #[test]
@@ -456,7 +459,7 @@ mod tests {
         assert_eq!(get(&store, &["slave-p*"]), ["slave-priority=100"]);
         assert_eq!(
             get(&store, &["slave-p*", "REPLICA-priority", "replica-p*"]),
-            ["replica-priority=100", "slave-priority=100"]
+            ["REPLICA-priority=100", "slave-priority=100"]
         );
         assert_eq!(get(&store, &["key-load-d*"]), Vec::<String>::new());
         assert_eq!(get(&store, &["key-load-delay"]), ["key-load-delay=0"]);

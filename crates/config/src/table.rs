@@ -160,7 +160,7 @@ directives! {
     DynamicHz "dynamic-hz" => flag(true),
     EnableDebugAssert "enable-debug-assert" => flag(false).immutable().hidden(),
     EnableDebugCommand "enable-debug-command" => choice(&["no", "yes", "local"], 0).immutable().works(),
-    EnableModuleCommand "enable-module-command" => choice(&["no", "yes", "local"], 0).immutable(),
+    EnableModuleCommand "enable-module-command" => choice(&["no", "yes", "local"], 0).immutable().works(),
     EnableProtectedConfigs "enable-protected-configs" => choice(&["no", "yes", "local"], 0).immutable().works(),
     ExtendedRedisCompatibility "extended-redis-compatibility" => flag(false),
     HashMaxListpackEntries "hash-max-listpack-entries" | "hash-max-ziplist-entries" => int(0, I64, 512),

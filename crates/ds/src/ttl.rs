@@ -18,6 +18,8 @@ pub struct TtlIndex {
     records: usize,
     /// Keys that have an expiry now.
     keys: usize,
+    /// The earliest due time, 0 while there is none.
+    next_ms: u64,
 }
 
 impl TtlIndex {
@@ -43,13 +45,21 @@ impl TtlIndex {
 
     /// Files a record for a key that expires at `at_ms`.
     pub fn file(&mut self, record: u32, at_ms: u64, now_ms: u64) {
-        self.due.entry(due_ms(at_ms, now_ms)).or_default().push(record);
+        let due_ms = due_ms(at_ms, now_ms);
+        self.due.entry(due_ms).or_default().push(record);
         self.records += 1;
+        self.next_ms = if self.next_ms == 0 { due_ms } else { self.next_ms.min(due_ms) };
     }
 
     /// The earliest due time; `u64::MAX` if there is none.
     pub fn next_due_ms(&self) -> u64 {
-        self.due.first_key_value().map_or(u64::MAX, |(&at, _)| at)
+        if self.next_ms == 0 { u64::MAX } else { self.next_ms }
+    }
+
+    /// Whether no key can have expired: each that expires has a record, filed at most a step late.
+    #[inline]
+    pub fn nothing_due(&self, now_ms: u64) -> bool {
+        self.keys == 0 || self.next_due_ms() > now_ms.saturating_add(STEP_MS)
     }
 
     /// Takes up to `most` records that are due.
@@ -66,6 +76,7 @@ impl TtlIndex {
             }
         }
         self.records -= taken.len();
+        self.next_ms = self.due.first_key_value().map_or(0, |(&at, _)| at);
         taken
     }
 
@@ -77,7 +88,7 @@ impl TtlIndex {
     /// Drops all records, to be filed anew.
     pub fn clear_records(&mut self) {
         self.due.clear();
-        self.records = 0;
+        (self.records, self.next_ms) = (0, 0);
     }
 
     /// Sum over the records of the time left, roughly: each is filed at most an eighth too early.
@@ -114,6 +125,21 @@ mod tests {
             }
         }
         assert!(due_ms(u64::MAX, 0) > 1 << 60);
+    }
+
+    #[test]
+    fn an_expired_key_is_never_taken_for_one_that_is_not_due() {
+        for now in [0u64, 1_700_000_000_000] {
+            for left in [0u64, 1, 7, 8, 100, 511, 512, 5000, 3_600_000, 1 << 40] {
+                let mut index = TtlIndex::default();
+                assert!(index.nothing_due(now));
+                index.changed(3 << 32, None, Some(now + left), now);
+                assert!(!index.nothing_due(now + left + 1), "{left}");
+                assert!(left < 100 || index.nothing_due(now), "{left}");
+                index.changed(3 << 32, Some(now + left), None, now);
+                assert!(index.nothing_due(u64::MAX));
+            }
+        }
     }
 
     #[test]

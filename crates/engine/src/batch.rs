@@ -42,8 +42,10 @@ pub enum Stop {
     Done,
     /// The client waits for a key, or for replicas.
     Blocked,
-    /// A lock or the gate is held by others, or clients are paused: try the rest again a little later.
+    /// A lock or the gate is held by others: try the rest again a little later.
     Busy,
+    /// Clients are paused: as [`Stop::Busy`], but the client counts as blocked.
+    Paused,
     /// The connection is to be closed, or taken over, once its replies are sent.
     Leave,
 }
@@ -67,7 +69,7 @@ pub fn run(
 ) -> Report {
     let now_ms = sys::os::unix_ms();
     let Worker { index, slot, scratch } = worker;
-    scratch.clock_us = sys::os::monotonic_us();
+    scratch.clock_us = sys::ticks::micros();
     let mut turn = Turn { worker: *index, server, scratch, now_ms };
     turn.look_ahead(decoder);
     let mut report = Report { done: 0, stop: Stop::Done };
@@ -113,8 +115,14 @@ impl<'s> Turn<'s> {
     /// Finds each request's row and hashes its first key.
     fn look_ahead(&mut self, decoder: &Decoder) {
         self.scratch.planned.clear();
+        // Pipelines repeat themselves: what was found for one name serves the next that reads the same.
+        let mut last: (&[u8], Option<Found>) = (&[], None);
         for i in 0..decoder.len() {
-            let found = table().find(decoder.arg(i, 0));
+            let name = decoder.arg(i, 0);
+            if name != last.0 {
+                last = (name, table().find(name));
+            }
+            let found = last.1;
             let hash = found.and_then(|found| {
                 let first = found.row.legacy.first as usize;
                 (first > 0 && first < decoder.argc(i)).then(|| ds::hash::of(decoder.arg(i, first)))
@@ -173,7 +181,7 @@ impl<'s> Turn<'s> {
                 Stop::Done
             }
         };
-        if report.stop == Stop::Busy {
+        if matches!(report.stop, Stop::Busy | Stop::Paused) {
             if session.reply_mode == ReplyMode::Skip {
                 session.reply_mode = ReplyMode::SkipNext;
             }
@@ -213,7 +221,7 @@ impl<'s> Turn<'s> {
             return Ok(Stop::Done);
         }
         if self.is_paused(session, found) {
-            return Ok(Stop::Busy);
+            return Ok(Stop::Paused);
         }
         if found.id == special().exec {
             let stop = exec::exec(self.server, self.worker, self.scratch, session, found, self.now_ms, out)
@@ -327,6 +335,9 @@ impl<'s> Turn<'s> {
         if let Some(transaction) = &mut session.transaction {
             transaction.dirty = true;
         }
+        let aborts = found.is_some_and(|found| found.id == special().exec);
+        let aborted = aborts.then(|| exec::abort(self.server, session, error));
+        let error = aborted.as_ref().unwrap_or(error);
         let stats = &self.server.workers[self.worker];
         if let Some(found) = found {
             bump(&stats.rows[usize::from(found.id)].rejected, 1);

@@ -114,6 +114,17 @@ pub(crate) fn exec(
     Ok(Stop::Done)
 }
 
+/// An EXEC that may not run ends its transaction; answers what it is told.
+pub(crate) fn abort(server: &Server, session: &mut Session, error: &CommandError) -> CommandError {
+    if session.transaction.take().is_some() {
+        commands::transactions::unwatch_all(server, session);
+    }
+    session.publish();
+    let text = String::from_utf8_lossy(&error.0);
+    let text = text.strip_prefix("ERR ").unwrap_or(&text);
+    CommandError::new(format!("EXECABORT Transaction discarded because of: {text}"))
+}
+
 /// Locks what the queue and the watches name.
 fn lock<'s>(
     server: &'s Server,

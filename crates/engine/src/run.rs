@@ -158,7 +158,7 @@ pub fn account(
     reply_bytes: usize,
     clock_us: &mut u64,
 ) {
-    let now_us = sys::os::monotonic_us();
+    let now_us = sys::ticks::micros();
     let usec = now_us.saturating_sub(*clock_us);
     *clock_us = now_us;
     let stats = &server.workers[worker];

@@ -135,9 +135,9 @@ impl<'k> Access<'k> {
 impl Drop for Access<'_> {
     #[inline]
     fn drop(&mut self) {
-        match &self.held {
-            Held::Some(held) => held.iter().for_each(|(_, shard)| self.keyspace.set_due_ms(shard)),
-            Held::All(held) => held.iter().flatten().for_each(|shard| self.keyspace.set_due_ms(shard)),
+        match &mut self.held {
+            Held::Some(held) => held.iter_mut().for_each(|(_, shard)| self.keyspace.publish_due(shard)),
+            Held::All(held) => held.iter_mut().flatten().for_each(|shard| self.keyspace.publish_due(shard)),
         }
     }
 }

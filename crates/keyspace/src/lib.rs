@@ -74,7 +74,9 @@ impl Keyspace {
     /// Pass 1 over a batch: asks for the cache line in which a key would stand.
     #[inline]
     pub fn prefetch_line<'b>(&self, batch: &'b BatchGuard<'_>, db: usize, hash: u64) -> Hint<'b> {
-        self.hints.prefetch_line(batch, usize::from(shard_of(hash)) * self.databases + db, hash)
+        let shard = usize::from(shard_of(hash));
+        sys::os::prefetch((&raw const self.shards[shard]).cast());
+        self.hints.prefetch_line(batch, db * SHARDS + shard, hash)
     }
 
     /// Pass 2 over a batch: asks for the entry that may be the one.
@@ -99,10 +101,10 @@ impl Keyspace {
     }
 
     /// Publishes when the shard wants its next look at expired keys; to be called under its lock.
-    pub(crate) fn set_due_ms(&self, shard: &Shard) {
-        let due = &self.due_ms[usize::from(shard.index())];
-        if due.load(Relaxed) != shard.next_due_ms() {
-            due.store(shard.next_due_ms(), Relaxed);
+    #[inline]
+    pub(crate) fn publish_due(&self, shard: &mut Shard) {
+        if let Some(at) = shard.take_due_ms() {
+            self.due_ms[usize::from(shard.index())].store(at, Relaxed);
         }
     }
 

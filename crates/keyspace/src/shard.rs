@@ -13,8 +13,10 @@ const EXPIRE_STEP: usize = 64;
 
 /// See the module's text.
 pub struct Shard {
+    dbs: Box<[Db]>,
     index: u16,
-    dbs: Vec<Db>,
+    /// Whether the earliest time at which something is due may be another than was published.
+    due_stale: bool,
     /// Clients that wait for keys of this shard.
     pub queues: WaitQueues,
     /// Keys of this shard that a transaction watches.
@@ -30,19 +32,21 @@ struct Db {
 pub struct EntrySlot<'a> {
     slot: Slot<'a, Entry>,
     ttl: &'a mut TtlIndex,
+    due_stale: &'a mut bool,
     hash: u64,
     now_ms: u64,
 }
 
 impl Shard {
     pub(crate) fn new(index: usize, databases: usize, hints: &Arc<Hints>) -> Shard {
-        let db = |db| Db {
-            table: Table::with_hints(hints.clone(), index * databases + db),
-            ttl: TtlIndex::default(),
-        };
+        let place = |db| db * crate::SHARDS + index;
+        let db = |db| Db { table: Table::with_hints(hints.clone(), place(db)), ttl: TtlIndex::default() };
+        let dbs: Box<[Db]> = (0..databases).map(db).collect();
+        dbs.iter().enumerate().for_each(|(db, at)| hints.set_home(place(db), &at.table));
         Shard {
+            dbs,
             index: index as u16,
-            dbs: (0..databases).map(db).collect(),
+            due_stale: false,
             queues: WaitQueues::default(),
             watches: Watches::default(),
         }
@@ -73,8 +77,17 @@ impl Shard {
         self.dbs[db].table.index_bytes()
     }
 
-    pub(crate) fn next_due_ms(&self) -> u64 {
-        self.dbs.iter().map(|db| db.ttl.next_due_ms()).min().unwrap_or(u64::MAX)
+    /// The earliest time at which something is due, if it may have changed since the last call.
+    #[inline]
+    pub(crate) fn take_due_ms(&mut self) -> Option<u64> {
+        std::mem::take(&mut self.due_stale)
+            .then(|| self.dbs.iter().map(|db| db.ttl.next_due_ms()).min().unwrap_or(u64::MAX))
+    }
+
+    /// Whether no key of the database can have expired.
+    #[inline]
+    pub fn nothing_due(&self, db: usize, now_ms: u64) -> bool {
+        self.dbs[db].ttl.nothing_due(now_ms)
     }
 
     /// The entry of a key, expired or not.
@@ -88,13 +101,16 @@ impl Shard {
     pub fn find_mut(&mut self, db: usize, hash: u64, key: &[u8], now_ms: u64) -> Option<EntrySlot<'_>> {
         let db = &mut self.dbs[db];
         let slot = db.table.find_mut(hash, key)?;
-        Some(EntrySlot { slot, ttl: &mut db.ttl, hash, now_ms })
+        Some(EntrySlot { slot, ttl: &mut db.ttl, due_stale: &mut self.due_stale, hash, now_ms })
     }
 
     /// Adds an entry whose key is not there.
     pub fn insert(&mut self, db: usize, hash: u64, entry: Entry, now_ms: u64) {
         let db = &mut self.dbs[db];
-        db.ttl.changed(hash, None, entry.view().expire_ms(), now_ms);
+        if let Some(at) = entry.view().expire_ms() {
+            db.ttl.changed(hash, None, Some(at), now_ms);
+            self.due_stale = true;
+        }
         db.table.insert(hash, entry);
     }
 
@@ -102,6 +118,7 @@ impl Shard {
     /// expire later are filed again.
     pub fn expired(&mut self, db: usize, now_ms: u64) -> Expired {
         let Db { table, ttl } = &mut self.dbs[db];
+        self.due_stale = true;
         if ttl.is_bloated() {
             ttl.clear_records();
             for entry in table.iter() {
@@ -143,6 +160,7 @@ impl Shard {
     /// Takes all entries of a database out. Only behind the gate.
     pub(crate) fn take(&mut self, db: usize) -> Table<Entry> {
         self.dbs[db].ttl = TtlIndex::default();
+        self.due_stale = true;
         self.dbs[db].table.take()
     }
 
@@ -153,6 +171,7 @@ impl Shard {
             return;
         }
         let (left, right) = self.dbs.split_at_mut(high);
+        self.due_stale = true;
         left[low].table.swap(&mut right[0].table);
         std::mem::swap(&mut left[low].ttl, &mut right[0].ttl);
     }
@@ -213,19 +232,28 @@ impl<'a> EntrySlot<'a> {
 
     /// Replaces the whole entry by one with the same key.
     pub fn replace(&mut self, entry: Entry) -> Entry {
-        self.ttl.changed(self.hash, self.get().expire_ms(), entry.view().expire_ms(), self.now_ms);
+        self.note_expiry(entry.view().expire_ms());
         self.slot.update(|old| std::mem::replace(old, entry))
     }
 
     /// Sets or removes the expiry (Unix ms).
     pub fn set_expire_ms(&mut self, expire_ms: Option<u64>) {
-        self.ttl.changed(self.hash, self.get().expire_ms(), expire_ms, self.now_ms);
+        self.note_expiry(expire_ms);
         self.slot.update(|entry| entry.set_expire_ms(expire_ms));
     }
 
+    /// Keeps the index in step with an expiry that is about to change.
+    fn note_expiry(&mut self, new_ms: Option<u64>) {
+        let old_ms = self.get().expire_ms();
+        if old_ms.is_some() || new_ms.is_some() {
+            self.ttl.changed(self.hash, old_ms, new_ms, self.now_ms);
+            *self.due_stale = true;
+        }
+    }
+
     /// Takes the entry out.
-    pub fn remove(self) -> Entry {
-        self.ttl.changed(self.hash, self.get().expire_ms(), None, self.now_ms);
+    pub fn remove(mut self) -> Entry {
+        self.note_expiry(None);
         self.slot.remove()
     }
 }

@@ -250,8 +250,13 @@ impl Decoder {
     }
 
     fn parse_count(&mut self, limits: &Limits) -> Result<bool, ProtocolError> {
-        let Some(line) = self.line("too big mbulk count string")? else { return Ok(false) };
-        let (consumed, count) = (line.len() + 2, parse_int(&line[1..]));
+        let (consumed, count) = match short_number(&self.buffer[self.parsed..]) {
+            Some((count, consumed)) => (consumed, Some(count)),
+            None => {
+                let Some(line) = self.line("too big mbulk count string")? else { return Ok(false) };
+                (line.len() + 2, parse_int(&line[1..]))
+            }
+        };
         let count = count
             .filter(|&count| count <= MOST_ARGUMENTS)
             .ok_or_else(|| error("invalid multibulk length"))?;
@@ -264,12 +269,19 @@ impl Decoder {
     }
 
     fn parse_length(&mut self, limits: &Limits) -> Result<bool, ProtocolError> {
-        let Some(line) = self.line("too big bulk count string")? else { return Ok(false) };
-        if line.first() != Some(&b'$') {
-            let got = line.first().copied().unwrap_or(b'\r');
-            return Err(error(&format!("expected '$', got '{}'", printable(got))));
-        }
-        let (consumed, length) = (line.len() + 2, parse_int(&line[1..]));
+        let rest = &self.buffer[self.parsed..];
+        let short = if rest.first() == Some(&b'$') { short_number(rest) } else { None };
+        let (consumed, length) = match short {
+            Some((length, consumed)) => (consumed, Some(length)),
+            None => {
+                let Some(line) = self.line("too big bulk count string")? else { return Ok(false) };
+                if line.first() != Some(&b'$') {
+                    let got = line.first().copied().unwrap_or(b'\r');
+                    return Err(error(&format!("expected '$', got '{}'", printable(got))));
+                }
+                (line.len() + 2, parse_int(&line[1..]))
+            }
+        };
         let allowed = length.filter(|&length| (0..=limits.bulk_bytes).contains(&length));
         let length = allowed.ok_or_else(|| error("invalid bulk length"))?;
         if !limits.authenticated && length > UNAUTHENTICATED.1 {
@@ -351,6 +363,23 @@ fn error(text: &str) -> ProtocolError {
 /// A reply is one line: control characters of the client's must not end it.
 fn printable(byte: u8) -> char {
     if byte == b'\r' || byte == b'\n' { ' ' } else { byte as char }
+}
+
+/// A number of up to four digits behind a marker, with the length of its whole line: nearly every line is one. `None` leaves
+/// it to [`parse_int`], for what is longer, incomplete or wrong.
+#[inline]
+fn short_number(line: &[u8]) -> Option<(i64, usize)> {
+    let (mut number, mut at) = (0, 1);
+    loop {
+        match *line.get(at)? {
+            digit @ b'0'..=b'9' if at < 5 && (number > 0 || at == 1) => {
+                number = number * 10 + i64::from(digit - b'0');
+            }
+            b'\r' if at > 1 && at + 1 < line.len() => return Some((number, at + 2)),
+            _ => return None,
+        }
+        at += 1;
+    }
 }
 
 /// A decimal number as the peers take it: no blanks, no plus, no leading zeros.

@@ -57,6 +57,8 @@ pub struct Connection {
     resting: bool,
     /// Close once everything has left.
     closing: bool,
+    /// Whether its next command waits for the end of CLIENT PAUSE.
+    postponed: bool,
     /// Unix ms since when the soft limit is exceeded.
     soft_since_ms: Option<u64>,
 }
@@ -104,6 +106,7 @@ impl Connection {
             held: VecDeque::new(),
             resting: false,
             closing: false,
+            postponed: false,
             soft_since_ms: None,
         }
     }
@@ -128,6 +131,7 @@ impl Connection {
         if self.session.blocked.is_some() {
             block::end_wait(self.server, &mut self.session, End::Gone);
         }
+        self.note_postponed(false);
         over
     }
 
@@ -181,8 +185,9 @@ impl Connection {
             let pending = self.decoder.pending_bytes() as u64;
             self.client().query_bytes.store(pending, Relaxed);
             self.queue_output();
+            self.note_postponed(report.stop == Stop::Paused);
             wait = match report.stop {
-                Stop::Busy => Wait::Later,
+                Stop::Busy | Stop::Paused => Wait::Later,
                 Stop::Done if more => Wait::Again,
                 Stop::Done | Stop::Blocked | Stop::Leave => Wait::Event,
             };
@@ -193,6 +198,14 @@ impl Connection {
             self.closing = true;
         }
         wait
+    }
+
+    /// A paused client counts as blocked.
+    fn note_postponed(&mut self, postponed: bool) {
+        if postponed != self.postponed {
+            self.postponed = postponed;
+            self.server.blocked_clients.fetch_add(if postponed { 1 } else { -1 }, Relaxed);
+        }
     }
 
     /// Before the client is known, each request may change what the next one is allowed.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use commands::server::Server;
 use config::{Command, Directive, Environment, Files, Run, Store};
@@ -153,6 +154,10 @@ fn serve(run: &Run) -> ExitCode {
     }
 }
 
+/// A load that is over within this time is seen by nobody: connections wait in the listener's queue, as with the peers,
+/// which look at their sockets only between the chunks of a large file.
+const SHORT_LOAD: Duration = Duration::from_millis(200);
+
 fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -180,10 +185,16 @@ fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
     let worker = Rc::new(RefCell::new(engine::Worker::new(threads, slot)));
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
+        let mut load = tokio::task::spawn_blocking(move || crate::load::load_at_start(server));
+        let loaded = tokio::time::timeout(SHORT_LOAD, &mut load).await;
+        server.set_loading(loaded.is_err());
         let accepting = listen::accept_tcp(listeners.tcp, &workers).map_err(|error| error.to_string())?;
         listen::accept_unix(listeners.unix, workers.clone()).map_err(|error| error.to_string())?;
-        let load = tokio::task::spawn_blocking(move || crate::load::load_at_start(server));
-        load.await.map_err(|error| error.to_string())??;
+        match loaded {
+            Ok(loaded) => loaded,
+            Err(_) => load.await,
+        }
+        .map_err(|error| error.to_string())??;
         server.set_loading(false);
         server.samples.startup_bytes.store(server.samples.note_memory(), Relaxed);
         if tcp {

@@ -5,9 +5,11 @@
 //! - [`lock`]: the shard lock, a spin lock that never sleeps.
 //! - [`gate`]: the batch counters that let one thread run alone, and that say when freed memory is out of sight.
 //! - [`alloc`]: jemalloc with a running count of allocated bytes.
+//! - [`ticks`]: a cheap clock for durations.
 //! - [`os`]: clocks, resident size, CPU times, affinity, limits, signals.
 
 pub mod alloc;
 pub mod gate;
 pub mod lock;
 pub mod os;
+pub mod ticks;

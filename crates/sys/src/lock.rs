@@ -13,7 +13,8 @@ const SPINS: u32 = 400;
 /// Acquisitions, in the whole process, that found the lock held.
 pub static CONTENDED: AtomicU64 = AtomicU64::new(0);
 
-/// A value behind a spin lock.
+/// A value behind a spin lock, on cache lines of its own.
+#[repr(align(64))]
 pub struct ShardLock<T> {
     held: AtomicBool,
     data: UnsafeCell<T>,

@@ -3,7 +3,7 @@
 use resp::writer::Writer;
 
 use super::{LEAD, help, row, show};
-use crate::args::{int, int_or};
+use crate::args::int;
 use crate::cx::Cx;
 use crate::error::{CommandError, Result};
 use crate::row::{Acl, acl, flag::*};
@@ -89,7 +89,7 @@ fn list(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
 
 fn getuser(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     if argv[2] != DEFAULT.as_bytes() {
-        out.null_array();
+        out.null();
         return Ok(());
     }
     let secret = password(cx);
@@ -114,7 +114,7 @@ fn getuser(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
 fn genpass(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let bits = match argv.get(2) {
         None => 256,
-        Some(bits) => int_or(bits, PASSWORD_BITS)?,
+        Some(bits) => int(bits)?,
     };
     if !(1..=4096).contains(&bits) {
         return Err(PASSWORD_BITS);

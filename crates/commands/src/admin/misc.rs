@@ -1,14 +1,15 @@
-//! TIME, ROLE, LASTSAVE, MONITOR, SHUTDOWN, MODULE LIST.
+//! TIME, ROLE, LASTSAVE, MONITOR, SHUTDOWN, MODULE.
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use config::Directive;
 use resp::writer::Writer;
 
 use crate::args::Args;
 use crate::cx::Cx;
 use crate::error::{CommandError, Result, SYNTAX};
 use crate::replication::ReplicaState;
-use crate::server::ShutdownMode;
+use crate::server::{LogLevel, ShutdownMode};
 
 pub(super) fn time(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
     let now_us = sys::os::unix_us();
@@ -107,4 +108,18 @@ pub(super) fn shutdown(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Res
 pub(super) fn module_list(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
     out.array(0);
     Ok(())
+}
+
+/// Modules are code for another server's interior: none can be loaded.
+pub(super) fn module_load(cx: &mut Cx<'_>, argv: &[&[u8]], _: &mut Writer) -> Result {
+    super::refuse_protected(cx, "MODULE", Directive::EnableModuleCommand)?;
+    let path = String::from_utf8_lossy(argv[2]);
+    let text = format!("Module {path} failed to load: this server has no interface for modules");
+    cx.server.log(LogLevel::Warning, &text);
+    Err(CommandError::fixed("ERR Error loading the extension. Please check the server logs."))
+}
+
+pub(super) fn module_unload(cx: &mut Cx<'_>, _: &[&[u8]], _: &mut Writer) -> Result {
+    super::refuse_protected(cx, "MODULE", Directive::EnableModuleCommand)?;
+    Err(CommandError::fixed("ERR Error unloading module: no such module with that name"))
 }

@@ -34,7 +34,7 @@ fn get(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let found = cx.server.config.get(&argv[2..], matches);
     out.map(found.len());
     for (name, value) in found {
-        out.bulk(name.as_bytes());
+        out.bulk(&name);
         out.bulk(&value);
     }
     Ok(())

@@ -37,10 +37,10 @@ pub(super) fn getname(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result 
 pub(super) fn setinfo(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let mut args = Args::new(argv, 2);
     if args.take("LIB-NAME") {
-        check_word(argv[3], "lib-name")?;
+        check_word(argv[3], &String::from_utf8_lossy(argv[2]))?;
         cx.session.client.details().lib_name = argv[3].to_vec();
     } else if args.take("LIB-VER") {
-        check_word(argv[3], "lib-ver")?;
+        check_word(argv[3], &String::from_utf8_lossy(argv[2]))?;
         cx.session.client.details().lib_version = argv[3].to_vec();
     } else {
         let shown = String::from_utf8_lossy(argv[2]);

@@ -4,17 +4,20 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use smallvec::SmallVec;
+
 use super::segment::SegmentRef;
 
 pub(super) struct Directory {
     pub depth: u32,
-    words: Box<[AtomicU64]>,
+    /// Up to four stand here, so that a table of some hundred items costs one line to enter.
+    words: SmallVec<[AtomicU64; 4]>,
 }
 
 impl Directory {
     /// A directory of depth 0.
     pub fn single(segment: SegmentRef) -> Directory {
-        Directory { depth: 0, words: Box::new([AtomicU64::new(segment.word())]) }
+        Directory { depth: 0, words: smallvec::smallvec![AtomicU64::new(segment.word())] }
     }
 
     /// The same mapping, one bit deeper.

@@ -6,7 +6,7 @@
 
 use std::marker::PhantomData;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use sys::gate::{BatchGuard, Gate, Stamp};
@@ -18,9 +18,17 @@ use super::segment::SegmentRef;
 
 /// The published directories of a set of tables, by index.
 pub struct Hints {
-    directories: Box<[AtomicPtr<Directory>]>,
+    tables: Box<[Published]>,
     gate: Arc<Gate>,
     bag: Mutex<Bag>,
+}
+
+/// What a prefetch pass knows of a table.
+#[derive(Default)]
+struct Published {
+    directory: AtomicPtr<Directory>,
+    /// Where the table itself stands; only ever prefetched.
+    home: AtomicUsize,
 }
 
 /// A block that is out of the table but may still be read by a prefetch pass.
@@ -50,8 +58,13 @@ pub struct Hint<'batch> {
 impl Hints {
     /// Room for `tables` tables whose readers enter batches at `gate`.
     pub fn new(tables: usize, gate: Arc<Gate>) -> Arc<Hints> {
-        let directories = (0..tables).map(|_| AtomicPtr::default()).collect();
-        Arc::new(Hints { directories, gate, bag: Mutex::default() })
+        let tables = (0..tables).map(|_| Published::default()).collect();
+        Arc::new(Hints { tables, gate, bag: Mutex::default() })
+    }
+
+    /// Says where a table has come to stand, so that pass 1 can ask for it too.
+    pub fn set_home<T>(&self, index: usize, home: &T) {
+        self.tables[index].home.store(std::ptr::from_ref(home).addr(), Ordering::Relaxed);
     }
 
     /// Pass 1: prefetches the home line of `hash` in table `index`.
@@ -62,7 +75,11 @@ impl Hints {
         index: usize,
         hash: u64,
     ) -> Hint<'batch> {
-        let directory = NonNull::new(self.directories[index].load(Ordering::Acquire));
+        let table = &self.tables[index];
+        let home = table.home.load(Ordering::Relaxed);
+        prefetch(std::ptr::without_provenance(home));
+        prefetch(std::ptr::without_provenance(home.wrapping_add(64)));
+        let directory = NonNull::new(table.directory.load(Ordering::Acquire));
         let Some(directory) = directory else {
             return Hint { line: None, bits: 0, _batch: PhantomData };
         };
@@ -90,7 +107,7 @@ impl Hints {
 
     pub(super) fn publish(&self, index: usize, directory: Option<NonNull<Directory>>) {
         let pointer = directory.map_or(std::ptr::null_mut(), NonNull::as_ptr);
-        self.directories[index].store(pointer, Ordering::Release);
+        self.tables[index].directory.store(pointer, Ordering::Release);
     }
 
     /// Takes blocks that the caller has just unlinked.
