@@ -275,9 +275,7 @@ fn dump_of_peer(binary: &Path, dir: &Path, lines: &[&str]) {
 #[test]
 fn types_without_a_place_here_are_refused_by_name() {
     for binary in peers() {
-        let cases: &[(&[&str], &str)] = &[
-            (&["HSET the-key f v"], "hash"),
-        ];
+        let cases: &[(&[&str], &str)] = &[(&["HSET the-key f v"], "hash")];
         for (lines, kind) in cases {
             let dir = fresh_dir().expect("dir");
             let mut all = vec!["SET before x"];

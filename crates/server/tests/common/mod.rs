@@ -132,7 +132,8 @@ pub fn data_set(client: &mut Client) -> Vec<(String, String, i64)> {
                 "string" => call(client, "GET"),
                 "list" => client.call(&[b"LRANGE", &key[..], b"0", b"-1"]).expect("reply"),
                 "set" => {
-                    let mut members: Vec<Reply> = call(client, "SMEMBERS").items().into_iter().cloned().collect();
+                    let mut members: Vec<Reply> =
+                        call(client, "SMEMBERS").items().into_iter().cloned().collect();
                     members.sort();
                     Reply::Array(members)
                 }
