@@ -47,6 +47,7 @@ mod geo;
 mod list;
 mod pubsub;
 mod set;
+mod sort;
 mod stream;
 mod string;
 mod zset;

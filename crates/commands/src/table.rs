@@ -21,6 +21,7 @@ const FAMILIES: &[&[CommandRow]] = &[
     crate::replicating::ROWS,
     crate::saving::ROWS,
     crate::set::ROWS,
+    crate::sort::ROWS,
     crate::stream::ROWS,
     crate::string::ROWS,
     crate::transactions::ROWS,
