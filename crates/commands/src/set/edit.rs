@@ -103,13 +103,9 @@ impl Editor<'_> {
 
     /// Adds a member; false if it was there.
     pub(crate) fn add(&mut self, name: &[u8], limits: Limits) -> bool {
-        if let Editor::Ints(ints) = self {
+        if let Editor::Ints(_) = self {
             if let Some(number) = parse_i64(name) {
-                let new = ints.insert(number);
-                if new && ints.view().len() > limits.ints {
-                    self.grow();
-                }
-                return new;
+                return self.add_int(number, limits);
             }
             // A string among integers: it cannot be there.
             self.pack_ints(name, limits);
@@ -136,7 +132,21 @@ impl Editor<'_> {
 
     /// Adds a member of another set.
     pub(super) fn add_value(&mut self, member: LpValue<'_>, limits: Limits) -> bool {
-        self.add(member.text(&mut IntText::new()), limits)
+        match member {
+            LpValue::Int(number) => self.add_int(number, limits),
+            LpValue::Str(name) => self.add(name, limits),
+        }
+    }
+
+    fn add_int(&mut self, number: i64, limits: Limits) -> bool {
+        let Editor::Ints(ints) = self else {
+            return self.add(IntText::new().format(number), limits);
+        };
+        let new = ints.insert(number);
+        if new && ints.view().len() > limits.ints {
+            self.grow();
+        }
+        new
     }
 
     /// Turns integers into a listpack that has room for `name`, or into a table.
@@ -245,12 +255,20 @@ impl Editor<'_> {
     }
 }
 
+/// A copy with room for a member more.
+fn with_room(bytes: &[u8]) -> Vec<u8> {
+    const MEMBER_BYTES: usize = 32;
+    let mut copy = Vec::with_capacity(bytes.len() + MEMBER_BYTES);
+    copy.extend_from_slice(bytes);
+    copy
+}
+
 /// Changes the set of an entry. A small form is written back only if `change` answers that there is something new, which
 /// is the second of its results.
 pub(super) fn edit<R>(entry: &mut Entry, change: impl FnOnce(&mut Editor<'_>) -> (R, bool)) -> R {
     let mut editor = match entry.view().value() {
-        ValueRef::Packed(Encoding::SetIntset, bytes) => Editor::Ints(Intset::from_valid(bytes.to_vec())),
-        ValueRef::Packed(_, bytes) => Editor::Packed(Listpack::from_valid(bytes.to_vec())),
+        ValueRef::Packed(Encoding::SetIntset, bytes) => Editor::Ints(Intset::from_valid(with_room(bytes))),
+        ValueRef::Packed(_, bytes) => Editor::Packed(Listpack::from_valid(with_room(bytes))),
         _ => match entry.object_mut() {
             Some(Object::Set(set)) => Editor::Table(set),
             _ => unreachable!("invariant: a set is an intset, a listpack or a table"),
