@@ -6,8 +6,10 @@
 //! pre*post->f  field f of the hash at that key
 //! ```
 
-use ds::entry::ValueRef;
+use ds::entry::{Encoding, EntryRef, ValueRef};
+use ds::listpack::LpRef;
 use ds::num::IntText;
+use ds::object::Object;
 
 use crate::cx::Cx;
 
@@ -39,19 +41,84 @@ pub(super) fn look_up(cx: &mut Cx<'_>, pattern: &[u8], element: &[u8]) -> Option
     let key = [before, element, after].concat();
     // The hash is remembered by the argument's address, which names made here may share.
     cx.hash_memo = (0, 0, 0);
-    let entry = cx.find(&key);
-    let found = entry.and_then(|entry| match (entry.value(), field) {
-        (ValueRef::Int(number), None) => Some(IntText::new().format(number).to_vec()),
-        (ValueRef::Bytes(text) | ValueRef::Blob(text), None) => Some(text.to_vec()),
-        _ => None,
+    // Who is told by a primary what expires sees everything until then.
+    let clock_ms = if cx.session.is_primary_link || cx.server.is_loading() { 0 } else { cx.now_ms };
+    let found = cx.find(&key).and_then(|entry| match field {
+        Some(field) => field_of(entry, field, clock_ms),
+        None => string_of(entry),
     });
     cx.hash_memo = (0, 0, 0);
     found
 }
 
+fn string_of(entry: EntryRef<'_>) -> Option<Vec<u8>> {
+    match entry.value() {
+        ValueRef::Int(number) => Some(IntText::new().format(number).to_vec()),
+        ValueRef::Bytes(text) | ValueRef::Blob(text) => Some(text.to_vec()),
+        _ => None,
+    }
+}
+
+/// The value of a hash's field that has not expired before `clock_ms`.
+fn field_of(entry: EntryRef<'_>, name: &[u8], clock_ms: u64) -> Option<Vec<u8>> {
+    // Listpacks hold field, value or, with expiries, field, value, expiry (0 for none).
+    let packed = |bytes, others: usize| {
+        let pack = LpRef::new(bytes);
+        let mut found = pack.iter_from(Some(pack.find(pack.first(), name, others)?)).skip(1);
+        let value = found.next()?.to_vec();
+        let expire_ms = found.next().filter(|_| others == 2).and_then(|at| at.as_i64()).unwrap_or(0);
+        Some((value, u64::try_from(expire_ms).ok().filter(|&at| at > 0)))
+    };
+    let (value, expire_ms) = match entry.value() {
+        ValueRef::Packed(Encoding::HashPacked, bytes) => packed(bytes, 1)?,
+        ValueRef::Packed(Encoding::HashPackedTtl, bytes) => packed(bytes, 2)?,
+        ValueRef::Object(Object::Hash(fields)) => {
+            let field = fields.get(name)?;
+            (field.value()?.to_vec(), field.expire_ms())
+        }
+        _ => return None,
+    };
+    expire_ms.is_none_or(|at| clock_ms <= at).then_some(value)
+}
+
 #[cfg(test)]
 mod tests {
+    use ds::entry::{Entry, Value};
+    use ds::fields::Fields;
+    use ds::listpack::Listpack;
+
     use super::*;
+
+    #[test]
+    fn fields_of_every_form_and_only_while_they_live() {
+        let pack = |texts: &[&str]| {
+            let mut pack = Listpack::new();
+            texts.iter().for_each(|text| pack.push_back(text.as_bytes()));
+            pack
+        };
+        let pairs = pack(&["v", "f", "f", "1", "g", "x"]);
+        let triples = pack(&["v", "f", "0", "f", "1", "100", "g", "x", "0"]);
+        let mut fields = Fields::new();
+        for (name, value, expire_ms) in [("v", "f", None), ("f", "1", Some(100)), ("g", "x", None)] {
+            assert!(fields.insert(name.as_bytes(), Some(value.as_bytes()), expire_ms));
+        }
+        for (value, expires) in [
+            (Value::Packed(Encoding::HashPacked, pairs.as_bytes()), false),
+            (Value::Packed(Encoding::HashPackedTtl, triples.as_bytes()), true),
+            (Value::Object(Box::new(Object::Hash(fields))), true),
+        ] {
+            let entry = Entry::new(b"k", None, 0, value);
+            let get = |name: &str, clock_ms| {
+                field_of(entry.view(), name.as_bytes(), clock_ms)
+                    .map(|value| String::from_utf8_lossy(&value).into_owned())
+            };
+            assert_eq!(get("f", 100).as_deref(), Some("1"));
+            assert_eq!(get("f", 101).is_some(), !expires);
+            assert_eq!((get("g", 200).as_deref(), get("x", 0)), (Some("x"), None));
+        }
+        let entry = Entry::new(b"k", None, 0, Value::Bytes(b"v"));
+        assert_eq!(field_of(entry.view(), b"v", 0), None);
+    }
 
     #[test]
     fn patterns_fall_into_parts() {
