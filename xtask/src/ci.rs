@@ -29,6 +29,9 @@ const STEPS: &[Step] = &[
     step("tests", &["test", "--workspace"]),
     step("yardstick", &["xtask", "diff", "--self", "--random", "1", "--steps", "2000"]),
     step("diff", &["xtask", "diff"]),
+    // An even seed speaks RESP2, an odd one RESP3.
+    step("random", &["xtask", "diff", "--random", "1", "--steps", "25000"]),
+    step("random 2", &["xtask", "diff", "--random", "2", "--steps", "25000"]),
     step("upstream", &["xtask", "upstream", "--allowed", "--no-doc"]),
 ];
 

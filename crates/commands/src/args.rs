@@ -130,3 +130,8 @@ pub fn expiry_ms(given: i64, unit: TimeUnit, relative_to_ms: Option<u64>, name: 
         None => Ok(ms),
     }
 }
+
+/// The cursor of a SCAN command, as C's `strtoull` reads it.
+pub fn cursor(arg: &[u8]) -> Result<u64> {
+    num::parse_u64_lenient(arg).ok_or(CommandError::fixed("ERR invalid cursor"))
+}

@@ -166,8 +166,9 @@ impl Cell {
     fn shifted(self, east: i32, north: i32) -> Self {
         let mask = ((1u64 << self.step) - 1) as u32;
         let (longitude, latitude) = self.indexes();
-        let longitude = longitude.wrapping_add_signed(east) & mask;
-        let latitude = latitude.wrapping_add_signed(north) & mask;
+        // Points on the eastern and northern edges of the map have an index beyond the grid; it stays as it is.
+        let moved = |index: u32, by: i32| if by == 0 { index } else { index.wrapping_add_signed(by) & mask };
+        let (longitude, latitude) = (moved(longitude, east), moved(latitude, north));
         Self { bits: spread(latitude) | spread(longitude) << 1, ..self }
     }
 

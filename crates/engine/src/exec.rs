@@ -100,12 +100,14 @@ pub(crate) fn exec(
     };
     let mut cx = context(server, worker, session, access, &mut effects, now_ms);
     cx.may_block = false;
-    if watched_changed(&mut cx) {
+    let changed = watched_changed(&mut cx);
+    // Before the queue runs: an UNWATCH in it finds nothing to do.
+    drop_watches(&mut cx);
+    if changed {
         out.null_array();
     } else {
         run_queue(&mut cx, &transaction, out, &mut scratch.clock_us);
     }
-    drop_watches(&mut cx);
     settle(&mut cx);
     if !cx.effects.ready.is_empty() {
         block::serve_ready(&mut cx, &mut scratch.deferred);
@@ -121,9 +123,9 @@ pub(crate) fn exec(
 
 /// An EXEC that may not run ends its transaction; answers what it is told.
 pub(crate) fn abort(server: &Server, session: &mut Session, error: &CommandError) -> CommandError {
-    if session.transaction.take().is_some() {
-        commands::transactions::unwatch_all(server, session);
-    }
+    session.transaction = None;
+    // Also where there was none, as the peers do.
+    commands::transactions::unwatch_all(server, session);
     session.publish();
     let text = String::from_utf8_lossy(&error.0);
     let text = text.strip_prefix("ERR ").unwrap_or(&text);

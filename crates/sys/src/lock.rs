@@ -5,6 +5,8 @@
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
+#[cfg(debug_assertions)]
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Tries before [`ShardLock::lock_or_give_up`] answers `None`: some 20 microseconds.
@@ -17,6 +19,9 @@ pub static CONTENDED: AtomicU64 = AtomicU64::new(0);
 #[repr(align(64))]
 pub struct ShardLock<T> {
     held: AtomicBool,
+    /// Which thread holds it, so that debug builds tell a thread that waits for itself.
+    #[cfg(debug_assertions)]
+    owner: AtomicUsize,
     data: UnsafeCell<T>,
 }
 
@@ -32,16 +37,22 @@ pub struct ShardGuard<'a, T> {
 impl<T> ShardLock<T> {
     /// An unlocked lock around `data`.
     pub const fn new(data: T) -> Self {
-        ShardLock { held: AtomicBool::new(false), data: UnsafeCell::new(data) }
+        ShardLock {
+            held: AtomicBool::new(false),
+            #[cfg(debug_assertions)]
+            owner: AtomicUsize::new(0),
+            data: UnsafeCell::new(data),
+        }
     }
 
     /// Takes the lock if it is free now.
     #[inline]
     pub fn try_lock(&self) -> Option<ShardGuard<'_, T>> {
-        self.held
-            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
-            .then(|| ShardGuard { lock: self })
+        self.held.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok().then(|| {
+            #[cfg(debug_assertions)]
+            self.owner.store(this_thread(), Ordering::Relaxed);
+            ShardGuard { lock: self }
+        })
     }
 
     /// Takes the lock, spinning for some 20 microseconds at most; `None` if it stayed held.
@@ -66,6 +77,11 @@ impl<T> ShardLock<T> {
     #[cold]
     fn spin(&self, tries: u32) -> Option<ShardGuard<'_, T>> {
         CONTENDED.fetch_add(1, Ordering::Relaxed);
+        #[cfg(debug_assertions)]
+        assert!(
+            !self.held.load(Ordering::Acquire) || self.owner.load(Ordering::Relaxed) != this_thread(),
+            "a thread waits for a shard that it holds itself"
+        );
         for _ in 0..tries {
             for _ in 0..8 {
                 std::hint::spin_loop();
@@ -105,8 +121,17 @@ impl<T> DerefMut for ShardGuard<'_, T> {
 impl<T> Drop for ShardGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
+        #[cfg(debug_assertions)]
+        self.lock.owner.store(0, Ordering::Relaxed);
         self.lock.held.store(false, Ordering::Release);
     }
+}
+
+/// A number that no other living thread has.
+#[cfg(debug_assertions)]
+fn this_thread() -> usize {
+    thread_local!(static MARK: u8 = const { 0 });
+    MARK.with(|mark| std::ptr::from_ref(mark).addr())
 }
 
 #[cfg(test)]
@@ -134,7 +159,9 @@ mod tests {
     fn a_held_lock_is_not_given_twice() {
         let lock = ShardLock::new(());
         let held = lock.try_lock();
-        assert!(held.is_some() && lock.try_lock().is_none() && lock.lock_or_give_up().is_none());
+        let lock = &lock;
+        let elsewhere = || std::thread::scope(|s| s.spawn(|| lock.lock_or_give_up().is_none()).join());
+        assert!(held.is_some() && lock.try_lock().is_none() && elsewhere().expect("no panic"));
         drop(held);
         assert!(lock.try_lock().is_some());
     }

@@ -5,10 +5,9 @@
 
 use ds::entry::{EntryRef, Kind};
 use ds::glob::glob_match;
-use ds::num;
 use resp::writer::Writer;
 
-use crate::args::Args;
+use crate::args::{Args, cursor};
 use crate::cx::Cx;
 use crate::error::{CommandError, Result, SYNTAX};
 
@@ -63,10 +62,6 @@ impl Filter<'_> {
 }
 
 /// A cursor as clients send it: decimal, blanks and a sign in front are tolerated as by `strtoull`.
-fn cursor(arg: &[u8]) -> Result<u64> {
-    num::parse_u64_lenient(arg).ok_or(CommandError::fixed("ERR invalid cursor"))
-}
-
 pub(super) fn scan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let from = cursor(argv[1])?;
     let (mut filter, mut count) = (Filter { pattern: None, kind: None }, 10);

@@ -135,8 +135,14 @@ pub(super) fn parse<'a>(
         } else {
             Centre::At(point(args.arg()?, args.arg()?)?)
         };
-        let (shape, unit_m) = radius(&mut args)?;
-        (reader.shape, reader.query.unit_m) = (Some(shape), unit_m);
+        if matches!(reader.centre, Centre::Nowhere) {
+            // The peers do not read the radius of a search that can find nothing.
+            args.slice(2)?;
+            reader.shape = Some(Shape::Circle { radius_m: 0.0 });
+        } else {
+            let (shape, unit_m) = radius(&mut args)?;
+            (reader.shape, reader.query.unit_m) = (Some(shape), unit_m);
+        }
     }
     while !args.is_empty() {
         if !reader.output_option(&mut args)?

@@ -9,7 +9,7 @@ use super::read::span;
 use super::store::{self, ListRef};
 use crate::args::int;
 use crate::cx::Cx;
-use crate::error::{INDEX_OUT_OF_RANGE, NO_SUCH_KEY, Result, SYNTAX};
+use crate::error::{CommandError, INDEX_OUT_OF_RANGE, NO_SUCH_KEY, Result, SYNTAX};
 
 pub(super) fn lset(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let (key, element) = (argv[1], argv[3]);
@@ -62,6 +62,13 @@ pub(super) fn linsert(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
 pub(super) fn lrem(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let (key, element) = (argv[1], argv[3]);
     let given = int(argv[2])?;
+    if given == i64::MIN {
+        return Err(CommandError::new(format!(
+            "ERR value is out of range, value must between {} and {}",
+            -i64::MAX,
+            i64::MAX
+        )));
+    }
     let limit = if given == 0 { usize::MAX } else { given.unsigned_abs() as usize };
     let fill = store::fill(cx);
     let Some(mut slot) = cx.find_mut_kind(key, Kind::List)? else {

@@ -183,6 +183,8 @@ pub(super) fn xclaim(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
 
 pub(super) fn xautoclaim(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     const COUNT: CommandError = CommandError::fixed("ERR COUNT must be > 0");
+    // What the peers could allocate ids for.
+    const MOST: usize = (i64::MAX / 16) as usize;
     let min_idle_ms = number(argv[4], "min-idle-time", "XAUTOCLAIM")?;
     let start = interval_start(argv[5])?;
     let (mut left, mut just_id) = (100, false);
@@ -190,7 +192,7 @@ pub(super) fn xautoclaim(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> R
     while !args.is_empty() {
         if args.take_with("COUNT", 1) {
             let given = int_or(args.arg()?, COUNT)?;
-            left = usize::try_from(given).ok().filter(|&given| given > 0).ok_or(COUNT)?;
+            left = usize::try_from(given).ok().filter(|given| (1..=MOST).contains(given)).ok_or(COUNT)?;
         } else if args.take("JUSTID") {
             just_id = true;
         } else {

@@ -59,12 +59,19 @@ struct Options {
 }
 
 impl Options {
-    fn parse(argv: &[&[u8]], name: &str) -> Result<Options> {
+    /// MKSTREAM is for CREATE alone.
+    fn parse(argv: &[&[u8]], creates: bool) -> Result<Options> {
+        let wrong = || {
+            let shown = String::from_utf8_lossy(argv[1]);
+            CommandError::new(format!(
+                "ERR unknown subcommand or wrong number of arguments for '{shown}'. Try XGROUP HELP."
+            ))
+        };
         const RANGE: CommandError = CommandError::fixed("ERR value for ENTRIESREAD must be positive or -1");
         let mut options = Options { make_stream: false, entries_read: None };
         let mut args = Args::new(argv, 5);
         while !args.is_empty() {
-            if name == "CREATE" && args.take("MKSTREAM") {
+            if creates && args.take("MKSTREAM") {
                 options.make_stream = true;
             } else if args.take_with("ENTRIESREAD", 1) {
                 options.entries_read = match int(args.arg()?)? {
@@ -72,37 +79,51 @@ impl Options {
                     read => Some(u64::try_from(read).map_err(|_| RANGE)?),
                 };
             } else {
-                return Err(CommandError::new(format!(
-                    "ERR unknown subcommand or wrong number of arguments for '{name}'. Try XGROUP HELP."
-                )));
+                return Err(wrong());
             }
+        }
+        // Repeated options are read, and then they are too many.
+        if argv.len() > if creates { 8 } else { 7 } {
+            return Err(wrong());
         }
         Ok(options)
     }
+
+    /// No group has read more than was ever added; the other family believes what it is told.
+    fn entries_read(&self, stream: &Stream) -> Option<u64> {
+        self.entries_read.map(|read| read.min(stream.meta().entries_added))
+    }
 }
 
-fn group_id(text: &[u8], stream: Option<&Stream>) -> Result<StreamId> {
+fn group_id(
+    text: &[u8],
+    stream: Option<&Stream>,
+    parse: fn(&[u8], u64) -> Option<StreamId>,
+) -> Result<StreamId> {
     match text {
         b"$" => Ok(stream.map_or(StreamId::MIN, Stream::last_id)),
-        text => StreamId::parse_bound(text, 0).ok_or(INVALID_ID),
+        text => parse(text, 0).ok_or(INVALID_ID),
     }
 }
 
 pub(super) fn create(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     const BUSY: CommandError = CommandError::fixed("BUSYGROUP Consumer Group name already exists");
     let (key, name) = (argv[2], argv[3]);
-    let options = Options::parse(argv, "CREATE")?;
+    let options = Options::parse(argv, true)?;
     let stream = find(cx, key)?;
     let missing = stream.is_none();
     if missing && !options.make_stream {
         return Err(NO_KEY);
     }
-    let id = group_id(argv[4], stream)?;
+    let id = group_id(argv[4], stream, StreamId::parse)?;
     if missing {
         cx.put(key, Value::Object(Box::new(Object::Stream(Stream::new()))), None);
     }
-    let group = Group::new(id, options.entries_read);
-    if update(cx, key, |stream| stream.groups_mut().insert(name, group))? != Some(true) {
+    let made = update(cx, key, |stream| {
+        let group = Group::new(id, options.entries_read(stream));
+        stream.groups_mut().insert(name, group)
+    })?;
+    if made != Some(true) {
         return Err(BUSY);
     }
     cx.changed(key);
@@ -122,12 +143,13 @@ fn check(cx: &mut Cx<'_>, key: &[u8], group: Option<&[u8]>) -> Result {
 
 pub(super) fn set_id(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let (key, name) = (argv[2], argv[3]);
-    let options = Options::parse(argv, "SETID")?;
+    let options = Options::parse(argv, false)?;
     check(cx, key, Some(name))?;
-    let id = group_id(argv[4], find(cx, key)?)?;
+    let id = group_id(argv[4], find(cx, key)?, StreamId::parse_bound)?;
     update(cx, key, |stream| {
+        let entries_read = options.entries_read(stream);
         if let Some(group) = stream.groups_mut().get_mut(name) {
-            (group.last_id, group.entries_read) = (id, options.entries_read);
+            (group.last_id, group.entries_read) = (id, entries_read);
         }
     })?;
     cx.changed(key);

@@ -82,9 +82,7 @@ fn begin(stream: &Stream, out: &mut Writer) {
 }
 
 pub(super) fn stream(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    const WRONG: CommandError = CommandError::fixed(
-        "ERR unknown subcommand or wrong number of arguments for 'STREAM'. Try XINFO HELP.",
-    );
+    find(cx, argv[2])?.ok_or(NO_SUCH_KEY)?;
     let full = match argv[3..] {
         [] => None,
         [word] if word.eq_ignore_ascii_case(b"full") => Some(10),
@@ -93,7 +91,12 @@ pub(super) fn stream(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
         {
             Some(int(number)?)
         }
-        _ => return Err(WRONG),
+        _ => {
+            let shown = String::from_utf8_lossy(argv[1]);
+            return Err(CommandError::new(format!(
+                "ERR unknown subcommand or wrong number of arguments for '{shown}'. Try XINFO HELP."
+            )));
+        }
     };
     let resp3 = cx.session.resp3;
     let stream = find(cx, argv[2])?.ok_or(NO_SUCH_KEY)?;

@@ -15,7 +15,7 @@ pub(super) fn xpending(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Res
         return summary(cx, argv, out);
     }
     let (mut at, mut min_idle_ms) = (3, 0);
-    if argv.len() < 6 {
+    if !(6..=9).contains(&argv.len()) {
         return Err(SYNTAX);
     }
     if argv[3].eq_ignore_ascii_case(b"idle") {

@@ -108,8 +108,9 @@ fn source<'c>(cx: &'c mut Cx<'_>, key: &[u8]) -> Option<Source<'c>> {
     Source::of(cx.peek(key)?).ok()
 }
 
-/// Parses from the number of keys on.
+/// Parses from the number of keys on; a key of a wrong type is told before what follows the keys is read.
 fn parse<'a>(
+    cx: &mut Cx<'_>,
     argv: &'a [&'a [u8]],
     at: usize,
     name: &str,
@@ -123,6 +124,7 @@ fn parse<'a>(
     let keys = args.slice(usize::try_from(count).unwrap_or(usize::MAX))?;
     let inputs = keys.iter().map(|key| Input { key, weight: 1.0, len: 0 }).collect();
     let mut query = Query { inputs, aggregate: Aggregate::Sum, with_scores: false, limit: 0 };
+    look(cx, &mut query)?;
     while !args.is_empty() {
         if !accept(&mut args, &mut query)? {
             return Err(SYNTAX);
@@ -243,8 +245,7 @@ fn diff(cx: &mut Cx<'_>, query: &Query<'_>) -> Members {
 }
 
 /// The result, in order.
-fn combine(cx: &mut Cx<'_>, mut query: Query<'_>, operation: Operation) -> Result<Members> {
-    look(cx, &mut query)?;
+fn combine(cx: &mut Cx<'_>, mut query: Query<'_>, operation: Operation) -> Members {
     if operation != Operation::Diff {
         query.inputs.sort_by_key(|input| input.len);
     }
@@ -257,7 +258,7 @@ fn combine(cx: &mut Cx<'_>, mut query: Query<'_>, operation: Operation) -> Resul
         let order = a.1.partial_cmp(&b.1).unwrap_or(std::cmp::Ordering::Equal);
         order.then_with(|| a.0.cmp(&b.0))
     });
-    Ok(members)
+    members
 }
 
 fn reply_combined(
@@ -267,11 +268,11 @@ fn reply_combined(
     name: &str,
     out: &mut Writer,
 ) -> Result {
-    let query = parse(argv, 1, name, |args, query| {
+    let query = parse(cx, argv, 1, name, |args, query| {
         Ok((operation != Operation::Diff && take_arithmetic(args, query)?) || take_scores(args, query))
     })?;
     let with_scores = query.with_scores;
-    let members = combine(cx, query, operation)?;
+    let members = combine(cx, query, operation);
     reply::members(&members, with_scores, out);
     Ok(())
 }
@@ -283,14 +284,10 @@ fn store_combined(
     name: &'static str,
     out: &mut Writer,
 ) -> Result {
-    let query =
-        parse(
-            argv,
-            2,
-            name,
-            |args, query| Ok(operation != Operation::Diff && take_arithmetic(args, query)?),
-        )?;
-    let members = combine(cx, query, operation)?;
+    let query = parse(cx, argv, 2, name, |args, query| {
+        Ok(operation != Operation::Diff && take_arithmetic(args, query)?)
+    })?;
+    let members = combine(cx, query, operation);
     store(cx, argv[1], &members, name, out);
     Ok(())
 }
@@ -320,9 +317,9 @@ pub(super) fn zdiffstore(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> R
 }
 
 pub(super) fn zintercard(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let query = parse(argv, 1, "zintercard", take_limit)?;
+    let query = parse(cx, argv, 1, "zintercard", take_limit)?;
     let limit = if query.limit == 0 { usize::MAX } else { query.limit };
-    let members = combine(cx, query, Operation::Inter)?;
+    let members = combine(cx, query, Operation::Inter);
     out.int(members.len().min(limit) as i64);
     Ok(())
 }

@@ -60,7 +60,9 @@ fn score_bound(text: &[u8]) -> Result<ScoreBound> {
     };
     let score = match text {
         b"" => 0.0,
+        // Hexadecimal scores are for ZADD alone.
         _ => num::parse_f64(text)
+            .filter(|_| !text.iter().any(|&byte| byte | 0x20 == b'x'))
             .or_else(|| std::str::from_utf8(text).ok()?.parse::<f64>().ok())
             .filter(|score| !score.is_nan())
             .ok_or(NOT_A_SCORE)?,
@@ -154,11 +156,13 @@ fn parse<'a>(argv: &'a [&'a [u8]], at: usize, form: Form) -> Result<Query<'a>> {
         }
     }
     let (by, reverse) = (by.unwrap_or(By::Rank), reverse.unwrap_or(false));
-    if limit.is_some() && by == By::Rank {
+    // A limit of no members less than all is none, as with the peers.
+    if by == By::Rank && limit.is_some_and(|(_, count)| count != -1) {
         return Err(CommandError::fixed(
             "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
         ));
     }
+    let limit = limit.filter(|_| by != By::Rank);
     if with_scores && by == By::Lex {
         return Err(CommandError::fixed(
             "ERR syntax error, WITHSCORES not supported in combination with BYLEX",

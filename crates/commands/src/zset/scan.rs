@@ -6,9 +6,9 @@ use ds::table::Position;
 use resp::writer::Writer;
 
 use super::view::{View, find};
-use crate::args::{Args, int};
+use crate::args::{Args, cursor, int};
 use crate::cx::Cx;
-use crate::error::{CommandError, Result, SYNTAX};
+use crate::error::{Result, SYNTAX};
 use ds::listpack::LpValue;
 
 /// Lines of the index that one step looks at for each member that it was asked for, at most.
@@ -39,7 +39,7 @@ fn parse<'a>(argv: &'a [&'a [u8]]) -> Result<Options<'a>> {
 }
 
 pub(super) fn zscan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let cursor = ds::num::parse_u64(argv[2]).ok_or(CommandError::fixed("ERR invalid cursor"))?;
+    let cursor = cursor(argv[2])?;
     let found = find(cx, argv[1])?;
     let Some(view) = found else {
         out.array(2);

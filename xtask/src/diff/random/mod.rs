@@ -160,7 +160,8 @@ fn run_episode(
     let mut history: Vec<Line> = Vec::new();
     for step in 0..length {
         let command = rng.pick(commands);
-        let line = Line { args: generate::command_line(command, rng), class: generate::class_of(command) };
+        let args = generate::command_line(command, rng);
+        let line = Line { class: generate::class_of(command, &args), args };
         history.push(line.clone());
         if let Some(text) = arena.differs(&line) {
             hunt.record(arena, history, &command.name(), &text, true)?;
