@@ -7,9 +7,9 @@ use ds::table::Position;
 use resp::writer::Writer;
 
 use super::view::{SetRef, find};
-use crate::args::{Args, int};
+use crate::args::{Args, cursor, int};
 use crate::cx::Cx;
-use crate::error::{CommandError, Result, SYNTAX};
+use crate::error::{Result, SYNTAX};
 
 /// Lines of the table that one step looks at for each member that it was asked for, at most.
 const LINES_PER_MEMBER: usize = 10;
@@ -36,7 +36,7 @@ fn parse<'a>(argv: &'a [&'a [u8]]) -> Result<Options<'a>> {
 }
 
 pub(super) fn sscan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let cursor = ds::num::parse_u64(argv[2]).ok_or(CommandError::fixed("ERR invalid cursor"))?;
+    let cursor = cursor(argv[2])?;
     let Some(set) = find(cx, argv[1])? else {
         out.array(2);
         out.bulk(b"0");

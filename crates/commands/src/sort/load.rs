@@ -1,6 +1,6 @@
 //! The elements that are to be sorted.
 
-use ds::entry::Kind;
+use ds::entry::{Encoding, Kind};
 use ds::listpack::LpValue;
 
 use super::options::{By, Query};
@@ -9,6 +9,7 @@ use crate::cx::Cx;
 use crate::error::{Result, WRONG_TYPE};
 use crate::list::ListRef;
 use crate::set::view::SetRef;
+use crate::zset::edit::unpack;
 use crate::zset::view::View;
 
 /// Elements, and which of them, once in order, are the result.
@@ -20,6 +21,7 @@ pub(super) struct Loaded {
 /// The elements of a list, a set or a sorted set; none if the key is absent. May settle how they are to be ordered.
 pub(super) fn load(cx: &mut Cx<'_>, key: &[u8], query: &mut Query<'_>) -> Result<Loaded> {
     let mut elements = Texts::default();
+    unpack_zset(cx, key);
     let mut push = |value: LpValue<'_>| elements.push(|bytes| value.write_to(bytes));
     let Some(entry) = cx.find(key) else { return Ok(Loaded { elements, window: (0, 0) }) };
     let unsorted = query.by == By::Nothing;
@@ -71,4 +73,13 @@ pub(super) fn load(cx: &mut Cx<'_>, key: &[u8], query: &mut Query<'_>) -> Result
     let len = elements.len();
     let window = if query.by == By::Nothing { (0, len) } else { query.window(len) };
     Ok(Loaded { elements, window })
+}
+
+/// As in the real servers, a sorted set is no listpack any more once it was sorted.
+fn unpack_zset(cx: &mut Cx<'_>, key: &[u8]) {
+    if cx.peek(key).is_some_and(|entry| entry.encoding() == Encoding::ZsetPacked)
+        && let Some(mut slot) = cx.find_mut(key)
+    {
+        slot.update(unpack);
+    }
 }
