@@ -1,5 +1,6 @@
 //! How keys and tables are stored.
 
+use config::Directive;
 use ds::entry::{Encoding, EntryRef, ValueRef};
 use ds::listpack::LpRef;
 use ds::object::Object;
@@ -39,6 +40,9 @@ fn saved_bytes(entry: EntryRef<'_>) -> usize {
 
 pub(super) fn object(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let now_ms = cx.now_ms;
+    let fill = cx.server.config.int(Directive::ListMaxListpackSize);
+    // Lists are never compressed here; what is asked for is shown.
+    let compressed = u8::from(cx.server.config.int(Directive::ListCompressDepth) != 0);
     let fast = argv.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"fast"));
     let entry = cx.peek(argv[2]).ok_or(NO_SUCH_KEY)?;
     let mut text =
@@ -51,7 +55,7 @@ pub(super) fn object(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     if let ValueRef::Object(Object::List(list)) = entry.value() {
         let chunks = list.chunk_count().max(1);
         text.push_str(&format!(
-            " ql_nodes:{chunks} ql_avg_node:{:.2} ql_listpack_max:-2 ql_compressed:0 ql_uncompressed_size:{}",
+            " ql_nodes:{chunks} ql_avg_node:{:.2} ql_listpack_max:{fill} ql_compressed:{compressed} ql_uncompressed_size:{}",
             list.len() as f64 / chunks as f64,
             list.memory_bytes()
         ));
