@@ -204,7 +204,7 @@ fn plain_set<R: Read>(input: &mut Input<R>) -> Result<SetValue> {
     if count <= FIRST_CAPACITY {
         return Ok(SetValue::Members(members(input, count)?));
     }
-    let mut set = ds::fields::Fields::new();
+    let mut set = ds::fields::Fields::with_room(FIRST_CAPACITY as usize);
     for _ in 0..count {
         if !set.add(&input.string()?) {
             return input.corrupt("duplicate set members");

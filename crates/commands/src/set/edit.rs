@@ -68,13 +68,17 @@ impl Editor<'_> {
         } else if expected <= limits.entries {
             Editor::Packed(Listpack::new())
         } else {
-            Editor::Own(Box::default())
+            Editor::Own(Box::new(Fields::with_room(expected)))
         }
     }
 
     /// An empty set for `count` members of a file: more than an intset may have make a table from the start.
     pub(super) fn for_loading(count: usize, limits: Limits) -> Editor<'static> {
-        if count > limits.ints { Editor::Own(Box::default()) } else { Editor::Ints(Intset::new()) }
+        if count > limits.ints {
+            Editor::Own(Box::new(Fields::with_room(count)))
+        } else {
+            Editor::Ints(Intset::new())
+        }
     }
 
     /// For reading.
@@ -170,7 +174,7 @@ impl Editor<'_> {
     }
 
     fn grow(&mut self) {
-        let mut set = Box::<Fields>::default();
+        let mut set = Box::new(Fields::with_room(self.len() + 1));
         let mut scratch = IntText::new();
         for member in self.view().iter() {
             set.add(member.text(&mut scratch));

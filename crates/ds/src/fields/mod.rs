@@ -33,6 +33,11 @@ impl Fields {
         Self::default()
     }
 
+    /// An empty collection to which so many fields will be added.
+    pub fn with_room(fields: usize) -> Self {
+        Fields { table: Table::with_room(fields), ..Self::default() }
+    }
+
     /// Number of fields.
     pub fn len(&self) -> usize {
         self.table.len()
@@ -218,7 +223,7 @@ impl std::fmt::Debug for Fields {
 impl Clone for Fields {
     /// A deep copy with its own fields (COPY).
     fn clone(&self) -> Self {
-        let mut copy = Fields { now_ms: self.now_ms, ..Fields::default() };
+        let mut copy = Fields { now_ms: self.now_ms, ..Fields::with_room(self.len()) };
         for field in self.iter() {
             copy.put(Field::with_expiry(field, field.expire_ms()));
         }

@@ -195,6 +195,18 @@ fn random_fields_are_fairly_drawn() {
 }
 
 #[test]
+fn room_that_was_made_is_used_or_given_back() {
+    for (room, count) in [(0, 500), (1, 1), (300, 300), (300, 10), (5000, 2000)] {
+        let mut fields = Fields::with_room(room);
+        (0..count).for_each(|n| assert!(fields.add(&name(n))));
+        assert!((0..count).all(|n| fields.contains(&name(n))) && fields.iter().count() == count as usize);
+        (0..count).for_each(|n| assert!(fields.remove(&name(n))));
+        assert!(fields.is_empty() && fields.memory_bytes() < 1000, "{}", fields.memory_bytes());
+    }
+    assert!(Fields::with_room(100).random(|| 1).is_none());
+}
+
+#[test]
 fn fields_cost_what_they_should() {
     let count = 200_000u32;
     for (value, most) in [(None, 32), (Some(&b"fourteen bytes"[..]), 50)] {

@@ -129,6 +129,16 @@ impl<I: Item> Table<I> {
         table
     }
 
+    /// A table that takes so many items without growing, or, if they are too many for one segment, with the fewest steps.
+    pub fn with_room(items: usize) -> Self {
+        let mut table = Table::default();
+        if items > 0 {
+            let class = SegmentRef::class_for(items).unwrap_or(CLASSES.len() - 1);
+            table.set_directory(Directory::single(SegmentRef::allocate(class, 0, false)));
+        }
+        table
+    }
+
     pub fn len(&self) -> usize {
         self.len
     }
