@@ -177,6 +177,9 @@ fn changes(bytes: &mut Vec<u8>) -> usize {
         add(&format!("SET new:{i} value"));
         add(&format!("ZADD big-zset {i} member-{i}"));
         add(&format!("ZREM big-zset member-{}", (i * 7) % 2000));
+        add(&format!("SADD big-set new-{i}"));
+        add(&format!("SREM big-set member-{}", (i * 7) % 2000));
+        add("SPOP big-set-of-integers");
         add(&format!("XADD big-stream {}-1 f v", 10_000 - i));
         add("LPOP long-list");
         add("LPUSH long-list new");
