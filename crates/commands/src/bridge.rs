@@ -2,6 +2,7 @@
 
 use config::{Directive, Store};
 use ds::entry::{Encoding, Entry, EntryRef, Value, ValueRef};
+use ds::fields::{self, FieldRef};
 use ds::intset::IntsetRef;
 use ds::list::Fill;
 use ds::listpack::LpRef;
@@ -34,12 +35,29 @@ pub fn with_pinned<R>(pinned: &Pinned, use_it: impl FnOnce(SaveValue<'_>) -> R) 
     match pinned {
         Pinned::List(list) => use_it(SaveValue::List(list)),
         Pinned::Stream(stream) => use_it(SaveValue::Stream(stream)),
+        Pinned::Set(set) => {
+            let mut members = set.iter().map(FieldRef::name);
+            use_it(SaveValue::Set(set.len() as u64, &mut members))
+        }
+        Pinned::Hash(hash) => pinned_hash(hash, use_it),
         Pinned::Zset(zset) if zset.is_empty() => use_it(SaveValue::Zset(0, &mut std::iter::empty())),
         Pinned::Zset(zset) => {
             let mut members = zset.iter_rev_from(zset.len() - 1);
             use_it(SaveValue::Zset(zset.len() as u64, &mut members))
         }
     }
+}
+
+fn pinned_hash<R>(hash: &fields::Pin, use_it: impl FnOnce(SaveValue<'_>) -> R) -> R {
+    let fields = || hash.iter().filter_map(|field| Some((field.name(), field.value()?, field.expire_ms())));
+    let signed = |at: u64| i64::try_from(at).unwrap_or(i64::MAX);
+    let count = hash.len() as u64;
+    if hash.with_expiry_len() == 0 {
+        return use_it(SaveValue::Hash(count, &mut fields().map(|(name, value, _)| (name, value))));
+    }
+    let least = fields().filter_map(|(.., expire_ms)| expire_ms).min().unwrap_or(0);
+    let mut fields = fields().map(|(name, value, expire_ms)| (name, value, expire_ms.map(signed)));
+    use_it(SaveValue::HashTtl(count, signed(least), &mut fields))
 }
 
 /// The payload of DUMP.
@@ -93,7 +111,10 @@ pub fn entry_of(
             }
         }
         rdb::Value::Stream(stream) => object(Object::Stream(stream)),
-        rdb::Value::Set(_) => return Err(NotSupported("set")),
+        rdb::Value::Set(set) => {
+            let editor = crate::set::loaded(set, crate::set::edit::Limits::of(config));
+            editor.finish(entry).ok_or(NotSupported("set"))?
+        }
         rdb::Value::Hash(_) => return Err(NotSupported("hash")),
     })
 }

@@ -159,6 +159,13 @@ impl<'a> Cx<'a> {
         (ignore || entry.expire_ms().is_none_or(|at| now_ms <= at)).then_some(entry)
     }
 
+    /// The entry of a key that this command has found before: nothing is counted, marked or expired, and several may be
+    /// looked at together.
+    pub fn held(&self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let hash = ds::hash::of(key);
+        self.access.held(shard_of(hash))?.find(self.db, hash, key)
+    }
+
     /// As [`Cx::find`]; an error if the value is of another type.
     #[inline]
     pub fn find_kind(&mut self, key: &[u8], kind: Kind) -> Result<Option<EntryRef<'_>>> {

@@ -237,6 +237,20 @@ fn extracted<A: AsRef<[u8]>>(extract: Extract, argv: &[A]) -> Result<KeyRefs, Ke
     }
 }
 
+/// Whether a command of this row may look at keys that its arguments do not name; see [`reaches_beyond`].
+#[inline]
+pub fn may_reach_beyond<H: Copy + 'static>(row: &Row<H>) -> bool {
+    matches!(row.extract, Some(Extract::Sort | Extract::SortRo))
+}
+
+/// Whether the command will look at keys that its arguments do not name: SORT with a pattern in BY or GET. It then has
+/// to run alone.
+pub fn reaches_beyond<H: Copy + 'static, A: AsRef<[u8]>>(row: &Row<H>, argv: &[A]) -> bool {
+    let is_pattern = |at: usize| argv.get(at).is_some_and(|arg| arg.as_ref().contains(&b'*'));
+    may_reach_beyond(row)
+        && (2..argv.len()).any(|i| (is(argv, i, "GET") || is(argv, i, "BY")) && is_pattern(i + 1))
+}
+
 fn single(index: u32, flags: u16) -> KeyRefs {
     KeyRefs::Range { first: index, last: index, step: 1, flags }
 }

@@ -20,6 +20,8 @@ const FAMILIES: &[&[CommandRow]] = &[
     crate::pubsub::ROWS,
     crate::replicating::ROWS,
     crate::saving::ROWS,
+    crate::set::ROWS,
+    crate::sort::ROWS,
     crate::stream::ROWS,
     crate::string::ROWS,
     crate::transactions::ROWS,

@@ -69,7 +69,7 @@ impl<'a> IntsetRef<'a> {
 
     /// Number of integers.
     pub fn len(self) -> usize {
-        (self.0.len() - HEADER) / self.width()
+        (self.0.len() - HEADER) >> self.0[0].trailing_zeros()
     }
 
     /// Whether there is none.
@@ -77,30 +77,34 @@ impl<'a> IntsetRef<'a> {
         self.0.len() == HEADER
     }
 
+    /// The integers as arrays of bytes.
+    #[inline]
+    fn words<const WIDTH: usize>(self) -> &'a [[u8; WIDTH]] {
+        self.0[HEADER..].as_chunks().0
+    }
+
     /// The integer at an index.
+    #[inline]
     pub fn get(self, index: usize) -> Option<i64> {
-        let width = self.width();
-        let start = index.checked_mul(width)?.checked_add(HEADER)?;
-        Some(read(self.0.get(start..start + width)?))
+        match self.width() {
+            2 => self.words::<2>().get(index).map(read),
+            4 => self.words::<4>().get(index).map(read),
+            _ => self.words::<8>().get(index).map(read),
+        }
     }
 
     /// The integers in rising order.
     pub fn iter(self) -> impl ExactSizeIterator<Item = i64> + Clone + use<'a> {
-        self.0[HEADER..].chunks_exact(self.width()).map(read)
+        (0..self.len()).map(move |index| self.get(index).unwrap_or_default())
     }
 
     /// Index of the integer, or where it would be inserted.
     pub fn search(self, value: i64) -> Result<usize, usize> {
-        let (mut low, mut high) = (0, self.len());
-        while low < high {
-            let middle = (low + high) / 2;
-            match self.get(middle).map(|found| found.cmp(&value)) {
-                Some(std::cmp::Ordering::Equal) => return Ok(middle),
-                Some(std::cmp::Ordering::Less) => low = middle + 1,
-                _ => high = middle,
-            }
+        match self.width() {
+            2 => search(self.words::<2>(), value),
+            4 => search(self.words::<4>(), value),
+            _ => search(self.words::<8>(), value),
         }
-        Err(low)
     }
 
     /// Whether the integer is in the set.
@@ -229,11 +233,20 @@ fn width_of(value: i64) -> usize {
     }
 }
 
-fn read(bytes: &[u8]) -> i64 {
+fn read<const WIDTH: usize>(bytes: &[u8; WIDTH]) -> i64 {
     let mut wide = [0; 8];
-    wide[..bytes.len()].copy_from_slice(bytes);
-    let unused = 64 - 8 * bytes.len() as u32;
+    wide[..WIDTH].copy_from_slice(bytes);
+    let unused = 64 - 8 * WIDTH as u32;
     i64::from_le_bytes(wide) << unused >> unused
+}
+
+fn search<const WIDTH: usize>(words: &[[u8; WIDTH]], value: i64) -> Result<usize, usize> {
+    // What lies beyond an end needs no search; integers are often added in order.
+    match (words.first().map(read), words.last().map(read)) {
+        (Some(first), _) if value < first => Err(0),
+        (_, Some(last)) if value > last => Err(words.len()),
+        _ => words.binary_search_by(|word| read(word).cmp(&value)),
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 pub mod blob;
 mod cowseq;
 pub mod entry;
+pub mod fields;
 pub mod geohash;
 pub mod glob;
 pub mod hash;
@@ -17,4 +18,5 @@ pub mod num;
 pub mod object;
 pub mod stream;
 pub mod table;
+pub mod ttl;
 pub mod zset;

@@ -1,6 +1,7 @@
 //! A large collection, behind one pointer of its entry.
 
 use crate::entry::Encoding;
+use crate::fields::{self, Fields};
 use crate::list::List;
 use crate::stream::Stream;
 use crate::zset::{self, Zset};
@@ -9,6 +10,10 @@ use crate::zset::{self, Zset};
 pub enum Object {
     List(List),
     Zset(Zset),
+    /// Members without values.
+    Set(Fields),
+    /// Fields with values, some perhaps with an expiry.
+    Hash(Fields),
     Stream(Stream),
 }
 
@@ -16,6 +21,8 @@ pub enum Object {
 pub enum Pinned {
     List(List),
     Zset(zset::Pin),
+    Set(fields::Pin),
+    Hash(fields::Pin),
     Stream(Stream),
 }
 
@@ -25,6 +32,8 @@ impl Object {
         match self {
             Object::List(_) => Encoding::List,
             Object::Zset(_) => Encoding::Zset,
+            Object::Set(_) => Encoding::Set,
+            Object::Hash(_) => Encoding::Hash,
             Object::Stream(_) => Encoding::Stream,
         }
     }
@@ -34,6 +43,8 @@ impl Object {
         match self {
             Object::List(list) => Pinned::List(list.clone()),
             Object::Zset(zset) => Pinned::Zset(zset.pin()),
+            Object::Set(set) => Pinned::Set(set.pin()),
+            Object::Hash(hash) => Pinned::Hash(hash.pin()),
             Object::Stream(stream) => Pinned::Stream(stream.clone()),
         }
     }
@@ -43,6 +54,7 @@ impl Object {
         match self {
             Object::List(list) => list.len(),
             Object::Zset(zset) => zset.len(),
+            Object::Set(fields) | Object::Hash(fields) => fields.len(),
             Object::Stream(stream) => stream.len() as usize,
         }
     }
@@ -57,6 +69,7 @@ impl Object {
         match self {
             Object::List(list) => list.memory_bytes(),
             Object::Zset(zset) => zset.memory_bytes(),
+            Object::Set(fields) | Object::Hash(fields) => fields.memory_bytes(),
             Object::Stream(stream) => stream.memory_bytes(),
         }
     }
@@ -67,6 +80,8 @@ impl Clone for Object {
         match self {
             Object::List(list) => Object::List(list.clone()),
             Object::Zset(zset) => Object::Zset(zset.clone()),
+            Object::Set(set) => Object::Set(set.clone()),
+            Object::Hash(hash) => Object::Hash(hash.clone()),
             Object::Stream(stream) => Object::Stream(stream.clone()),
         }
     }

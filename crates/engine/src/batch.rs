@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use commands::cx::Cx;
 use commands::error::CommandError;
+use commands::keys::{may_reach_beyond, reaches_beyond};
 use commands::row::{Plan, flag};
 use commands::server::Server;
 use commands::session::{ReplyMode, Session};
@@ -153,6 +154,10 @@ impl<'s> Turn<'s> {
             return false;
         }
         if found.row.subs.is_empty() || decoder.argc(at) < 2 {
+            if may_reach_beyond(found.row) {
+                let argv: Argv<'_> = decoder.args(at).collect();
+                return reaches_beyond(found.row, &argv);
+            }
             return found.row.plan == Plan::Gate && found.row.run.is_some();
         }
         table().find_sub(found, decoder.arg(at, 1)).is_some_and(|sub| sub.row.plan == Plan::Gate)

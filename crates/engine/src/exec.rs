@@ -5,6 +5,7 @@
 
 use commands::cx::Cx;
 use commands::error::{CommandError, Result};
+use commands::keys::reaches_beyond;
 use commands::row::{Plan, flag};
 use commands::server::Server;
 use commands::session::{Queued, Session, Transaction};
@@ -36,7 +37,11 @@ pub fn needs_gate(transaction: &Transaction) -> bool {
         Plan::Registry => !row.flags.has(flag::PUBSUB),
         Plan::Keys | Plan::Connection => false,
     };
-    !transaction.dirty && transaction.queue.iter().any(|queued| alone(queued.row))
+    !transaction.dirty
+        && transaction
+            .queue
+            .iter()
+            .any(|queued| alone(queued.row) || reaches_beyond(queued.row, &queued.argv))
 }
 
 /// Whether any queued command writes.

@@ -58,6 +58,14 @@ impl<'k> Access<'k> {
         }
     }
 
+    /// A shard that this command has asked for before, for reading; `None` if it has not.
+    pub fn held(&self, shard: u16) -> Option<&Shard> {
+        match &self.held {
+            Held::Some(held) => held.iter().find(|(index, _)| *index == shard).map(|(_, guard)| &**guard),
+            Held::All(held) => held[usize::from(shard)].as_deref(),
+        }
+    }
+
     /// Whether a shard is held, or can be without waiting.
     pub fn holds(&self, shard: u16) -> bool {
         match &self.held {

@@ -15,7 +15,6 @@ pub mod access;
 pub mod cursor;
 pub mod shard;
 pub mod snapshot;
-pub mod ttl;
 pub mod wait;
 
 use std::sync::Arc;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ds::entry::{Entry, EntryRef};
 use ds::table::{Hints, Position, SaveHook, Slot, Table};
+use ds::ttl::TtlIndex;
 
-use crate::ttl::TtlIndex;
 use crate::wait::{WaitQueues, Watches};
 
 /// Records of expiry times that one call of [`Shard::expired`] looks at.

@@ -17,9 +17,13 @@ pub enum DumpError {
     BadData(RdbError),
 }
 
-/// The payload of a value, in the lowest version that holds it.
+/// The payload of a value, in the lowest version that holds it; a packed set is kept packed, as Redis and Valkey have
+/// done since 7.2.
 pub fn dump(value: SaveValue<'_>, compress: bool) -> Vec<u8> {
-    let version = value.lowest_version();
+    let version = match value {
+        SaveValue::SetPack(_) => Version::redis(11),
+        _ => value.lowest_version(),
+    };
     let mut out = Writer::new(Vec::new(), version, compress);
     let kind = value.kind(version);
     out.raw(&[kind]);

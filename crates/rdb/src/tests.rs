@@ -32,6 +32,7 @@ fn canonical(value: &Value) -> String {
                 SetValue::Intset(set) => set.view().iter().map(|n| n.to_string()).collect(),
                 SetValue::Listpack(pack) => pack.iter().map(element).collect(),
                 SetValue::Members(members) => members.iter().map(|m| text(m)).collect(),
+                SetValue::Large(set) => set.iter().map(|m| text(m.name())).collect(),
             })
         ),
         Value::Hash(HashValue::Listpack(pack)) => {
@@ -95,6 +96,10 @@ fn with_save<R>(value: &Value, save: impl FnOnce(SaveValue<'_>) -> R) -> R {
         Value::Set(SetValue::Members(members)) => {
             save(SaveValue::Set(members.len() as u64, &mut members.iter().map(Vec::as_slice)))
         }
+        Value::Set(SetValue::Large(set)) => {
+            let pin = set.pin();
+            save(SaveValue::Set(pin.len() as u64, &mut pin.iter().map(|member| member.name())))
+        }
         Value::Hash(HashValue::Listpack(pack)) => save(SaveValue::HashPack(pack.view())),
         Value::Hash(HashValue::Fields(fields)) => {
             let count = fields.len() as u64;
@@ -143,6 +148,17 @@ fn load(bytes: &[u8]) -> Result<Loaded, RdbError> {
         }
     }
     Ok(out)
+}
+
+#[test]
+fn large_sets_come_back() {
+    let mut set = ds::fields::Fields::new();
+    (0..3000).for_each(|n| assert!(set.add(format!("member {n}").as_bytes())));
+    let value = Value::Set(SetValue::Large(set));
+    let payload = with_save(&value, |saved| dump(saved, true));
+    let loaded = restore(&payload).expect("just saved");
+    assert!(matches!(loaded, Value::Set(SetValue::Large(_))));
+    assert_eq!(canonical(&loaded), canonical(&value));
 }
 
 #[test]

@@ -36,7 +36,9 @@ pub enum Value {
 pub enum SetValue {
     Intset(Intset),
     Listpack(Listpack),
+    /// Up to [`FIRST_CAPACITY`] members, in the order of the file.
     Members(Vec<Vec<u8>>),
+    Large(ds::fields::Fields),
 }
 
 /// A hash without duplicate fields.
@@ -73,7 +75,7 @@ pub(crate) fn read<R: Read>(input: &mut Input<R>, kind: u8, version: Version) ->
         types::LIST_ZIPLIST => Value::List(List::from_pack(ziplist(input)?)),
         types::LIST_QUICKLIST => Value::List(quicklist(input)?),
         types::LIST_QUICKLIST_2 => Value::List(quicklist_2(input)?),
-        types::SET => Value::Set(SetValue::Members(members(input)?)),
+        types::SET => Value::Set(plain_set(input)?),
         types::SET_INTSET => Value::Set(SetValue::Intset(intset(input)?)),
         types::SET_LISTPACK => Value::Set(SetValue::Listpack(unique(input, |input| listpack(input), 1)?)),
         types::HASH => Value::Hash(HashValue::Fields(fields(input, Ttl::None)?)),
@@ -197,8 +199,21 @@ fn quicklist_2<R: Read>(input: &mut Input<R>) -> Result<List> {
     if list.is_empty() { input.fail(ErrorKind::Empty) } else { Ok(list) }
 }
 
-fn members<R: Read>(input: &mut Input<R>) -> Result<Vec<Vec<u8>>> {
+fn plain_set<R: Read>(input: &mut Input<R>) -> Result<SetValue> {
     let count = count(input)?;
+    if count <= FIRST_CAPACITY {
+        return Ok(SetValue::Members(members(input, count)?));
+    }
+    let mut set = ds::fields::Fields::with_room(FIRST_CAPACITY as usize);
+    for _ in 0..count {
+        if !set.add(&input.string()?) {
+            return input.corrupt("duplicate set members");
+        }
+    }
+    Ok(SetValue::Large(set))
+}
+
+fn members<R: Read>(input: &mut Input<R>, count: u64) -> Result<Vec<Vec<u8>>> {
     let mut members = with_room(count);
     for _ in 0..count {
         members.push(input.string()?);

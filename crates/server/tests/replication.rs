@@ -38,6 +38,8 @@ fn fill(client: &mut Client, round: usize) {
         add(format!("SET key:{i} value-{round}"));
         add(format!("RPUSH list:{} {round}-{i}", i % 7));
         add(format!("ZADD zset:{} {i}.25 member-{round}-{i}", i % 3));
+        add(format!("SADD set:{} member-{round}-{i}", i % 3));
+        add(format!("SADD integers:{} {}", i % 3, round * 1000 + i));
         add(format!("XADD stream {}-{} f v", round + 1, i + 1));
         add(format!("INCR counter:{}", i % 5));
     }
@@ -46,6 +48,14 @@ fn fill(client: &mut Client, round: usize) {
     add("LPOP list:1 10".into());
     add("INCRBYFLOAT float 0.1".into());
     add("APPEND text more".into());
+    add("SPOP set:1".into());
+    add("SPOP set:1 20".into());
+    add("SPOP set:1 130".into());
+    add("SPOP integers:1 5".into());
+    add(format!("SADD gone a{round} b c"));
+    add("SPOP gone 10".into());
+    add("SMOVE integers:0 integers:2 0".into());
+    add("SUNIONSTORE union set:0 integers:0".into());
     add("RENAME key:2 renamed".into());
     client.send_raw(&bytes).expect("send");
     for _ in 0..count {
@@ -70,6 +80,8 @@ impl Writing {
             while !stopped.load(Relaxed) {
                 run(&mut client, &format!("SET during:{} {n}", n % 1000));
                 run(&mut client, &format!("RPUSH during-list {n}"));
+                run(&mut client, &format!("SADD set:0 during-{n}"));
+                run(&mut client, "SPOP set:2");
                 n += 1;
             }
             n

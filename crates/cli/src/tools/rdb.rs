@@ -78,6 +78,7 @@ fn elements(value: &Value) -> u64 {
         Value::Set(SetValue::Intset(set)) => set.view().len(),
         Value::Set(SetValue::Listpack(pack)) => pack.len(),
         Value::Set(SetValue::Members(members)) => members.len(),
+        Value::Set(SetValue::Large(set)) => set.len(),
         Value::Hash(HashValue::Listpack(pack)) => pack.len() / 2,
         Value::Hash(HashValue::Fields(fields)) => fields.len(),
         Value::Zset(ZsetValue::Listpack(pack)) => packed::len(pack.view()),
@@ -176,6 +177,9 @@ fn json_value(out: &mut Vec<u8>, value: &Value) {
         }
         Value::Set(SetValue::Members(members)) => {
             json_list(out, members.iter(), |out, item| json_text(out, item))
+        }
+        Value::Set(SetValue::Large(set)) => {
+            json_list(out, set.iter(), |out, member| json_text(out, member.name()))
         }
         Value::Hash(HashValue::Listpack(pack)) => {
             let items: Vec<Vec<u8>> = pack.iter().map(|item| item.to_vec()).collect();

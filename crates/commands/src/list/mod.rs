@@ -11,6 +11,8 @@ mod push;
 mod read;
 mod store;
 
+pub(crate) use store::{ListRef, create};
+
 use crate::error::{Result, SYNTAX};
 use crate::row::{acl, flag::*, key::*};
 use crate::table::CommandRow as Row;

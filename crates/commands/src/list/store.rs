@@ -17,14 +17,14 @@ use crate::error::Result;
 
 /// A list that is being read.
 #[derive(Clone, Copy)]
-pub(super) enum ListRef<'a> {
+pub(crate) enum ListRef<'a> {
     Packed(LpRef<'a>),
     Large(&'a List),
 }
 
 impl<'a> ListRef<'a> {
     /// The list of an entry; `None` if it holds something else.
-    pub(super) fn of(entry: EntryRef<'a>) -> Option<ListRef<'a>> {
+    pub(crate) fn of(entry: EntryRef<'a>) -> Option<ListRef<'a>> {
         match entry.value() {
             ValueRef::Packed(Encoding::ListPacked, bytes) => Some(ListRef::Packed(LpRef::new(bytes))),
             ValueRef::Object(Object::List(list)) => Some(ListRef::Large(list)),
@@ -37,7 +37,7 @@ impl<'a> ListRef<'a> {
         Ok(cx.find_kind(key, Kind::List)?.and_then(ListRef::of))
     }
 
-    pub(super) fn len(self) -> usize {
+    pub(crate) fn len(self) -> usize {
         match self {
             ListRef::Packed(pack) => pack.len(),
             ListRef::Large(list) => list.len(),
@@ -52,7 +52,7 @@ impl<'a> ListRef<'a> {
     }
 
     /// Hands elements to `visit` from an index on, forward or backward, until it says stop.
-    pub(super) fn visit(self, from: usize, forward: bool, mut visit: impl FnMut(LpValue<'a>) -> bool) {
+    pub(crate) fn visit(self, from: usize, forward: bool, mut visit: impl FnMut(LpValue<'a>) -> bool) {
         match (self, forward) {
             (ListRef::Packed(pack), true) => {
                 pack.iter_from(pack.seek(from as i64)).all(visit);
@@ -137,7 +137,7 @@ fn push_packed(pack: &mut Listpack, elements: &[&[u8]], side: Side) {
 }
 
 /// Makes a new key with these elements, each pushed at `side`.
-pub(super) fn create(cx: &mut Cx<'_>, key: &[u8], elements: &[&[u8]], side: Side) {
+pub(crate) fn create(cx: &mut Cx<'_>, key: &[u8], elements: &[&[u8]], side: Side) {
     let fill = fill(cx);
     if stays_small(Listpack::new().as_bytes().len(), 0, elements, fill) {
         let mut pack = Listpack::new();

@@ -6,9 +6,8 @@
 
 use std::collections::HashMap;
 
-use ds::entry::{Encoding, EntryRef, Kind, ValueRef};
-use ds::intset::IntsetRef;
-use ds::listpack::{LpRef, LpValue};
+use ds::entry::{EntryRef, Kind};
+use ds::listpack::LpValue;
 use ds::num;
 use resp::writer::Writer;
 
@@ -18,6 +17,7 @@ use super::view::View;
 use crate::args::{Args, float, int};
 use crate::cx::Cx;
 use crate::error::{CommandError, NOT_A_FLOAT, Result, SYNTAX, WRONG_TYPE};
+use crate::set::view::SetRef;
 
 type Members = Vec<(Vec<u8>, f64)>;
 
@@ -70,42 +70,35 @@ struct Query<'a> {
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Zset(View<'a>),
-    Integers(IntsetRef<'a>),
-    Names(LpRef<'a>),
+    Set(SetRef<'a>),
 }
 
 impl<'a> Source<'a> {
     fn of(entry: EntryRef<'a>) -> Result<Source<'a>> {
-        match (entry.kind(), entry.value()) {
-            (Kind::Zset, _) => Ok(Source::Zset(View::of(entry))),
-            (_, ValueRef::Packed(Encoding::SetIntset, bytes)) => Ok(Source::Integers(IntsetRef::new(bytes))),
-            (_, ValueRef::Packed(Encoding::SetPacked, bytes)) => Ok(Source::Names(LpRef::new(bytes))),
-            _ => Err(WRONG_TYPE),
+        if entry.kind() == Kind::Zset {
+            return Ok(Source::Zset(View::of(entry)));
         }
+        SetRef::of(entry).map(Source::Set).ok_or(WRONG_TYPE)
     }
 
     fn len(self) -> usize {
         match self {
             Source::Zset(view) => view.len(),
-            Source::Integers(set) => set.len(),
-            Source::Names(pack) => pack.len(),
+            Source::Set(set) => set.len(),
         }
     }
 
     fn score(self, name: &[u8]) -> Option<f64> {
-        let is_there = match self {
-            Source::Zset(view) => return view.score(name),
-            Source::Integers(set) => num::parse_i64(name).is_some_and(|number| set.contains(number)),
-            Source::Names(pack) => pack.find(pack.first(), name, 0).is_some(),
-        };
-        is_there.then_some(1.0)
+        match self {
+            Source::Zset(view) => view.score(name),
+            Source::Set(set) => set.contains(name).then_some(1.0),
+        }
     }
 
     fn visit(self, mut visit: impl FnMut(LpValue<'a>, f64)) {
         match self {
             Source::Zset(view) => view.visit((0, view.len()), false, visit),
-            Source::Integers(set) => set.iter().for_each(|number| visit(LpValue::Int(number), 1.0)),
-            Source::Names(pack) => pack.iter().for_each(|name| visit(name, 1.0)),
+            Source::Set(set) => set.iter().for_each(|name| visit(name, 1.0)),
         }
     }
 }

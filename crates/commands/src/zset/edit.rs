@@ -152,6 +152,11 @@ pub(crate) fn edit<R>(entry: &mut Entry, change: impl FnOnce(&mut Editor<'_>) ->
     result
 }
 
+/// Makes a sorted set a tree, however small it is.
+pub(crate) fn unpack(entry: &mut Entry) {
+    edit(entry, |editor| editor.grow());
+}
+
 /// Puts sorted members, each once, under a key, whatever was there. There is at least one.
 pub(crate) fn put_sorted(cx: &mut Cx<'_>, key: &[u8], members: &[(Vec<u8>, f64)]) {
     let limits = Limits::of(cx.server);

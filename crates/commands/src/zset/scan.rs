@@ -56,7 +56,7 @@ pub(super) fn zscan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result
         }),
         View::Tree(zset) => {
             // A cursor that this server never gave ends the walk.
-            let mut position = Position::from_bits(cursor);
+            let mut position = Position::from_wide_bits(cursor);
             let (mut seen, mut lines) = (0, options.count.saturating_mul(LINES_PER_MEMBER));
             while let Some(at) = position.filter(|_| seen < options.count && lines > 0) {
                 lines -= 1;
@@ -65,7 +65,7 @@ pub(super) fn zscan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result
                     take(&options, LpValue::Str(member.name()), member.score(), &mut members);
                 });
             }
-            next = position.map_or(0, Position::to_bits);
+            next = position.map_or(0, Position::to_wide_bits);
         }
     }
     out.array(2);

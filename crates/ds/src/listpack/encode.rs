@@ -155,9 +155,32 @@ pub(super) fn data_len(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Whole size of a well-formed entry.
+#[inline]
 pub(super) fn entry_len(bytes: &[u8]) -> usize {
+    match bytes[0] {
+        // Nearly all entries: small integers, and strings of up to 63 bytes.
+        0..=0x7f => return 2,
+        first @ 0x80..=0xbf => return 2 + usize::from(first & 0x3f),
+        _ => {}
+    }
     let size = data_len(bytes).expect("invariant: listpack entries are well formed");
     size + back_len_size(size)
+}
+
+/// Whether a well-formed entry is this string, whose value as an integer, if it is one, is `wanted`.
+#[inline]
+pub(super) fn is(bytes: &[u8], needle: &[u8], wanted: Option<i64>) -> bool {
+    match bytes[0] {
+        first @ 0..=0x7f => wanted == Some(i64::from(first)),
+        first @ 0x80..=0xbf => {
+            let len = usize::from(first & 0x3f);
+            len == needle.len() && bytes[1..=len] == *needle
+        }
+        _ => match decode(bytes) {
+            LpValue::Int(number) => wanted == Some(number),
+            LpValue::Str(text) => text == needle,
+        },
+    }
 }
 
 /// The element of a well-formed entry.

@@ -237,12 +237,21 @@ impl<'a> LpRef<'a> {
     /// The first element equal to `needle` from `start` on, passing `skip` elements after each one compared
     /// (1 compares the fields of field-value pairs only).
     pub fn find(self, start: Option<LpPos>, needle: &[u8], skip: usize) -> Option<LpPos> {
-        let wanted = LpValue::from_bytes(needle);
-        self.positions_from(start).step_by(skip + 1).find(|pos| match (self.value(*pos), wanted) {
-            (LpValue::Int(n), LpValue::Int(w)) => n == w,
-            (LpValue::Str(s), _) => s == needle,
-            (LpValue::Int(_), LpValue::Str(_)) => false,
-        })
+        let wanted = parse_i64(needle);
+        let (mut at, end, mut pass) = (start?.0, self.end(), 0);
+        while at < end {
+            let entry = &self.0[at..];
+            if pass == 0 {
+                if encode::is(entry, needle, wanted) {
+                    return Some(LpPos(at));
+                }
+                pass = skip;
+            } else {
+                pass -= 1;
+            }
+            at += encode::entry_len(entry);
+        }
+        None
     }
 }
 

@@ -8,9 +8,6 @@ use smallvec::SmallVec;
 
 use super::segment::SegmentRef;
 
-/// Deepest directory: 16,384 words of one table. Hashes that are equal in more bits go to the overflow map.
-pub(super) const MAX_DEPTH: u32 = 14;
-
 pub(super) struct Directory {
     pub depth: u32,
     /// Up to four stand here, so that a table of some hundred items costs one line to enter.
@@ -38,6 +35,23 @@ impl Directory {
         Directory { depth: self.depth - 1, words: words.collect() }
     }
 
+    /// Marks all segments as frozen and gives a copy that keeps pointing to them.
+    pub fn frozen(&self) -> Directory {
+        let freeze = |word: &AtomicU64| {
+            let frozen = SegmentRef::from_word(word.load(Ordering::Relaxed)).frozen().word();
+            word.store(frozen, Ordering::Release);
+            AtomicU64::new(frozen)
+        };
+        Directory { depth: self.depth, words: self.words.iter().map(freeze).collect() }
+    }
+
+    /// The segment of a word, if this is the first of the segment's words.
+    pub fn first_word(&self, index: usize) -> Option<SegmentRef> {
+        let segment = SegmentRef::from_word(self.words[index].load(Ordering::Relaxed));
+        let words = 1usize << (self.depth - segment.depth());
+        (index & (words - 1) == 0).then_some(segment)
+    }
+
     #[inline]
     pub fn segment(&self, hash: u64) -> SegmentRef {
         let index = if self.depth == 0 { 0 } else { (hash >> (64 - self.depth)) as usize };
@@ -54,14 +68,19 @@ impl Directory {
         }
     }
 
+    /// The segment of a word, which is the first of its words, and how many words it has.
+    pub fn at(&self, index: usize) -> Option<(usize, SegmentRef)> {
+        let segment = SegmentRef::from_word(self.words.get(index)?.load(Ordering::Relaxed));
+        Some((1 << (self.depth - segment.depth()), segment))
+    }
+
     /// Every segment once, with the hash of its prefix.
     pub fn segments(&self) -> impl Iterator<Item = (u64, SegmentRef)> {
         let mut index = 0;
         std::iter::from_fn(move || {
-            let word = self.words.get(index)?;
-            let segment = SegmentRef::from_word(word.load(Ordering::Relaxed));
+            let (words, segment) = self.at(index)?;
             let hash = if self.depth == 0 { 0 } else { (index as u64) << (64 - self.depth) };
-            index += 1 << (self.depth - segment.depth());
+            index += words;
             Some((hash, segment))
         })
     }

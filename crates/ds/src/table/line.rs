@@ -78,6 +78,13 @@ impl Line {
         self.meta.store(meta | u64::from(mark) << 63, Relaxed);
     }
 
+    /// Takes over everything from another line.
+    pub fn copy_from(&self, other: &Line) {
+        let copy = |to: &AtomicU64, from: &AtomicU64| to.store(from.load(Relaxed), Relaxed);
+        self.slots.iter().zip(&other.slots).for_each(|(to, from)| copy(to, from));
+        copy(&self.meta, &other.meta);
+    }
+
     /// The taken slots' indices.
     pub fn taken(&self) -> impl Iterator<Item = usize> {
         let mut left = self.presence();

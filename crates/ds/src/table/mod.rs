@@ -8,9 +8,11 @@
 //! A snapshot marks each home line once it is saved. Everything that writes passes [`Table::save_home`] first,
 //! so that the line's items are handed to the snapshot before they change: that is the only hook.
 //!
-//! The table owns its items as thin pointers; see [`Item`].
+//! The table owns its items as thin pointers; see [`Item`]. A table can be frozen for a reader on another thread
+//! while it goes on being written: see [`freeze`].
 
 mod directory;
+mod freeze;
 mod hints;
 mod line;
 mod scan;
@@ -23,7 +25,9 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use directory::{Directory, MAX_DEPTH};
+use directory::Directory;
+use freeze::Pins;
+pub use freeze::{Frozen, Items};
 use hints::Retired;
 pub use hints::{Hint, Hints};
 pub use scan::Position;
@@ -50,11 +54,18 @@ pub unsafe trait Item: Sized {
     fn key<'a>(item: Self::Ref<'a>) -> &'a [u8]
     where
         Self: 'a;
+    /// Deepest directory, at most [`MOST_DEPTH`]: 2^depth words. A table of some 300 items for each of these words
+    /// is full; more of them go to the overflow map, as do items with equal hashes.
+    const MAX_DEPTH: u32 = 14;
+
     /// The hash that places a key.
     fn hash(key: &[u8]) -> u64 {
         crate::hash::of(key)
     }
 }
+
+/// Bound of [`Item::MAX_DEPTH`], so that a scan's position fits in 46 bits.
+pub const MOST_DEPTH: u32 = 22;
 
 /// Where the items of a table go before a write changes them while a snapshot runs.
 pub trait SaveHook<I: Item>: Send + Sync {
@@ -71,6 +82,7 @@ pub struct Table<I: Item> {
     hints: Option<(Arc<Hints>, usize)>,
     /// Items whose hash is equal to that of too many others in all bits that place an item.
     overflow: BTreeMap<u64, Vec<NonNull<u8>>>,
+    pins: Pins<I>,
     _items: PhantomData<I>,
 }
 
@@ -88,6 +100,7 @@ impl<I: Item> Default for Table<I> {
             hook: None,
             hints: None,
             overflow: BTreeMap::new(),
+            pins: Pins::default(),
             _items: PhantomData,
         }
     }
@@ -113,6 +126,16 @@ impl<I: Item> Table<I> {
         hints.publish(index, None);
         let mut table = Table::default();
         table.hints = Some((hints, index));
+        table
+    }
+
+    /// A table that takes so many items without growing, or, if they are too many for one segment, with the fewest steps.
+    pub fn with_room(items: usize) -> Self {
+        let mut table = Table::default();
+        if items > 0 {
+            let class = SegmentRef::class_for(items).unwrap_or(CLASSES.len() - 1);
+            table.set_directory(Directory::single(SegmentRef::allocate(class, 0, false)));
+        }
         table
     }
 
@@ -154,7 +177,11 @@ impl<I: Item> Table<I> {
     #[inline]
     pub fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<Slot<'_, I>> {
         self.save_home(hash);
-        let (at, pointer) = self.locate(hash, key)?;
+        let (mut at, pointer) = self.locate(hash, key)?;
+        if let At::Segment(segment, place) = at {
+            // The copy of a frozen segment has each item at the same place.
+            at = At::Segment(self.thaw(hash, segment), place);
+        }
         Some(Slot { table: self, hash, at, pointer })
     }
 
@@ -169,7 +196,7 @@ impl<I: Item> Table<I> {
         self.len += 1;
         loop {
             let Some(directory) = self.directory() else { return };
-            let segment = directory.segment(hash);
+            let segment = self.thaw(hash, directory.segment(hash));
             if segment.push(pointer, segment.bits_of(hash)) {
                 return;
             }
@@ -235,7 +262,7 @@ impl<I: Item> Table<I> {
         if self.rebuild(hash, segment, segment.class() + 1) {
             return true;
         }
-        if segment.depth() == MAX_DEPTH {
+        if segment.depth() == I::MAX_DEPTH {
             return false;
         }
         self.split(hash, segment);
@@ -376,8 +403,7 @@ impl<I: Item> Table<I> {
     fn retire(&self, blocks: impl IntoIterator<Item = Retired>) {
         match &self.hints {
             Some((hints, _)) => hints.retire(blocks),
-            // SAFETY: without hints only this table knows the blocks, and it has unlinked them.
-            None => blocks.into_iter().for_each(|block| unsafe { block.free() }),
+            None => blocks.into_iter().for_each(|block| self.free_unlinked(block)),
         }
     }
 
@@ -433,6 +459,9 @@ fn view_of<I: Item>(item: &I) -> I::Ref<'_> {
 
 impl<I: Item> Drop for Table<I> {
     fn drop(&mut self) {
+        if self.leave_to_pins() {
+            return;
+        }
         let Some(pointer) = self.directory.take() else { return };
         self.publish();
         // SAFETY: the directory is this table's own and alive until it is retired below.

@@ -1,30 +1,43 @@
 //! Walking a table in the order of the hash, in steps that survive its growth.
 //!
-//! A [`Position`] is the first 38 bits of a hash. Home lines begin at multiples of 2^-24 of their segment's
-//! range, and a segment is at most 14 bits deep, so each line begins at a position exactly.
+//! A [`Position`] is the first 46 bits of a hash. Home lines begin at multiples of 2^-24 of their segment's
+//! range, and a segment is at most 22 bits deep, so each line begins at a position exactly. Tables of the usual
+//! depth, 14, have positions whose last 8 bits are zero.
 
 use std::ptr::NonNull;
 
-use super::directory::MAX_DEPTH;
-use super::segment::{Place, STORED_BITS, SegmentRef};
-use super::{Item, Table};
+use super::segment::{CLASSES, Place, STORED_BITS, SegmentRef};
+use super::{Item, MOST_DEPTH, Table};
 
-const POSITION_BITS: u32 = MAX_DEPTH + STORED_BITS;
+const POSITION_BITS: u32 = MOST_DEPTH + STORED_BITS;
 
-/// A place between two hashes: the first 38 bits of the next hash to visit.
+/// A place between two hashes: the first 46 bits of the next hash to visit.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Position(u64);
 
 impl Position {
-    /// Bits that a position needs.
-    pub const BITS: u32 = POSITION_BITS;
+    /// Bits that a position needs in a table of the usual depth.
+    pub const BITS: u32 = POSITION_BITS - Self::WIDE;
+    const WIDE: u32 = MOST_DEPTH - 14;
 
     /// From the outside; `None` if it is out of range.
     pub fn from_bits(bits: u64) -> Option<Position> {
+        (bits < 1 << Self::BITS).then_some(Position(bits << Self::WIDE))
+    }
+
+    /// The bits of a position in a table of the usual depth.
+    pub fn to_bits(self) -> u64 {
+        debug_assert!(self.0.trailing_zeros() >= Self::WIDE, "only for tables of the usual depth");
+        self.0 >> Self::WIDE
+    }
+
+    /// As [`Position::from_bits`], for a table of any depth: 46 bits.
+    pub fn from_wide_bits(bits: u64) -> Option<Position> {
         (bits < 1 << POSITION_BITS).then_some(Position(bits))
     }
 
-    pub fn to_bits(self) -> u64 {
+    /// The bits of a position in a table of any depth.
+    pub fn to_wide_bits(self) -> u64 {
         self.0
     }
 
@@ -115,14 +128,24 @@ impl<I: Item> Table<I> {
 
     /// One item, each with the same probability; `random` gives uniform 64-bit numbers.
     pub fn random(&self, mut random: impl FnMut() -> u64) -> Option<I::Ref<'_>> {
+        const FEW_WORDS: u32 = 4;
         let directory = self.directory().filter(|_| self.len > 0)?;
-        let largest = directory.segments().map(|(_, segment)| segment.lines().len()).max()?;
-        // Rejection: every slot of every line of the largest possible shape is drawn equally often.
+        if !self.overflow.is_empty() {
+            // Only a flood of equal hashes comes here.
+            return self.iter().nth(((u128::from(random()) * self.len as u128) >> 64) as usize);
+        }
+        let largest = match directory.depth {
+            0..=FEW_WORDS => directory.segments().map(|(_, segment)| segment.lines().len()).max()?,
+            _ => usize::from(CLASSES[CLASSES.len() - 1]),
+        };
+        // Rejection: every segment, and every slot of every line of the largest possible shape, is drawn equally
+        // often, wide segments by one of their words only.
         for _ in 0..4096 {
-            let (segment, draw) = (directory.segment(random()), random());
+            let (word, draw) = (random(), random());
+            let index = if directory.depth == 0 { 0 } else { (word >> (64 - directory.depth)) as usize };
             let line = ((draw >> 32) as usize * largest) >> 32;
             let slot = (draw as u32 as usize * super::line::SLOTS) >> 32;
-            let line = segment.lines().get(line);
+            let line = directory.first_word(index).and_then(|segment| segment.lines().get(line));
             if let Some(line) = line.filter(|line| line.presence() >> slot & 1 == 1) {
                 // SAFETY: a live item of this table, which is borrowed.
                 return Some(unsafe { I::borrow(line.word(slot).pointer()) });
@@ -143,6 +166,8 @@ impl<I: Item> Table<I> {
     /// Visits every item for changing or removing it; the items are collected by place first, so that `visit`
     /// may restructure the table.
     pub fn drain(&mut self) -> Vec<I> {
+        assert!(!self.is_pinned(), "a frozen table is not drained");
+        self.thaw_all();
         let pointers: Vec<NonNull<u8>> = {
             let directory = self.directory();
             let segments = directory.into_iter().flat_map(|directory| directory.segments());

@@ -24,8 +24,10 @@ pub(super) const STORED_BITS: u32 = 24;
 
 const ADDRESS_MASK: u64 = 0x0000_ffff_ffff_ffc0;
 const DEPTH_MASK: u64 = 0x3f;
+const CLASS_MASK: u64 = 0x1f;
+const FROZEN: u64 = 1 << 63;
 
-/// A segment's address, class and local depth in one word, as the directory stores it.
+/// A segment's address, class, local depth, and whether it is frozen, in one word, as the directory stores it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct SegmentRef(u64);
 
@@ -76,7 +78,29 @@ impl SegmentRef {
 
     #[inline]
     pub fn class(self) -> usize {
-        (self.0 >> 48) as usize
+        (self.0 >> 48 & CLASS_MASK) as usize
+    }
+
+    /// Whether a pin may see this segment, so that it must not be written.
+    #[inline]
+    pub fn is_frozen(self) -> bool {
+        self.0 & FROZEN != 0
+    }
+
+    pub fn frozen(self) -> SegmentRef {
+        SegmentRef(self.0 | FROZEN)
+    }
+
+    /// The same segment, for when no pin sees it any more.
+    pub fn thawed(self) -> SegmentRef {
+        SegmentRef(self.0 & !FROZEN)
+    }
+
+    /// A copy with the same items at the same places, not frozen.
+    pub fn duplicate(self) -> SegmentRef {
+        let copy = SegmentRef::allocate(self.class(), self.depth(), false);
+        copy.lines().iter().zip(self.lines()).for_each(|(to, from)| to.copy_from(from));
+        copy
     }
 
     #[inline]

@@ -11,7 +11,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use crate::table::Item;
+use crate::table::{Item, MOST_DEPTH};
 
 const SCORE: usize = 8;
 const ALIGN: usize = 8;
@@ -126,6 +126,7 @@ impl<'a> MemberRef<'a> {
 // the allocation, which lives as long as the item.
 unsafe impl Item for Member {
     type Ref<'a> = MemberRef<'a>;
+    const MAX_DEPTH: u32 = MOST_DEPTH;
 
     fn into_raw(self) -> NonNull<u8> {
         std::mem::ManuallyDrop::new(self).0

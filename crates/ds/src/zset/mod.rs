@@ -238,7 +238,8 @@ impl Zset {
         IterRev { tree: &self.tree, left: self.len().min(rank.saturating_add(1)), leaf: &[], at: 0 }
     }
 
-    /// One step of ZSCAN: visits some members; gives where to go on, None at the end.
+    /// One step of ZSCAN: visits some members; gives where to go on, None at the end. Positions are wide
+    /// ([`Position::to_wide_bits`]).
     pub fn scan(&self, from: Position, visit: impl FnMut(MemberRef<'_>)) -> Option<Position> {
         self.index.scan(from, visit)
     }

@@ -131,6 +131,12 @@ pub fn data_set(client: &mut Client) -> Vec<(String, String, i64)> {
             let value = match kind.as_str() {
                 "string" => call(client, "GET"),
                 "list" => client.call(&[b"LRANGE", &key[..], b"0", b"-1"]).expect("reply"),
+                "set" => {
+                    let mut members: Vec<Reply> =
+                        call(client, "SMEMBERS").items().into_iter().cloned().collect();
+                    members.sort();
+                    Reply::Array(members)
+                }
                 "zset" => client.call(&[b"ZRANGE", &key[..], b"0", b"-1", b"WITHSCORES"]).expect("reply"),
                 "stream" => client.call(&[b"XRANGE", &key[..], b"-", b"+"]).expect("reply"),
                 // Renamed or deleted since KEYS: the caller looks again.

@@ -95,6 +95,11 @@ fn object(digest: &mut Digest, object: &Object) {
         Object::Zset(zset) => {
             zset.iter().for_each(|(name, score)| digest.scatter_pair(name, &score_text(score)));
         }
+        Object::Set(set) => set.iter().for_each(|member| digest.scatter(member.name())),
+        Object::Hash(hash) => {
+            let fields = hash.iter().filter_map(|field| Some((field.name(), field.value()?)));
+            fields.for_each(|(name, value)| digest.scatter_pair(name, value));
+        }
         Object::Stream(stream) => {
             for entry in stream.range(StreamId::MIN, StreamId::MAX) {
                 digest.chain(format!("{}.{}", entry.id().ms, entry.id().seq).as_bytes());

@@ -1,8 +1,9 @@
 //! How keys and tables are stored.
 
+use config::Directive;
 use ds::entry::{Encoding, EntryRef, ValueRef};
 use ds::listpack::LpRef;
-use rdb::SaveValue;
+use ds::object::Object;
 use resp::writer::Writer;
 
 use crate::args::int;
@@ -34,32 +35,14 @@ fn encoding_name(entry: EntryRef<'_>) -> &'static str {
 
 /// Bytes of the value in a file.
 fn saved_bytes(entry: EntryRef<'_>) -> usize {
-    let bytes = |value: SaveValue<'_>| rdb::dump(value, true).len().saturating_sub(11);
-    match entry.value() {
-        ValueRef::Int(number) => bytes(SaveValue::Int(number)),
-        ValueRef::Bytes(text) | ValueRef::Blob(text) => bytes(SaveValue::Str(text)),
-        ValueRef::Packed(Encoding::SetIntset, raw) => {
-            bytes(SaveValue::Intset(ds::intset::IntsetRef::new(raw)))
-        }
-        ValueRef::Packed(encoding, raw) => {
-            let pack = LpRef::new(raw);
-            bytes(match encoding {
-                Encoding::ListPacked => SaveValue::ListPack(pack),
-                Encoding::SetPacked => SaveValue::SetPack(pack),
-                Encoding::ZsetPacked => SaveValue::ZsetPack(pack),
-                _ => SaveValue::HashPack(pack),
-            })
-        }
-        ValueRef::Object(ds::object::Object::List(list)) => bytes(SaveValue::List(list)),
-        ValueRef::Object(ds::object::Object::Zset(zset)) => {
-            bytes(SaveValue::Zset(zset.len() as u64, &mut zset.iter()))
-        }
-        ValueRef::Object(ds::object::Object::Stream(stream)) => bytes(SaveValue::Stream(stream)),
-    }
+    crate::bridge::dump(entry).len().saturating_sub(11)
 }
 
 pub(super) fn object(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let now_ms = cx.now_ms;
+    let fill = cx.server.config.int(Directive::ListMaxListpackSize);
+    // Lists are never compressed here; what is asked for is shown.
+    let compressed = u8::from(cx.server.config.int(Directive::ListCompressDepth) != 0);
     let fast = argv.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"fast"));
     let entry = cx.peek(argv[2]).ok_or(NO_SUCH_KEY)?;
     let mut text =
@@ -69,10 +52,10 @@ pub(super) fn object(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     }
     let idle_s = crate::lru::idle_ms(entry.lru(), now_ms) / 1000;
     text.push_str(&format!("lru:{} lru_seconds_idle:{idle_s}", entry.lru()));
-    if let ValueRef::Object(ds::object::Object::List(list)) = entry.value() {
+    if let ValueRef::Object(Object::List(list)) = entry.value() {
         let chunks = list.chunk_count().max(1);
         text.push_str(&format!(
-            " ql_nodes:{chunks} ql_avg_node:{:.2} ql_listpack_max:-2 ql_compressed:0 ql_uncompressed_size:{}",
+            " ql_nodes:{chunks} ql_avg_node:{:.2} ql_listpack_max:{fill} ql_compressed:{compressed} ql_uncompressed_size:{}",
             list.len() as f64 / chunks as f64,
             list.memory_bytes()
         ));
@@ -142,16 +125,17 @@ pub(super) fn htstats(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
 
 pub(super) fn htstats_key(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let entry = cx.peek(argv[2]).ok_or(NO_SUCH_KEY)?;
-    let ValueRef::Object(ds::object::Object::Zset(zset)) = entry.value() else {
-        return Err(CommandError::fixed(
-            "ERR The value stored at the specified key is not represented using an hash table",
-        ));
+    let (len, bytes) = match entry.value() {
+        ValueRef::Object(Object::Zset(zset)) => (zset.len(), zset.memory_bytes()),
+        ValueRef::Object(Object::Set(fields) | Object::Hash(fields)) => (fields.len(), fields.memory_bytes()),
+        _ => {
+            return Err(CommandError::fixed(
+                "ERR The value stored at the specified key is not represented using an hash table",
+            ));
+        }
     };
-    let text = format!(
-        "Hash table 0 stats (main hash table):\n number of elements: {}\n bytes: {}\n",
-        zset.len(),
-        zset.memory_bytes()
-    );
+    let text =
+        format!("Hash table 0 stats (main hash table):\n number of elements: {len}\n bytes: {bytes}\n");
     out.verbatim("txt", text.as_bytes());
     Ok(())
 }
