@@ -38,6 +38,7 @@ pub mod table;
 pub mod transactions;
 
 mod admin;
+mod bitmap;
 mod command;
 mod configure;
 mod connection;

@@ -11,6 +11,7 @@ pub type CommandRow = Row<Handler>;
 /// The families, in the order of COMMAND LIST.
 const FAMILIES: &[&[CommandRow]] = &[
     crate::admin::ROWS,
+    crate::bitmap::ROWS,
     crate::command::ROWS,
     crate::configure::ROWS,
     crate::connection::ROWS,

@@ -10,7 +10,9 @@ mod lcs;
 mod multi;
 mod set;
 
+pub(crate) use condition::bytes_of;
 use ds::entry::{EntryRef, ValueRef};
+pub(crate) use edit::{change_bytes, replace};
 use resp::writer::Writer;
 
 use crate::row::{Extract, acl, flag::*, key::*};
