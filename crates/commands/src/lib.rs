@@ -44,6 +44,7 @@ mod configure;
 mod connection;
 mod generic;
 mod geo;
+mod hyperloglog;
 mod list;
 mod pubsub;
 mod stream;

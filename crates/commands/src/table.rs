@@ -17,6 +17,7 @@ const FAMILIES: &[&[CommandRow]] = &[
     crate::connection::ROWS,
     crate::generic::ROWS,
     crate::geo::ROWS,
+    crate::hyperloglog::ROWS,
     crate::list::ROWS,
     crate::pubsub::ROWS,
     crate::replicating::ROWS,

@@ -166,6 +166,28 @@ pub(crate) fn change_bytes<R>(
     })
 }
 
+/// Changes a string that passes `check` as a vector, in place if it is long and not shared; what `change` does before
+/// it fails may stay. `None` if there is no such key.
+pub(crate) fn change_string<R>(
+    cx: &mut Cx<'_>,
+    key: &[u8],
+    check: impl FnOnce(&[u8]) -> Result,
+    change: impl FnOnce(&mut Vec<u8>) -> Result<R>,
+) -> Result<Option<R>> {
+    let Some(mut slot) = cx.find_mut_kind(key, Kind::String)? else { return Ok(None) };
+    let mut text = IntText::new();
+    let old = bytes_of(slot.get(), &mut text);
+    check(old)?;
+    if matches!(slot.get().value(), ValueRef::Blob(_)) {
+        return slot.update(|entry| entry.update_blob(|blob| change(blob.to_mut())).transpose());
+    }
+    let mut value = old.to_vec();
+    slot.update(Entry::set_raw);
+    let result = change(&mut value)?;
+    slot.update(|entry| set_changed(entry, value));
+    Ok(Some(result))
+}
+
 #[cfg(test)]
 mod tests {
     use super::overwrite;

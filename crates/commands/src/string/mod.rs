@@ -12,7 +12,7 @@ mod set;
 
 pub(crate) use condition::bytes_of;
 use ds::entry::{EntryRef, ValueRef};
-pub(crate) use edit::{change_bytes, replace};
+pub(crate) use edit::{change_bytes, change_string, replace};
 use resp::writer::Writer;
 
 use crate::row::{Extract, acl, flag::*, key::*};
