@@ -17,6 +17,7 @@ pub mod docs;
 pub mod effects;
 pub mod error;
 pub mod errorstats;
+pub mod eviction;
 pub mod introspect;
 pub mod keys;
 pub mod latency;

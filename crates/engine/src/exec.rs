@@ -4,7 +4,7 @@
 //! the queue; its effects enter the journal once. If a queued command needs the gate, all of it runs behind the gate.
 
 use commands::cx::Cx;
-use commands::error::{CommandError, Result};
+use commands::error::{CommandError, OUT_OF_MEMORY, Result};
 use commands::row::{Plan, flag};
 use commands::server::Server;
 use commands::session::{Queued, Session, Transaction};
@@ -55,6 +55,27 @@ pub fn queue(session: &mut Session, found: Found, argv: &[&[u8]]) -> Result {
         transaction.queue.push(Queued { row: found.row, id: found.id, argv });
     }
     Ok(())
+}
+
+/// What memory is left for when there is none: refuses a command that needs some, one that would be queued, and a
+/// transaction that holds one, which is over then.
+#[cold]
+pub(crate) fn check_memory(server: &Server, session: &mut Session, found: Found) -> Result {
+    let Some(transaction) = &session.transaction else {
+        return if found.row.flags.has(flag::DENYOOM) { Err(OUT_OF_MEMORY) } else { Ok(()) };
+    };
+    if !runs_inside_multi(found) {
+        return Err(OUT_OF_MEMORY);
+    }
+    let needs = transaction.queue.iter().any(|queued| queued.row.flags.has(flag::DENYOOM));
+    if found.id != special().exec || !needs {
+        return Ok(());
+    }
+    session.transaction = None;
+    commands::transactions::unwatch_all(server, session);
+    session.publish();
+    let reason = String::from_utf8_lossy(&OUT_OF_MEMORY.0).into_owned();
+    Err(CommandError::new(format!("EXECABORT Transaction discarded because of: {reason}")))
 }
 
 /// EXEC. [`Stop::Busy`] leaves everything as it was, to be tried again.

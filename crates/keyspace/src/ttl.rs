@@ -80,6 +80,19 @@ impl TtlIndex {
         taken
     }
 
+    /// All records, from a random place on.
+    pub fn records_from(&self, random: u64) -> impl Iterator<Item = u32> {
+        let first = self.due.first_key_value().map_or(0, |(&at, _)| at);
+        let last = self.due.last_key_value().map_or(0, |(&at, _)| at);
+        let from = first + random % (last - first).max(1);
+        let skip = random.rotate_left(32) as usize;
+        let around = self.due.range(from..).chain(self.due.range(..from));
+        around.flat_map(move |(_, records)| {
+            let (behind, before) = records.split_at(skip % records.len().max(1));
+            before.iter().chain(behind).copied()
+        })
+    }
+
     /// Whether stale records outnumber the keys so far that the index should be built anew.
     pub fn is_bloated(&self) -> bool {
         self.records > 2 * self.keys + 64
@@ -154,6 +167,15 @@ mod tests {
         assert_eq!((seen, index.next_due_ms()), (1000, u64::MAX));
         index.changed(1 << 32, Some(3), None, 0);
         assert_eq!(index.keys(), 999);
+        let mut all: Vec<u32> = index.records_from(12345).collect();
+        all.sort_unstable();
+        assert!(all.is_empty());
+        (0..100u64).for_each(|n| index.changed(n << 32, None, Some(20_000 + n * n), 0));
+        for random in [0, 7, u64::MAX, 1 << 40] {
+            let mut all: Vec<u32> = index.records_from(random).collect();
+            all.sort_unstable();
+            assert_eq!(all, (0..100).collect::<Vec<_>>());
+        }
         (0..3000u64).for_each(|_| index.changed(7, Some(9000), Some(5000), 0));
         assert!(index.is_bloated());
         index.clear_records();

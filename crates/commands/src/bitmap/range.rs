@@ -5,7 +5,7 @@ use ds::entry::Kind;
 use ds::num::IntText;
 use resp::writer::Writer;
 
-use crate::args::{Args, int};
+use crate::args::int;
 use crate::cx::Cx;
 use crate::error::{CommandError, Result, SYNTAX};
 use crate::string::bytes_of;
@@ -21,16 +21,23 @@ struct Range {
 }
 
 impl Range {
-    fn parse(argv: &[&[u8]], at: usize) -> Result<Range> {
-        let mut args = Args::new(argv, at);
-        let start = if args.is_empty() { 0 } else { args.int()? };
-        let end = if args.is_empty() { None } else { Some(args.int()?) };
-        let in_bits = args.take("BIT");
-        if !in_bits {
-            args.take("BYTE");
-        }
-        args.end()?;
-        Ok(Range { start, end, in_bits })
+    /// The unit is looked at before the end, as the real servers do.
+    fn parse(words: &[&[u8]]) -> Result<Range> {
+        let in_bits = |unit: &[u8]| match unit {
+            unit if unit.eq_ignore_ascii_case(b"BIT") => Ok(true),
+            unit if unit.eq_ignore_ascii_case(b"BYTE") => Ok(false),
+            _ => Err(SYNTAX),
+        };
+        let (start, end, unit) = match *words {
+            [] => (&b"0"[..], None, None),
+            [start] => (start, None, None),
+            [start, end] => (start, Some(end), None),
+            [start, end, unit] => (start, Some(end), Some(unit)),
+            _ => return Err(SYNTAX),
+        };
+        let start = int(start)?;
+        let in_bits = unit.map_or(Ok(false), in_bits)?;
+        Ok(Range { start, end: end.map(int).transpose()?, in_bits })
     }
 
     /// The first and the last bit of the range in a string of `bytes` bytes; `None` if it is empty.
@@ -48,7 +55,7 @@ impl Range {
 }
 
 pub(super) fn bitcount(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let range = Range::parse(argv, 2)?;
+    let range = Range::parse(&argv[2..])?;
     let mut text = IntText::new();
     let count = cx.find_kind(argv[1], Kind::String)?.map_or(0, |entry| {
         let bytes = bytes_of(entry, &mut text);
@@ -64,10 +71,7 @@ pub(super) fn bitpos(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
         1 => true,
         _ => return Err(BAD_WANTED),
     };
-    if argv.len() > 6 {
-        return Err(SYNTAX);
-    }
-    let range = Range::parse(argv, 3)?;
+    let range = Range::parse(&argv[3..])?;
     let mut text = IntText::new();
     let Some(entry) = cx.find_kind(argv[1], Kind::String)? else {
         out.int(if wanted { -1 } else { 0 });
@@ -104,13 +108,13 @@ mod tests {
             ("-3 -1 BIT", Some((21, 23))),
         ] {
             let words: Vec<&[u8]> = args.split_whitespace().map(str::as_bytes).collect();
-            let range = Range::parse(&words, 0).expect("valid");
+            let range = Range::parse(&words).expect("valid");
             assert_eq!(range.bits(3), expected, "{args}");
             assert_eq!(range.bits(0), None);
         }
         for args in ["0 1 BITS", "0 1 BIT BIT", "a", "0 BIT"] {
             let words: Vec<&[u8]> = args.split_whitespace().map(str::as_bytes).collect();
-            assert!(Range::parse(&words, 0).is_err(), "{args}");
+            assert!(Range::parse(&words).is_err(), "{args}");
         }
     }
 }

@@ -119,7 +119,7 @@ pub(super) fn memory(cx: &mut Cx<'_>, text: &mut Text) {
     text.field("maxmemory_human", human(maxmemory));
     text.field("maxmemory_policy", cx.server.config.text(Directive::MaxmemoryPolicy));
     fragmentation(&usage, text);
-    text.field("mem_not_counted_for_evict", 0);
+    text.field("mem_not_counted_for_evict", crate::eviction::not_counted(cx.server));
     text.field("mem_replication_backlog", usage.backlog);
     text.field("mem_total_replication_buffers", usage.backlog + usage.replicas);
     text.field("mem_replicas_repl_buffer", usage.replicas);
@@ -131,8 +131,9 @@ pub(super) fn memory(cx: &mut Cx<'_>, text: &mut Text) {
     text.field("mem_allocator", "jemalloc-5.3.0");
     text.field("mem_overhead_db_hashtable_rehashing", 0);
     text.field("active_defrag_running", 0);
-    text.field("lazyfree_pending_objects", 0);
-    text.field("lazyfreed_objects", cx.server.total(crate::stats::Counter::LazyFreed));
+    let lazy = &cx.server.eviction.lazy;
+    text.field("lazyfree_pending_objects", lazy.objects.load(Relaxed));
+    text.field("lazyfreed_objects", lazy.freed.load(Relaxed));
 }
 
 /// There are no scripts yet.
