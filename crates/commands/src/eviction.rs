@@ -85,6 +85,8 @@ pub struct Eviction {
     /// Since when the limit is exceeded (monotonic us), 0 if it is not; and how long it was, all together.
     exceeded_since_us: AtomicU64,
     exceeded_us: AtomicU64,
+    /// `maxmemory-clients`, in bytes; 0 is no limit.
+    clients_limit: AtomicU64,
     /// What is to be freed by another thread.
     pub lazy: Arc<LazyFree>,
 }
@@ -96,6 +98,7 @@ impl Default for Eviction {
             policy: AtomicU8::new(NONE),
             exceeded_since_us: AtomicU64::new(0),
             exceeded_us: AtomicU64::new(0),
+            clients_limit: AtomicU64::new(0),
             lazy: Arc::default(),
         }
     }
@@ -105,6 +108,11 @@ impl Eviction {
     /// Takes over what the configuration says.
     pub fn configure(&self, config: &Store) {
         self.limit.store(config.int(Directive::Maxmemory) as u64, Relaxed);
+        // A share of the memory limit is kept as a negative number of percent.
+        let clients = config.int(Directive::MaxmemoryClients);
+        let share = |percent: u64| (u128::from(self.limit()) * u128::from(percent) / 100) as u64;
+        let clients = if clients < 0 { share(clients.unsigned_abs()) } else { clients as u64 };
+        self.clients_limit.store(clients, Relaxed);
         let policy = Policy::parse(&config.text(Directive::MaxmemoryPolicy));
         self.policy.store(policy.map_or(NONE, Policy::to_code), Relaxed);
     }
@@ -112,6 +120,12 @@ impl Eviction {
     /// The limit in bytes; 0 is none.
     pub fn limit(&self) -> u64 {
         self.limit.load(Relaxed)
+    }
+
+    /// How much all clients together may take, in bytes; 0 is no limit.
+    #[inline]
+    pub fn clients_limit(&self) -> u64 {
+        self.clients_limit.load(Relaxed)
     }
 
     /// What may be evicted.

@@ -203,7 +203,7 @@ directives! {
     MaxNewTlsConnectionsPerCycle "max-new-tls-connections-per-cycle" => int(1, 1000, 1),
     Maxclients "maxclients" => int(1, u32::MAX as u64, 10000).works(),
     Maxmemory "maxmemory" => memory(0, u64::MAX, 0).works(),
-    MaxmemoryClients "maxmemory-clients" => number(Unit::MemoryOrPercent, -100, I64, 0).refused("a memory limit for clients"),
+    MaxmemoryClients "maxmemory-clients" => number(Unit::MemoryOrPercent, -100, I64, 0).works(),
     MaxmemoryEvictionTenacity "maxmemory-eviction-tenacity" => int(0, 100, 10).works(),
     MaxmemoryPolicy "maxmemory-policy" => choice(&["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "volatile-lrm", "allkeys-lru", "allkeys-lfu", "allkeys-random", "allkeys-lrm", "noeviction"], 9).works(),
     MaxmemorySamples "maxmemory-samples" => int(1, 64, 5).works(),

@@ -10,9 +10,6 @@ use crate::cx::Cx;
 use crate::error::Result;
 use crate::table::table;
 
-/// Bytes of the structures behind a connection, beside its buffers.
-const CONNECTION_BYTES: u64 = (size_of::<Client>() + size_of::<crate::session::Session>()) as u64;
-
 /// The letters of `flags=`.
 pub(super) fn flags_of(client: &Client, details: &Details) -> String {
     let mut flags = String::new();
@@ -83,7 +80,7 @@ pub(super) fn line(client: &Client, now_ms: u64, argv_bytes: usize) -> String {
         details.watched,
         details.queued_bytes,
         u64::from(output > 0),
-        CONNECTION_BYTES + query + output + (argv_bytes + details.queued_bytes) as u64,
+        client.memory_bytes() + argv_bytes as u64,
         if output > 0 { "rw" } else { "r" },
         text(&details.user),
         if details.resp3 { 3 } else { 2 },
