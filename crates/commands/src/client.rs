@@ -80,6 +80,8 @@ pub struct Client {
     pub close_after_reply: AtomicBool,
     wake: Box<dyn Fn() + Send + Sync>,
     pub query_bytes: AtomicU64,
+    /// Room that the query buffer has beyond that.
+    pub query_free_bytes: AtomicU64,
     pub output_bytes: AtomicU64,
     /// Bytes of what the connection keeps beside its buffers: queued commands, watches, subscriptions.
     pub state_bytes: AtomicU64,
@@ -124,6 +126,7 @@ impl Client {
             close_after_reply: AtomicBool::new(false),
             wake,
             query_bytes: AtomicU64::new(0),
+            query_free_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
             state_bytes: AtomicU64::new(0),
             counted_bytes: AtomicU64::new(0),
@@ -164,8 +167,8 @@ impl Client {
 
     /// Bytes of memory that the connection takes, its buffers included.
     pub fn memory_bytes(&self) -> u64 {
-        let buffers = self.query_bytes.load(Relaxed) + self.output_bytes.load(Relaxed);
-        CONNECTION_BYTES + buffers + self.state_bytes.load(Relaxed)
+        let query = self.query_bytes.load(Relaxed) + self.query_free_bytes.load(Relaxed);
+        CONNECTION_BYTES + query + self.output_bytes.load(Relaxed) + self.state_bytes.load(Relaxed)
     }
 
     /// Whether `maxmemory-clients` is about this client at all, and may end it.

@@ -181,7 +181,8 @@ impl<'a> Cycle<'a> {
         let (mut removed, mut misses) = (0, 0);
         let room = loop {
             let Some(candidate) = self.candidate() else {
-                break if self.passed_over { Room::Later } else { Room::None };
+                // Tables that became empty are freed a little later.
+                break if self.passed_over || removed > 0 { Room::Later } else { Room::None };
             };
             if self.remove(&candidate) {
                 removed += 1;
@@ -258,6 +259,7 @@ impl<'a> Cycle<'a> {
             return false;
         }
         let removed = cx.evict(&candidate.key, candidate.hash);
+        cx.access.shard(shard).trim(candidate.db);
         settle(&mut cx);
         if !cx.effects.ready.is_empty() {
             crate::block::serve_ready(&mut cx, &mut self.scratch.deferred);

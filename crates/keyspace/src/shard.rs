@@ -184,6 +184,11 @@ impl Shard {
         }
     }
 
+    /// Frees what an empty database still takes here.
+    pub fn trim(&mut self, db: usize) {
+        self.dbs[db].table.release_if_empty();
+    }
+
     /// Takes all entries of a database out. Only behind the gate.
     pub(crate) fn take(&mut self, db: usize) -> Table<Entry> {
         self.dbs[db].ttl = TtlIndex::default();

@@ -32,7 +32,12 @@ impl TtlIndex {
     pub fn changed(&mut self, hash: u64, old_ms: Option<u64>, new_ms: Option<u64>, now_ms: u64) {
         match (old_ms, new_ms) {
             (None, Some(_)) => self.keys += 1,
-            (Some(_), None) => self.keys -= 1,
+            (Some(_), None) => {
+                self.keys -= 1;
+                if self.keys == 0 {
+                    self.clear_records();
+                }
+            }
             _ => {}
         }
         // A record that is due earlier serves: it will be filed again when it finds the later time.
@@ -167,6 +172,10 @@ mod tests {
         assert_eq!((seen, index.next_due_ms()), (1000, u64::MAX));
         index.changed(1 << 32, Some(3), None, 0);
         assert_eq!(index.keys(), 999);
+        index.changed(5 << 32, None, Some(90_000), 0);
+        assert!(index.next_due_ms() <= 90_000);
+        (0..1000).for_each(|_| index.changed(1 << 32, Some(3), None, 0));
+        assert_eq!((index.keys(), index.next_due_ms()), (0, u64::MAX));
         let mut all: Vec<u32> = index.records_from(12345).collect();
         all.sort_unstable();
         assert!(all.is_empty());
