@@ -57,17 +57,15 @@ pub fn queue(session: &mut Session, found: Found, argv: &[&[u8]]) -> Result {
     Ok(())
 }
 
-/// What memory is left for when there is none: refuses a command that needs some, one that would be queued, and a
-/// transaction that holds one, which is over then.
+/// When there is no memory left: refuses a command that needs some, also where it would be queued, and a transaction
+/// that holds one, which is over then.
 #[cold]
 pub(crate) fn check_memory(server: &Server, session: &mut Session, found: Found) -> Result {
-    let Some(transaction) = &session.transaction else {
-        return if found.row.flags.has(flag::DENYOOM) { Err(OUT_OF_MEMORY) } else { Ok(()) };
-    };
-    if !runs_inside_multi(found) {
+    if found.row.flags.has(flag::DENYOOM) {
         return Err(OUT_OF_MEMORY);
     }
-    let needs = transaction.queue.iter().any(|queued| queued.row.flags.has(flag::DENYOOM));
+    let queue = session.transaction.as_ref().map(|transaction| &transaction.queue);
+    let needs = queue.is_some_and(|queue| queue.iter().any(|queued| queued.row.flags.has(flag::DENYOOM)));
     if found.id != special().exec || !needs {
         return Ok(());
     }

@@ -38,6 +38,14 @@ impl Usage {
                 _ => clients += bytes,
             }
         }
+        let (size, allocated) = cx.server.journal.backlog_allocated();
+        // Beyond its size the backlog is kept for replicas that have not fetched it yet.
+        let backlog = if cx.server.replication.replicas().is_empty() {
+            allocated
+        } else {
+            replicas += allocated.saturating_sub(size) as u64;
+            allocated.min(size)
+        };
         let databases = cx.server.keyspace.databases();
         let mut tables = vec![(0, 0); databases];
         cx.each_shard(|shard| {
@@ -54,7 +62,7 @@ impl Usage {
             startup: samples.startup_bytes.load(Relaxed),
             rss: sys::os::rss_bytes(),
             total_system: sys::os::total_memory_bytes(),
-            backlog: cx.server.journal.backlog().2 as u64,
+            backlog: backlog as u64,
             replicas,
             clients,
             tables: tables
