@@ -58,22 +58,14 @@ pub fn queue(session: &mut Session, found: Found, argv: &[&[u8]]) -> Result {
 }
 
 /// When there is no memory left: refuses a command that needs some, also where it would be queued, and a transaction
-/// that holds one, which is over then.
+/// that holds one.
 #[cold]
-pub(crate) fn check_memory(server: &Server, session: &mut Session, found: Found) -> Result {
-    if found.row.flags.has(flag::DENYOOM) {
-        return Err(OUT_OF_MEMORY);
-    }
-    let queue = session.transaction.as_ref().map(|transaction| &transaction.queue);
-    let needs = queue.is_some_and(|queue| queue.iter().any(|queued| queued.row.flags.has(flag::DENYOOM)));
-    if found.id != special().exec || !needs {
-        return Ok(());
-    }
-    session.transaction = None;
-    commands::transactions::unwatch_all(server, session);
-    session.publish();
-    let reason = String::from_utf8_lossy(&OUT_OF_MEMORY.0).into_owned();
-    Err(CommandError::new(format!("EXECABORT Transaction discarded because of: {reason}")))
+pub(crate) fn check_memory(session: &Session, found: Found) -> Result {
+    let queue = session.transaction.iter().flat_map(|transaction| &transaction.queue);
+    let needs = |row: &commands::table::CommandRow| row.flags.has(flag::DENYOOM);
+    let refused =
+        needs(found.row) || found.id == special().exec && queue.into_iter().any(|queued| needs(queued.row));
+    if refused { Err(OUT_OF_MEMORY) } else { Ok(()) }
 }
 
 /// EXEC. [`Stop::Busy`] leaves everything as it was, to be tried again.
