@@ -4,6 +4,7 @@
 //! I/O, and input that came from outside is either checked by a `validate` or parsed to an `Option` or `Result`;
 //! it never panics.
 
+pub mod bits;
 pub mod blob;
 mod cowseq;
 pub mod entry;
@@ -11,6 +12,7 @@ pub mod fields;
 pub mod geohash;
 pub mod glob;
 pub mod hash;
+pub mod hll;
 pub mod intset;
 pub mod list;
 pub mod listpack;

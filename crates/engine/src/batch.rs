@@ -21,7 +21,7 @@ use smallvec::SmallVec;
 use sys::gate::BatchGuard;
 
 use crate::run::{Shards, account, call, context, in_order, settle, shards_of, show_to_monitors};
-use crate::{Scratch, Worker, admit, block, exec, special};
+use crate::{Scratch, Worker, admit, block, evict, exec, special};
 
 /// Most requests of a batch.
 pub const MOST_REQUESTS: usize = 128;
@@ -220,6 +220,10 @@ impl<'s> Turn<'s> {
     ) -> Result<Stop, (Option<Found>, CommandError)> {
         let found = admit::resolve(argv, planned.found).map_err(|error| (planned.found, error))?;
         admit::admit(self.server, session, found).map_err(|error| (Some(found), error))?;
+        if !session.is_primary_link && !evict::make_room(self.worker, self.scratch, self.server, self.now_ms)
+        {
+            exec::check_memory(session, found).map_err(|error| (Some(found), error))?;
+        }
         if session.transaction.is_some() && !exec::runs_inside_multi(found) {
             exec::queue(session, found, argv).map_err(|error| (Some(found), error))?;
             out.simple("QUEUED");

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use commands::cx::Cx;
 use commands::effects::Effects;
 use commands::error::CommandError;
-use commands::keys::keys_of;
+use commands::keys::fitting_keys;
 use commands::row::flag;
 use commands::server::Server;
 use commands::session::Session;
@@ -21,10 +21,8 @@ pub type Shards = SmallVec<[u16; 4]>;
 
 /// Adds the shards of a command's keys. Arguments that fit no key spec name no keys: the handler answers with the error.
 pub fn shards_of<A: AsRef<[u8]>>(row: &CommandRow, argv: &[A], into: &mut Shards) {
-    if let Ok(keys) = keys_of(row, argv) {
-        for key in keys.iter() {
-            into.push(shard_of(ds::hash::of(argv[key.index as usize].as_ref())));
-        }
+    for key in fitting_keys(row, argv).iter() {
+        into.push(shard_of(ds::hash::of(argv[key.index as usize].as_ref())));
     }
 }
 

@@ -157,6 +157,38 @@ impl Shard {
         self.dbs[db].table.random(random)
     }
 
+    /// Shows entries of a database to `visit`, with their hashes, from a random place on, as long as it asks for more.
+    pub fn sample(&self, db: usize, random: u64, visit: &mut impl FnMut(u64, EntryRef<'_>) -> bool) {
+        let table = &self.dbs[db].table;
+        let more = std::cell::Cell::new(true);
+        let mut show = |entry: EntryRef<'_>| {
+            more.set(visit(ds::hash::of(entry.key()), entry));
+            more.get()
+        };
+        table.sample(random, &mut show);
+        if more.get() {
+            // Behind the end it goes on at the beginning; what was seen already is offered again, which does no harm.
+            table.sample(0, &mut show);
+        }
+    }
+
+    /// As [`Shard::sample`], for entries that expire.
+    pub fn sample_volatile(&self, db: usize, random: u64, visit: &mut impl FnMut(u64, EntryRef<'_>) -> bool) {
+        let Db { table, ttl } = &self.dbs[db];
+        let mut more = ttl.keys() > 0;
+        for record in ttl.records_from(random) {
+            if !more {
+                return;
+            }
+            visit_record(table, record, |hash, entry| more = more && visit(hash, entry));
+        }
+    }
+
+    /// Frees what an empty database still takes here.
+    pub fn trim(&mut self, db: usize) {
+        self.dbs[db].table.release_if_empty();
+    }
+
     /// Takes all entries of a database out. Only behind the gate.
     pub(crate) fn take(&mut self, db: usize) -> Table<Entry> {
         self.dbs[db].ttl = TtlIndex::default();

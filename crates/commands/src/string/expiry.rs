@@ -7,7 +7,7 @@ use crate::cx::Cx;
 use crate::error::{CommandError, Result};
 
 /// What the arguments said. An option may be repeated, the last one counts; two different ones exclude each other.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Expiry<'a> {
     option: Option<(&'static str, &'a [u8])>,
 }
@@ -49,6 +49,11 @@ impl<'a> Expiry<'a> {
     /// Whether the time was given as it is journaled.
     pub fn is_final(&self) -> bool {
         self.option.is_some_and(|(word, _)| word == "PXAT")
+    }
+
+    /// Whether a time was given.
+    pub fn is_given(&self) -> bool {
+        self.option.is_some_and(|(word, _)| !matches!(word, "KEEPTTL" | "PERSIST"))
     }
 
     pub fn keeps(&self) -> bool {
