@@ -44,6 +44,7 @@ mod configure;
 mod connection;
 mod generic;
 mod geo;
+pub mod hash;
 mod list;
 mod pubsub;
 mod set;

@@ -16,6 +16,7 @@ const FAMILIES: &[&[CommandRow]] = &[
     crate::connection::ROWS,
     crate::generic::ROWS,
     crate::geo::ROWS,
+    crate::hash::ROWS,
     crate::list::ROWS,
     crate::pubsub::ROWS,
     crate::replicating::ROWS,

@@ -26,6 +26,8 @@ pub struct Shard {
 struct Db {
     table: Table<Entry>,
     ttl: TtlIndex,
+    /// Hashes with fields that expire, each filed under its earliest one.
+    fields: TtlIndex,
 }
 
 /// An entry of a shard, for changing or removing it; keeps the index of expiry times in step.
@@ -33,6 +35,7 @@ pub struct EntrySlot<'a> {
     slot: Slot<'a, Entry>,
     ttl: &'a mut TtlIndex,
     due_stale: &'a mut bool,
+    fields: &'a mut TtlIndex,
     hash: u64,
     now_ms: u64,
 }
@@ -40,7 +43,11 @@ pub struct EntrySlot<'a> {
 impl Shard {
     pub(crate) fn new(index: usize, databases: usize, hints: &Arc<Hints>) -> Shard {
         let place = |db| db * crate::SHARDS + index;
-        let db = |db| Db { table: Table::with_hints(hints.clone(), place(db)), ttl: TtlIndex::default() };
+        let db = |db| Db {
+            table: Table::with_hints(hints.clone(), place(db)),
+            ttl: TtlIndex::default(),
+            fields: TtlIndex::default(),
+        };
         let dbs: Box<[Db]> = (0..databases).map(db).collect();
         dbs.iter().enumerate().for_each(|(db, at)| hints.set_home(place(db), &at.table));
         Shard {
@@ -67,6 +74,11 @@ impl Shard {
         self.dbs[db].ttl.keys()
     }
 
+    /// Hashes of a database in this shard that have fields with an expiry.
+    pub fn with_volatile_fields(&self, db: usize) -> usize {
+        self.dbs[db].fields.keys()
+    }
+
     /// Milliseconds that are left to the keys of a database in this shard, all together; estimated.
     pub fn ttl_sum_ms(&self, db: usize, now_ms: u64) -> u128 {
         self.dbs[db].ttl.time_left_ms(now_ms)
@@ -80,8 +92,10 @@ impl Shard {
     /// The earliest time at which something is due, if it may have changed since the last call.
     #[inline]
     pub(crate) fn take_due_ms(&mut self) -> Option<u64> {
-        std::mem::take(&mut self.due_stale)
-            .then(|| self.dbs.iter().map(|db| db.ttl.next_due_ms()).min().unwrap_or(u64::MAX))
+        std::mem::take(&mut self.due_stale).then(|| {
+            let due = self.dbs.iter().map(|db| db.ttl.next_due_ms().min(db.fields.next_due_ms()));
+            due.min().unwrap_or(u64::MAX)
+        })
     }
 
     /// Whether no key of the database can have expired.
@@ -101,7 +115,14 @@ impl Shard {
     pub fn find_mut(&mut self, db: usize, hash: u64, key: &[u8], now_ms: u64) -> Option<EntrySlot<'_>> {
         let db = &mut self.dbs[db];
         let slot = db.table.find_mut(hash, key)?;
-        Some(EntrySlot { slot, ttl: &mut db.ttl, due_stale: &mut self.due_stale, hash, now_ms })
+        Some(EntrySlot {
+            slot,
+            ttl: &mut db.ttl,
+            fields: &mut db.fields,
+            due_stale: &mut self.due_stale,
+            hash,
+            now_ms,
+        })
     }
 
     /// Adds an entry whose key is not there.
@@ -111,35 +132,27 @@ impl Shard {
             db.ttl.changed(hash, None, Some(at), now_ms);
             self.due_stale = true;
         }
+        if let Some(at) = entry.view().field_expiry_ms() {
+            db.fields.changed(hash, None, Some(at), now_ms);
+            self.due_stale = true;
+        }
         db.table.insert(hash, entry);
     }
 
     /// Keys of `db` that are due and expired, up to some dozens; call again while `more`. Records of keys that
     /// expire later are filed again.
     pub fn expired(&mut self, db: usize, now_ms: u64) -> Expired {
-        let Db { table, ttl } = &mut self.dbs[db];
+        let Db { table, ttl, .. } = &mut self.dbs[db];
         self.due_stale = true;
-        if ttl.is_bloated() {
-            ttl.clear_records();
-            for entry in table.iter() {
-                if let Some(at) = entry.expire_ms() {
-                    ttl.file((ds::hash::of(entry.key()) >> 32) as u32, at, now_ms);
-                }
-            }
-        }
-        let mut keys = Vec::new();
-        let records = ttl.take_due(now_ms, EXPIRE_STEP);
-        let more = records.len() == EXPIRE_STEP;
-        for record in records {
-            visit_record(table, record, |hash, entry| match entry.expire_ms() {
-                Some(at) if at < now_ms => keys.push((hash, entry.key().to_vec())),
-                Some(at) => ttl.file(record, at, now_ms),
-                None => {}
-            });
-        }
-        keys.sort_unstable();
-        keys.dedup();
-        Expired { keys, more }
+        due(table, ttl, |entry| entry.expire_ms(), now_ms)
+    }
+
+    /// Hashes of `db` that have, or may have, fields whose time is past; otherwise as [`Shard::expired`]. The caller
+    /// removes these fields and then calls [`EntrySlot::file_fields`], for these hashes are not on file any more.
+    pub fn with_expired_fields(&mut self, db: usize, now_ms: u64) -> Expired {
+        let Db { table, fields, .. } = &mut self.dbs[db];
+        self.due_stale = true;
+        due(table, fields, |entry| entry.field_expiry_ms(), now_ms)
     }
 
     /// Visits the entries of `db` from `from` to the end of its line; answers where to go on.
@@ -160,6 +173,7 @@ impl Shard {
     /// Takes all entries of a database out. Only behind the gate.
     pub(crate) fn take(&mut self, db: usize) -> Table<Entry> {
         self.dbs[db].ttl = TtlIndex::default();
+        self.dbs[db].fields = TtlIndex::default();
         self.due_stale = true;
         self.dbs[db].table.take()
     }
@@ -174,6 +188,7 @@ impl Shard {
         self.due_stale = true;
         left[low].table.swap(&mut right[0].table);
         std::mem::swap(&mut left[low].ttl, &mut right[0].ttl);
+        std::mem::swap(&mut left[low].fields, &mut right[0].fields);
     }
 
     pub(crate) fn begin_snapshot(&mut self, db: usize, hook: Arc<dyn SaveHook<Entry>>) {
@@ -196,17 +211,51 @@ pub struct Expired {
     pub more: bool,
 }
 
-/// Visits the entries with this record (the top 32 bits of their hash) that have an expiry.
-fn visit_record(table: &Table<Entry>, record: u32, mut visit: impl FnMut(u64, EntryRef<'_>)) {
+/// Takes what is due from an index of the times that `time` reads from entries.
+fn due(
+    table: &Table<Entry>,
+    index: &mut TtlIndex,
+    time: fn(EntryRef<'_>) -> Option<u64>,
+    now_ms: u64,
+) -> Expired {
+    if index.is_bloated() {
+        index.clear_records();
+        for entry in table.iter() {
+            if let Some(at) = time(entry) {
+                index.file((ds::hash::of(entry.key()) >> 32) as u32, at, now_ms);
+            }
+        }
+    }
+    let mut keys = Vec::new();
+    let records = index.take_due(now_ms, EXPIRE_STEP);
+    let more = records.len() == EXPIRE_STEP;
+    for record in records {
+        visit_record(table, record, time, |hash, at, entry| match at < now_ms {
+            true => keys.push((hash, entry.key().to_vec())),
+            false => index.file(record, at, now_ms),
+        });
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    Expired { keys, more }
+}
+
+/// Visits the entries with this record (the top 32 bits of their hash) that have a time.
+fn visit_record(
+    table: &Table<Entry>,
+    record: u32,
+    time: fn(EntryRef<'_>) -> Option<u64>,
+    mut visit: impl FnMut(u64, u64, EntryRef<'_>),
+) {
     let position = |record: u64| Position::from_bits(record << (Position::BITS - 32));
     let end = position(u64::from(record) + 1);
     let mut at = position(u64::from(record));
     while let Some(from) = at.filter(|&from| end.is_none_or(|end| from < end)) {
         at = table.scan(from, |entry| {
-            if entry.expire_ms().is_some() {
+            if let Some(at) = time(entry) {
                 let hash = ds::hash::of(entry.key());
                 if (hash >> 32) as u32 == record {
-                    visit(hash, entry);
+                    visit(hash, at, entry);
                 }
             }
         });
@@ -227,12 +276,27 @@ impl<'a> EntrySlot<'a> {
 
     /// Changes the value; key and expiry must stay as they are.
     pub fn update<R>(&mut self, change: impl FnOnce(&mut Entry) -> R) -> R {
-        self.slot.update(change)
+        let before = self.get().field_expiry_ms();
+        let result = self.slot.update(change);
+        let after = self.get().field_expiry_ms();
+        self.note_fields(before, after);
+        result
+    }
+
+    /// Files the hash under its earliest field again, if it has one that expires: after
+    /// [`Shard::with_expired_fields`].
+    pub fn file_fields(&mut self) {
+        if let Some(at) = self.get().field_expiry_ms() {
+            self.fields.file((self.hash >> 32) as u32, at, self.now_ms);
+            *self.due_stale = true;
+        }
     }
 
     /// Replaces the whole entry by one with the same key.
     pub fn replace(&mut self, entry: Entry) -> Entry {
         self.note_expiry(entry.view().expire_ms());
+        let (old, new) = (self.get().field_expiry_ms(), entry.view().field_expiry_ms());
+        self.note_fields(old, new);
         self.slot.update(|old| std::mem::replace(old, entry))
     }
 
@@ -251,9 +315,20 @@ impl<'a> EntrySlot<'a> {
         }
     }
 
+    /// Keeps the index in step with the earliest expiry of fields.
+    #[inline]
+    fn note_fields(&mut self, old_ms: Option<u64>, new_ms: Option<u64>) {
+        if old_ms != new_ms {
+            self.fields.changed(self.hash, old_ms, new_ms, self.now_ms);
+            *self.due_stale = true;
+        }
+    }
+
     /// Takes the entry out.
     pub fn remove(mut self) -> Entry {
         self.note_expiry(None);
+        let old = self.get().field_expiry_ms();
+        self.note_fields(old, None);
         self.slot.remove()
     }
 }

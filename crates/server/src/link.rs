@@ -158,7 +158,8 @@ impl Link {
             self.ask(&["REPLCONF", "ip-address", &address]).await?;
         }
         self.ask(&["REPLCONF", "capa", "eof", "capa", "psync2"]).await?;
-        self.ask(&["REPLCONF", "version", crate::start::REDIS_VERSION]).await?;
+        // A Valkey asks this to know which version of the file is understood; Redis does not ask.
+        self.ask(&["REPLCONF", "version", commands::server::VALKEY_VERSION]).await?;
         self.psync().await
     }
 

@@ -9,7 +9,7 @@ use commands::bridge;
 use commands::server::Server;
 use ds::entry::Entry;
 use keyspace::{Access, Shard, shard_of};
-use rdb::{Event, Reader};
+use rdb::{Dialect, Event, Reader};
 
 /// What a file said about itself.
 #[derive(Default, Debug)]
@@ -86,6 +86,8 @@ pub fn load(
     let mut loaded = Loaded::default();
     let mut aux = (None, None);
     let mut db = 0usize;
+    // Whose data it is: what the file says of its writer, else the file's format.
+    let mut valkey = reader.header().dialect == Dialect::Valkey;
     while let Some(event) = reader.next_event().map_err(|error| error.to_string())? {
         match event {
             Event::SelectDb(number) if (number as usize) < server.keyspace.databases() => {
@@ -98,10 +100,16 @@ pub fn load(
             }
             Event::Aux { name, value } if name == b"repl-id" => aux.0 = String::from_utf8(value).ok(),
             Event::Aux { name, value } if name == b"repl-offset" => aux.1 = ds::num::parse_u64(&value),
-            Event::Key(record) => {
+            Event::Aux { name, .. } if name == b"valkey-ver" => valkey = true,
+            Event::Aux { name, .. } if name == b"redis-ver" => valkey = false,
+            Event::Key(mut record) => {
                 let now_ms = sys::os::unix_ms();
                 let expired = record.expire_ms.is_some_and(|at| at < now_ms as i64);
-                if expired && !keep_expired {
+                // Replicas that go on with this history have the expired fields too: they are then loaded, and deleted by
+                // the timer, of which replicas hear.
+                let keep_fields = keep_expired || aux.0.is_some();
+                let mut gone = || !keep_fields && !bridge::drop_expired_fields(&mut record.value, now_ms);
+                if (expired && !keep_expired) || gone() {
                     loaded.expired += 1;
                     continue;
                 }
@@ -123,6 +131,7 @@ pub fn load(
             _ => {}
         }
     }
+    server.persistence.valkey.store(valkey, Relaxed);
     loaded.history = aux.0.zip(aux.1);
     server.persistence.keys_loaded.store(loaded.keys, Relaxed);
     server.persistence.keys_expired_at_load.store(loaded.expired, Relaxed);
