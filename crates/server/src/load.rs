@@ -18,6 +18,8 @@ pub struct Loaded {
     pub expired: u64,
     /// The replication history that the data set belongs to.
     pub history: Option<(String, u64)>,
+    /// The database that its stream has selected there.
+    pub stream_db: usize,
 }
 
 /// Puts an entry into a database; false if its key is there already.
@@ -99,6 +101,10 @@ pub fn load(
                 ));
             }
             Event::Aux { name, value } if name == b"repl-id" => aux.0 = String::from_utf8(value).ok(),
+            Event::Aux { name, value } if name == b"repl-stream-db" => {
+                let db = ds::num::parse_u64(&value).and_then(|db| usize::try_from(db).ok());
+                loaded.stream_db = db.filter(|db| *db < server.keyspace.databases()).unwrap_or(0);
+            }
             Event::Aux { name, value } if name == b"repl-offset" => aux.1 = ds::num::parse_u64(&value),
             Event::Aux { name, .. } if name == b"valkey-ver" => valkey = true,
             Event::Aux { name, .. } if name == b"redis-ver" => valkey = false,
@@ -167,6 +173,7 @@ pub fn load_at_start(server: &'static Server) -> Result<(), String> {
     ));
     crate::log::notice(&format!("DB loaded from disk: {seconds:.3} seconds"));
     if let Some((id, offset)) = loaded.history {
+        server.replication.stream_db.store(loaded.stream_db, Relaxed);
         crate::replica::adopt_history(server, &id, offset);
     }
     Ok(())

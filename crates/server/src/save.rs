@@ -109,7 +109,10 @@ impl Snapshot {
         aux.iter().for_each(|(name, value)| writer.aux(name.as_bytes(), value.as_bytes()));
         if server.journal.is_recording() || replication_offset.is_some() {
             let offset = replication_offset.unwrap_or_else(|| server.journal.end());
-            writer.aux(b"repl-stream-db", b"0");
+            // A primary selects anew behind the snapshot; a replica's stream goes on in the database it is in.
+            let replica = server.replication.is_replica();
+            let db = if replica { server.replication.stream_db.load(Relaxed) } else { 0 };
+            writer.aux(b"repl-stream-db", db.to_string().as_bytes());
             writer.aux(b"repl-id", server.replication.history().id.as_bytes());
             writer.aux(b"repl-offset", offset.to_string().as_bytes());
         }

@@ -169,6 +169,35 @@ fn ours_follows_the_real_ones() {
     }
 }
 
+/// Whoever joins, or comes again, in the middle of a stream goes on in the database that the stream is in.
+#[test]
+fn a_stream_in_another_database_goes_on_there() {
+    let mut firsts = vec![ours(FAST)];
+    firsts.extend(peers().iter().map(|binary| start_peer(binary)));
+    for first in firsts {
+        let (middle, last) = (ours(FAST), ours(FAST));
+        let (mut a, mut b, mut c) = (client(&first), client(&middle), client(&last));
+        let proxy = Proxy::start(first.port()).expect("proxy");
+        replica_of(&mut b, proxy.port());
+        wait_link(&mut b);
+        ok(&mut a, "SELECT 5");
+        ok(&mut a, "SET before x");
+        ok(&mut b, "SELECT 5");
+        wait_for("the first key", || run(&mut b, "GET before") == "\"x\"");
+        replica_of(&mut c, middle.port());
+        wait_link(&mut c);
+        ok(&mut c, "SELECT 5");
+        ok(&mut a, "SET joined x");
+        wait_for("the second key", || run(&mut c, "GET joined") == "\"x\"");
+        proxy.cut();
+        wait_for("the link is seen down", || info(&mut b, "master_link_status") == "down");
+        ok(&mut a, "SET resumed x");
+        wait_link(&mut b);
+        wait_for("the third key", || run(&mut c, "GET resumed") == "\"x\"");
+        assert_eq!(run(&mut b, "GET resumed"), "\"x\"");
+    }
+}
+
 #[test]
 fn a_chain_and_a_promotion_in_its_middle() {
     let (first, middle, last) = (ours(FAST), ours(FAST), ours(FAST));
