@@ -332,3 +332,78 @@ impl<'a> EntrySlot<'a> {
         self.slot.remove()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{Keyspace, shard_of};
+    use ds::entry::{Encoding, Value};
+    use ds::listpack::Listpack;
+    use ds::packed_hash::{Form, put};
+    use proptest::prelude::*;
+
+    /// A hash whose only field expires at this time, or has no expiry.
+    fn hash_entry(key: &[u8], expire_ms: Option<u64>) -> Entry {
+        let mut pack = Listpack::new();
+        put(&mut pack, Form::Triples, b"field", b"value", expire_ms);
+        Entry::new(key, None, 0, Value::Packed(Encoding::HashPackedTtl, pack.as_bytes()))
+    }
+
+    proptest! {
+        /// Hashes with expiring fields are counted, and those whose time is past are found, each until it is filed again.
+        #[test]
+        fn expiring_fields_are_on_file(
+            steps in prop::collection::vec((0u8..5, 0u8..6, prop::option::of(1u64..5_000)), 1..80),
+        ) {
+            let keyspace = Keyspace::new(1, Arc::new(sys::gate::Gate::new(1)));
+            // Keys of one shard.
+            let keys: Vec<Vec<u8>> = (0u32..).map(|n| n.to_string().into_bytes())
+                .filter(|key| shard_of(ds::hash::of(key)) == 7).take(6).collect();
+            let mut shard = keyspace.lock(7);
+            let mut model: BTreeMap<Vec<u8>, Option<u64>> = BTreeMap::new();
+            let mut now = 1_000u64;
+            for (step, key, after) in steps {
+                let key = keys[usize::from(key)].clone();
+                let (hash, at) = (ds::hash::of(&key), after.map(|after| now + after));
+                let there = shard.find(0, hash, &key).is_some();
+                match (step, there) {
+                    (0..=2, false) => shard.insert(0, hash, hash_entry(&key, at), now),
+                    (0, true) => drop(shard.find_mut(0, hash, &key, now).expect("there").replace(hash_entry(&key, at))),
+                    (1..=2, true) => {
+                        let mut slot = shard.find_mut(0, hash, &key, now).expect("there");
+                        slot.update(|entry| *entry = hash_entry(&key, at));
+                    }
+                    (3, _) => {
+                        shard.find_mut(0, hash, &key, now).map(EntrySlot::remove);
+                        model.remove(&key);
+                    }
+                    _ => now += 700,
+                }
+                if step <= 2 {
+                    model.insert(key, at);
+                }
+                prop_assert_eq!(shard.with_volatile_fields(0), model.values().flatten().count());
+                let mut found = Vec::new();
+                loop {
+                    let expired = shard.with_expired_fields(0, now);
+                    found.extend(expired.keys.into_iter().map(|(_, key)| key));
+                    if !expired.more {
+                        break;
+                    }
+                }
+                found.sort();
+                found.dedup();
+                let due: Vec<_> = model.iter().filter(|(_, at)| at.is_some_and(|at| at + 8 < now)).map(|(key, _)| key.clone()).collect();
+                prop_assert!(due.iter().all(|key| found.contains(key)), "{found:?} {due:?}");
+                for key in found {
+                    let hash = ds::hash::of(&key);
+                    let mut slot = shard.find_mut(0, hash, &key, now).expect("only what is there is due");
+                    prop_assert!(slot.get().field_expiry_ms().is_some_and(|at| at < now));
+                    slot.file_fields();
+                }
+            }
+        }
+    }
+}
