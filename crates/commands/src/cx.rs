@@ -85,6 +85,12 @@ impl<'a> Cx<'a> {
         true
     }
 
+    /// The time before which the expiry of a hash's field must lie for the field to count as gone: what comes from a
+    /// primary or a file finds all fields as they were there.
+    pub fn field_clock(&self) -> u64 {
+        if self.session.is_primary_link || self.server.is_loading() { 0 } else { self.now_ms }
+    }
+
     /// Whether a time to live that is already past deletes at once: a replica or a loader keeps the key as told.
     pub fn may_delete_past(&self) -> bool {
         !self.server.is_loading() && !self.session.is_primary_link && self.may_expire()

@@ -46,6 +46,7 @@ mod configure;
 mod connection;
 mod generic;
 mod geo;
+pub mod hash;
 mod hyperloglog;
 mod list;
 mod pubsub;

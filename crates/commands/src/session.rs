@@ -44,7 +44,8 @@ pub struct ReplicaInfo {
     pub address: String,
     pub capa_eof: bool,
     pub capa_psync2: bool,
-    pub rdb_version: Option<u32>,
+    /// Whether it is a Valkey that knows fields with an expiry, and thus only Valkey's form of them.
+    pub valkey: bool,
     pub ack_offset: u64,
     /// Whether the replica has acknowledged something.
     pub acknowledged: bool,

@@ -20,6 +20,7 @@ counters!(
     KeyspaceHits,
     KeyspaceMisses,
     ExpiredKeys,
+    ExpiredFields,
     EvictedKeys,
     EvictedClients,
     NetInput,

@@ -18,6 +18,7 @@ const FAMILIES: &[&[CommandRow]] = &[
     crate::generic::ROWS,
     crate::geo::ROWS,
     crate::hyperloglog::ROWS,
+    crate::hash::ROWS,
     crate::list::ROWS,
     crate::pubsub::ROWS,
     crate::replicating::ROWS,

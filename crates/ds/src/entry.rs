@@ -576,6 +576,23 @@ impl<'a> EntryRef<'a> {
         unsafe { &*pointer }
     }
 
+    /// When the first field of a hash expires, in Unix milliseconds; of a large one a bound that lies some ms after it at
+    /// most. `None` if no field expires, or the value is no hash.
+    #[inline]
+    pub fn field_expiry_ms(self) -> Option<u64> {
+        match self.encoding() {
+            Encoding::HashPackedTtl => {
+                let bytes = self.bytes(self.run(self.value_offset()));
+                crate::packed_hash::next_expiry(crate::listpack::LpRef::new(bytes))
+            }
+            Encoding::Hash => match self.value() {
+                ValueRef::Object(Object::Hash(fields)) => fields.next_expiry(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// A share of the blob; `None` if the value is none.
     pub fn blob(self) -> Option<Blob> {
         (self.encoding() == Encoding::Blob).then(|| {

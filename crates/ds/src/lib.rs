@@ -18,6 +18,7 @@ pub mod list;
 pub mod listpack;
 pub mod num;
 pub mod object;
+pub mod packed_hash;
 pub mod stream;
 pub mod table;
 pub mod ttl;

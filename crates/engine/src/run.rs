@@ -83,6 +83,7 @@ pub fn settle(cx: &mut Cx<'_>) -> u64 {
     if cx.session.is_primary_link && cx.session.transaction.is_none() && !cx.session.relay.is_empty() {
         let relay = std::mem::take(&mut cx.session.relay);
         cx.server.journal.append_raw(&relay);
+        cx.server.replication.stream_db.store(cx.session.db, Relaxed);
     }
     if !events.is_empty() {
         let events = std::mem::take(events);

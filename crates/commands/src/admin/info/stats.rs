@@ -42,8 +42,8 @@ pub(super) fn stats(cx: &mut Cx<'_>, text: &mut Text) {
     text.field("sync_full", total(Counter::SyncFull));
     text.field("sync_partial_ok", total(Counter::SyncPartialOk));
     text.field("sync_partial_err", total(Counter::SyncPartialErr));
-    text.field("expired_subkeys", 0);
-    text.field("expired_fields", 0);
+    text.field("expired_subkeys", total(Counter::ExpiredFields));
+    text.field("expired_fields", total(Counter::ExpiredFields));
     text.field("expired_keys", total(Counter::ExpiredKeys));
     text.field("expired_stale_perc", "0.00");
     text.field("expired_time_cap_reached_count", 0);
