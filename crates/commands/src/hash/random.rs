@@ -22,6 +22,7 @@ const MOST_DRAWS: usize = 1 << 24;
 fn distinct<'a>(server: &Server, view: View<'a>, count: usize) -> Vec<PackedField<'a>> {
     if let Stored::Large(fields) = view.stored
         && count.saturating_mul(4) < fields.len()
+        && !view.has_expired()
     {
         // Few of many: draws seldom repeat.
         let (mut seen, mut drawn) = (HashSet::with_capacity(count), Vec::with_capacity(count));
@@ -99,16 +100,28 @@ pub(super) fn hrandfield(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> R
     if wanted > MOST_DRAWS {
         return Err(OUT_OF_RANGE);
     }
-    if view.random(|| server.random()).is_none() {
-        out.array(0);
-        return Ok(());
-    }
-    head(wanted, with_values, out);
-    let packed = if let Stored::Packed(..) = view.stored { view.collect() } else { Vec::new() };
-    for _ in 0..wanted {
-        let at = ((u128::from(server.random()) * packed.len() as u128) >> 64) as usize;
-        let field = packed.get(at).copied().or_else(|| view.random(|| server.random()));
-        field.into_iter().for_each(|field| reply(field, with_values, out));
-    }
+    draw(server, view, wanted, with_values, out);
     Ok(())
+}
+
+/// Replies `count` fields, each drawn from all; none if there is none.
+fn draw(server: &Server, view: View<'_>, count: usize, with_values: bool, out: &mut Writer) {
+    // Without expired fields a large hash gives one at each draw; else all are looked at once, not for each draw.
+    let all = match view.stored {
+        Stored::Large(_) if !view.has_expired() => None,
+        _ => Some(view.collect()),
+    };
+    let one = || match &all {
+        Some(all) => {
+            let at = (u128::from(server.random()) * all.len() as u128) >> 64;
+            all.get(at as usize).copied()
+        }
+        None => view.random(|| server.random()),
+    };
+    let Some(first) = one() else { return out.array(0) };
+    head(count, with_values, out);
+    if count > 0 {
+        reply(first, with_values, out);
+    }
+    (1..count).filter_map(|_| one()).for_each(|field| reply(field, with_values, out));
 }

@@ -91,15 +91,6 @@ impl<'a> Stored<'a> {
             Stored::Large(fields) => fields.iter().for_each(|field| visit(of_large(field))),
         }
     }
-
-    /// Whether a field has expired; errs towards yes by some ms.
-    fn has_expired(self, now_ms: u64) -> bool {
-        match self {
-            Stored::Packed(_, Form::Pairs) => false,
-            Stored::Packed(pack, Form::Triples) => !is_live(packed::next_expiry(pack), now_ms),
-            Stored::Large(fields) => !is_live(fields.next_expiry(), now_ms.saturating_add(BOUND_MS)),
-        }
-    }
 }
 
 impl<'a> View<'a> {
@@ -114,9 +105,18 @@ impl<'a> View<'a> {
         self.stored.get(name).filter(|field| is_live(field.expire_ms, self.now_ms))
     }
 
+    /// Whether a field has expired; errs towards yes by some ms.
+    pub(super) fn has_expired(self) -> bool {
+        match self.stored {
+            Stored::Packed(_, Form::Pairs) => false,
+            Stored::Packed(pack, Form::Triples) => !is_live(packed::next_expiry(pack), self.now_ms),
+            Stored::Large(fields) => !is_live(fields.next_expiry(), self.now_ms.saturating_add(BOUND_MS)),
+        }
+    }
+
     /// Fields that are there.
     pub(crate) fn len(self) -> usize {
-        if !self.stored.has_expired(self.now_ms) {
+        if !self.has_expired() {
             return self.stored.len();
         }
         let mut count = 0;
@@ -141,7 +141,7 @@ impl<'a> View<'a> {
         fields
     }
 
-    /// One field at random; `None` if none is there.
+    /// One field at random; `None` if none is there. Looks at all fields if the hash is small, or many have expired.
     pub(crate) fn random(self, mut random: impl FnMut() -> u64) -> Option<PackedField<'a>> {
         /// Draws that may hit an expired field before all are looked at.
         const DRAWS: usize = 32;
