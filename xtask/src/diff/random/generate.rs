@@ -70,6 +70,7 @@ pub fn class_of(command: &Command, args: &[Vec<u8>]) -> Class {
         "pttl" | "pexpiretime" | "hpttl" | "hpexpiretime" | "xpending" => Class::Near(10_000),
         name if name.starts_with("xinfo") => Class::Near(10_000),
         "exec" => Class::Type,
+        "object encoding" => Class::Encoding,
         _ => Class::Exact,
     }
 }
