@@ -106,7 +106,8 @@ impl<'a> Cx<'a> {
         let lazy = self.server.config.flag(config::Directive::LazyfreeLazyExpire);
         self.server.discard(entry, lazy);
         self.stats.add(Counter::ExpiredKeys, 1);
-        self.note_touched(key, hash);
+        self.access.shard(shard_of(hash)).watches.expire(db, key);
+        self.note_ready(key, hash);
         let word: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
         self.propagate_also(&[word, key]);
         self.notify(Events::EXPIRED, "expired", key);
@@ -319,6 +320,14 @@ impl<'a> Cx<'a> {
         let db = self.db;
         let shard = self.access.shard(shard_of(hash));
         shard.watches.touch(db, key);
+        self.note_ready(key, hash);
+    }
+
+    /// Remembers a key that somebody waits for.
+    #[inline]
+    fn note_ready(&mut self, key: &[u8], hash: u64) {
+        let db = self.db;
+        let shard = self.access.shard(shard_of(hash));
         if !shard.queues.is_empty() && shard.queues.waits_for(db, key) {
             self.effects.ready.push((db, key.to_vec()));
         }

@@ -90,8 +90,6 @@ pub struct Session {
     /// Watched keys with the mark that changes set.
     pub watched: Vec<(usize, Vec<u8>)>,
     pub watch_mark: Arc<WatchMark>,
-    /// A watched key was expired already when it was watched.
-    pub watched_expired: BTreeSet<(usize, Vec<u8>)>,
     /// Channels, patterns, shard channels.
     pub subscriptions: [BTreeSet<Vec<u8>>; 3],
     pub reply_mode: ReplyMode,
@@ -126,7 +124,6 @@ impl Session {
             transaction: None,
             watched: Vec::new(),
             watch_mark: Arc::default(),
-            watched_expired: BTreeSet::new(),
             subscriptions: Default::default(),
             reply_mode: ReplyMode::On,
             no_touch: false,

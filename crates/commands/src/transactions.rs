@@ -64,13 +64,10 @@ fn watch(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
         let (db, hash, now_ms) = (cx.db, cx.hash(key), cx.now_ms);
         let mark = cx.session.watch_mark.clone();
         let shard = cx.access.shard(shard_of(hash));
-        shard.watches.add(db, key, mark);
         // A key that had expired before does not fail the transaction by being gone.
         let expired =
             shard.find(db, hash, key).is_some_and(|entry| entry.expire_ms().is_some_and(|at| now_ms > at));
-        if expired {
-            cx.session.watched_expired.insert(at.clone());
-        }
+        shard.watches.add(db, key, mark, expired);
         cx.session.watched.push(at);
     }
     out.ok();
@@ -88,6 +85,5 @@ pub fn unwatch_all(server: &Server, session: &mut Session) {
     for (db, key) in std::mem::take(&mut session.watched) {
         server.keyspace.lock(shard_of(ds::hash::of(&key))).watches.remove(db, &key, &session.watch_mark);
     }
-    session.watched_expired.clear();
     session.watch_mark = Default::default();
 }

@@ -186,12 +186,10 @@ fn watched_changed(cx: &mut Cx<'_>) -> bool {
     watched.into_iter().any(|(db, key)| {
         let hash = ds::hash::of(&key);
         let now_ms = cx.now_ms;
-        let expired = cx
-            .access
-            .shard(shard_of(hash))
-            .find(db, hash, &key)
-            .is_some_and(|entry| entry.expire_ms().is_some_and(|at| now_ms > at));
-        expired && !cx.session.watched_expired.contains(&(db, key))
+        let shard = cx.access.shard(shard_of(hash));
+        let entry = shard.find(db, hash, &key);
+        entry.is_some_and(|entry| entry.expire_ms().is_some_and(|at| now_ms > at))
+            && !shard.watches.saw_expired(db, &key, &cx.session.watch_mark)
     })
 }
 
@@ -201,6 +199,5 @@ fn drop_watches(cx: &mut Cx<'_>) {
         let mark = cx.session.watch_mark.clone();
         cx.access.shard(shard_of(ds::hash::of(&key))).watches.remove(db, &key, &mark);
     }
-    cx.session.watched_expired.clear();
     cx.session.watch_mark = Default::default();
 }

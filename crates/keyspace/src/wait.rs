@@ -189,7 +189,13 @@ impl WatchMark {
 
 /// The watched keys of one shard.
 #[derive(Default)]
-pub struct Watches(Map<Vec<Arc<WatchMark>>>);
+pub struct Watches(Map<Vec<Watch>>);
+
+struct Watch {
+    mark: Arc<WatchMark>,
+    /// Whether the key was there but had expired: its deletion is then no change.
+    was_expired: bool,
+}
 
 impl Watches {
     /// Whether no key of the shard is watched.
@@ -203,17 +209,23 @@ impl Watches {
         self.0.len()
     }
 
-    /// Watches a key.
-    pub fn add(&mut self, db: usize, key: &[u8], mark: Arc<WatchMark>) {
-        self.0.entry((db, key.into())).or_default().push(mark);
+    /// Watches a key; `was_expired` if it is there only because nobody has deleted it yet.
+    pub fn add(&mut self, db: usize, key: &[u8], mark: Arc<WatchMark>, was_expired: bool) {
+        self.0.entry((db, key.into())).or_default().push(Watch { mark, was_expired });
+    }
+
+    /// Whether the key had expired when it was watched, and has not been deleted since.
+    pub fn saw_expired(&self, db: usize, key: &[u8], mark: &Arc<WatchMark>) -> bool {
+        let watches = self.0.get(&(db, key.into()));
+        watches.into_iter().flatten().any(|watch| watch.was_expired && Arc::ptr_eq(&watch.mark, mark))
     }
 
     /// Watches a key no more.
     pub fn remove(&mut self, db: usize, key: &[u8], mark: &Arc<WatchMark>) {
         let at = (db, key.into());
-        if let Some(marks) = self.0.get_mut(&at) {
-            marks.retain(|other| !Arc::ptr_eq(other, mark));
-            if marks.is_empty() {
+        if let Some(watches) = self.0.get_mut(&at) {
+            watches.retain(|watch| !Arc::ptr_eq(&watch.mark, mark));
+            if watches.is_empty() {
                 self.0.remove(&at);
             }
         }
@@ -223,9 +235,21 @@ impl Watches {
     #[inline]
     pub fn touch(&self, db: usize, key: &[u8]) {
         if !self.is_empty()
-            && let Some(marks) = self.0.get(&(db, key.into()))
+            && let Some(watches) = self.0.get(&(db, key.into()))
         {
-            marks.iter().for_each(|mark| mark.touch());
+            watches.iter().for_each(|watch| watch.mark.touch());
+        }
+    }
+
+    /// A key was deleted because it had expired: tells those who knew it alive.
+    pub fn expire(&mut self, db: usize, key: &[u8]) {
+        if self.is_empty() {
+            return;
+        }
+        for watch in self.0.get_mut(&(db, key.into())).into_iter().flatten() {
+            if !std::mem::take(&mut watch.was_expired) {
+                watch.mark.touch();
+            }
         }
     }
 
@@ -264,7 +288,7 @@ mod tests {
     fn marks_are_touched_by_their_keys_only() {
         let mut watches = Watches::default();
         let mark = Arc::new(WatchMark::default());
-        watches.add(0, b"a", mark.clone());
+        watches.add(0, b"a", mark.clone(), false);
         watches.touch(0, b"b");
         watches.touch(1, b"a");
         assert!(!mark.is_touched());
@@ -272,5 +296,20 @@ mod tests {
         assert!(mark.is_touched());
         watches.remove(0, b"a", &mark);
         assert!(watches.is_empty());
+    }
+
+    #[test]
+    fn a_key_that_had_expired_before_is_deleted_without_notice() {
+        let mut watches = Watches::default();
+        let (early, late) = (Arc::new(WatchMark::default()), Arc::new(WatchMark::default()));
+        watches.add(0, b"a", early.clone(), false);
+        watches.add(0, b"a", late.clone(), true);
+        assert!(watches.saw_expired(0, b"a", &late) && !watches.saw_expired(0, b"a", &early));
+        watches.expire(0, b"a");
+        assert!(early.is_touched() && !late.is_touched());
+        // What comes after the deletion is a change like any other.
+        assert!(!watches.saw_expired(0, b"a", &late));
+        watches.expire(0, b"a");
+        assert!(late.is_touched());
     }
 }
