@@ -7,14 +7,21 @@ use ds::intset::IntsetRef;
 use ds::list::Fill;
 use ds::listpack::LpRef;
 use ds::object::{Object, Pinned};
+use ds::packed_hash;
 use ds::zset::packed;
-use rdb::{KeyRecord, SaveValue, ZsetValue};
+use rdb::{Dialect, HashValue, KeyRecord, SaveValue, ZsetValue};
+
+use crate::hash::edit::{Editor, Limits};
 
 /// Runs `use_it` with the entry's value in the form that is saved.
 pub fn with_saved<R>(entry: EntryRef<'_>, use_it: impl FnOnce(SaveValue<'_>) -> R) -> R {
     match entry.value() {
         ValueRef::Int(number) => use_it(SaveValue::Int(number)),
         ValueRef::Bytes(bytes) | ValueRef::Blob(bytes) => use_it(SaveValue::Str(bytes)),
+        // Without an expiry left, a hash is saved as every version knows it.
+        ValueRef::Packed(Encoding::HashPackedTtl, bytes) if entry.field_expiry_ms().is_none() => {
+            use_it(SaveValue::HashPack(packed_hash::to_pairs(LpRef::new(bytes)).view()))
+        }
         ValueRef::Packed(encoding, bytes) => use_it(packed_value(encoding, bytes)),
         ValueRef::Object(object) => with_pinned(&object.pin(), use_it),
     }
@@ -25,6 +32,7 @@ fn packed_value(encoding: Encoding, bytes: &[u8]) -> SaveValue<'_> {
         Encoding::SetIntset => SaveValue::Intset(IntsetRef::new(bytes)),
         Encoding::SetPacked => SaveValue::SetPack(LpRef::new(bytes)),
         Encoding::HashPacked => SaveValue::HashPack(LpRef::new(bytes)),
+        Encoding::HashPackedTtl => SaveValue::HashPackTtl(LpRef::new(bytes)),
         Encoding::ZsetPacked => SaveValue::ZsetPack(LpRef::new(bytes)),
         _ => SaveValue::ListPack(LpRef::new(bytes)),
     }
@@ -60,9 +68,16 @@ fn pinned_hash<R>(hash: &fields::Pin, use_it: impl FnOnce(SaveValue<'_>) -> R) -
     use_it(SaveValue::HashTtl(count, signed(least), &mut fields))
 }
 
-/// The payload of DUMP.
-pub fn dump(entry: EntryRef<'_>) -> Vec<u8> {
-    with_saved(entry, |value| rdb::dump(value, true))
+/// The payload of DUMP, in the words of `dialect` where the two families differ.
+pub fn dump(entry: EntryRef<'_>, dialect: Dialect) -> Vec<u8> {
+    with_saved(entry, |value| rdb::dump(value, true, dialect))
+}
+
+/// Takes the fields whose time is past out of a loaded hash; false if none is left. Only for who may expire.
+pub fn drop_expired_fields(value: &mut rdb::Value, now_ms: u64) -> bool {
+    let rdb::Value::Hash(HashValue::Fields(fields)) = value else { return true };
+    fields.retain(|field| field.expire_ms.is_none_or(|at| now_ms as i64 <= at));
+    !fields.is_empty()
 }
 
 /// Why a loaded value has no place in the keyspace: the name of its type.
@@ -115,8 +130,34 @@ pub fn entry_of(
             let editor = crate::set::loaded(set, crate::set::edit::Limits::of(config));
             editor.finish(entry).ok_or(NotSupported("set"))?
         }
-        rdb::Value::Hash(_) => return Err(NotSupported("hash")),
+        rdb::Value::Hash(HashValue::Listpack(pack)) => {
+            let limits = Limits::of(config);
+            let longest = pack.iter().map(|text| text.text_len()).max().unwrap_or(0);
+            if limits.allow(pack.len() / 2, longest) {
+                entry(Value::Packed(Encoding::HashPacked, pack.as_bytes()))
+            } else {
+                let texts: Vec<_> = pack.iter().map(|text| text.to_vec()).collect();
+                hash_of(texts.chunks_exact(2).map(|pair| (&pair[0][..], &pair[1][..], None)), limits, entry)
+            }
+        }
+        rdb::Value::Hash(HashValue::Fields(fields)) => {
+            let expiry = |field: &rdb::Field| field.expire_ms.map(|at| at.max(0) as u64);
+            let fields = fields.iter().map(|field| (&field.name[..], &field.value[..], expiry(field)));
+            hash_of(fields, Limits::of(config), entry)
+        }
     })
+}
+
+/// A hash of fields that all differ.
+fn hash_of<'a>(
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8], Option<u64>)> + Clone,
+    limits: Limits,
+    entry: impl FnOnce(Value<'_>) -> Entry,
+) -> Entry {
+    let longest = fields.clone().map(|(name, value, _)| name.len().max(value.len())).max();
+    let mut editor = Editor::new(limits, fields.clone().count(), longest.unwrap_or(0));
+    fields.for_each(|(name, value, expire_ms)| editor.place(name, value, expire_ms, true, limits));
+    editor.finish(entry).expect("invariant: a new hash is not in an entry yet")
 }
 
 /// The entry for a key of a dump file; see [`entry_of`].

@@ -80,7 +80,13 @@ pub struct Client {
     pub close_after_reply: AtomicBool,
     wake: Box<dyn Fn() + Send + Sync>,
     pub query_bytes: AtomicU64,
+    /// Room that the query buffer has beyond that.
+    pub query_free_bytes: AtomicU64,
     pub output_bytes: AtomicU64,
+    /// Bytes of what the connection keeps beside its buffers: queued commands, watches, subscriptions.
+    pub state_bytes: AtomicU64,
+    /// The part of [`Clients::bytes`] that is this client's.
+    counted_bytes: AtomicU64,
     pub net_input: AtomicU64,
     pub net_output: AtomicU64,
     pub commands: AtomicU64,
@@ -120,7 +126,10 @@ impl Client {
             close_after_reply: AtomicBool::new(false),
             wake,
             query_bytes: AtomicU64::new(0),
+            query_free_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
+            state_bytes: AtomicU64::new(0),
+            counted_bytes: AtomicU64::new(0),
             net_input: AtomicU64::new(0),
             net_output: AtomicU64::new(0),
             commands: AtomicU64::new(0),
@@ -156,6 +165,19 @@ impl Client {
         bytes
     }
 
+    /// Bytes of memory that the connection takes, its buffers included.
+    pub fn memory_bytes(&self) -> u64 {
+        let query = self.query_bytes.load(Relaxed) + self.query_free_bytes.load(Relaxed);
+        CONNECTION_BYTES + query + self.output_bytes.load(Relaxed) + self.state_bytes.load(Relaxed)
+    }
+
+    /// Whether `maxmemory-clients` is about this client at all, and may end it.
+    fn evictable(&self) -> (bool, bool) {
+        let details = self.details();
+        let counts = matches!(details.kind, ClientType::Normal | ClientType::PubSub) && !self.is_killed();
+        (counts, counts && !details.no_evict)
+    }
+
     /// Whether messages wait.
     pub fn has_mail(&self) -> bool {
         self.has_mail.load(Relaxed)
@@ -186,9 +208,16 @@ impl Client {
     }
 }
 
+/// Bytes of the structures behind a connection, beside its buffers.
+const CONNECTION_BYTES: u64 = (size_of::<Client>() + size_of::<crate::session::Session>()) as u64;
+/// Changes of a client's memory that are too small to be told to all.
+const STEP_BYTES: u64 = 1024;
+
 /// All connections, by id.
 #[derive(Default)]
 pub struct Clients {
+    /// Bytes of all of them together, within [`STEP_BYTES`] each.
+    bytes: AtomicU64,
     next_id: AtomicU64,
     by_id: RwLock<BTreeMap<u64, Arc<Client>>>,
     /// The number of them, for `maxclients`.
@@ -208,7 +237,50 @@ impl Clients {
 
     /// Removes a connection.
     pub fn remove(&self, id: u64) {
-        self.by_id.write().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(&id);
+        let removed = self.by_id.write().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(&id);
+        if let Some(client) = removed {
+            self.bytes.fetch_sub(client.counted_bytes.swap(0, Relaxed), Relaxed);
+        }
+    }
+
+    /// Tells all how much memory a client takes now; only for the client's own task.
+    #[inline]
+    pub fn note_memory(&self, client: &Client) {
+        let now = client.memory_bytes();
+        if now.abs_diff(client.counted_bytes.load(Relaxed)) >= STEP_BYTES && !client.is_killed() {
+            let before = client.counted_bytes.swap(now, Relaxed);
+            self.bytes.fetch_add(now.wrapping_sub(before), Relaxed);
+        }
+    }
+
+    /// Ends clients, the largest first, until those that are left take no more than `limit` bytes. Answers those that
+    /// were ended.
+    pub fn evict(&self, limit: u64) -> Vec<Arc<Client>> {
+        if self.bytes.load(Relaxed) <= limit {
+            return Vec::new();
+        }
+        let mut total = 0;
+        let mut candidates = Vec::new();
+        for client in self.all() {
+            let (counts, may_go) = client.evictable();
+            let bytes = client.memory_bytes();
+            total += if counts { bytes } else { 0 };
+            if may_go {
+                candidates.push((bytes, client));
+            }
+        }
+        candidates.sort_unstable_by_key(|(bytes, client)| std::cmp::Reverse((*bytes, client.id)));
+        let mut evicted = Vec::new();
+        for (bytes, client) in candidates {
+            if total <= limit {
+                break;
+            }
+            total -= bytes;
+            client.kill();
+            self.bytes.fetch_sub(client.counted_bytes.swap(0, Relaxed), Relaxed);
+            evicted.push(client);
+        }
+        evicted
     }
 
     /// A connection by its id.
@@ -219,5 +291,36 @@ impl Clients {
     /// All connections, oldest first.
     pub fn all(&self) -> Vec<Arc<Client>> {
         self.by_id.read().unwrap_or_else(|poisoned| poisoned.into_inner()).values().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(clients: &Clients, query_bytes: u64) -> Arc<Client> {
+        let client =
+            Arc::new(Client::new(clients.next_id(), String::new(), String::new(), -1, Box::new(|| ())));
+        clients.add(client.clone());
+        client.query_bytes.store(query_bytes, Relaxed);
+        clients.note_memory(&client);
+        client
+    }
+
+    #[test]
+    fn the_largest_clients_go_until_the_rest_fits() {
+        let clients = Clients::default();
+        let sizes = [10_000u64, 500_000, 90_000, 2_000_000, 1_000_000];
+        let all = sizes.map(|size| client(&clients, size));
+        all[4].details().no_evict = true;
+        let killed = |clients: &[Arc<Client>; 5]| clients.each_ref().map(|client| client.is_killed());
+        let rest = all.iter().map(|client| client.memory_bytes()).sum::<u64>();
+        assert!(clients.evict(rest).is_empty());
+        assert_eq!(clients.evict(rest - 1).len(), 1);
+        assert_eq!(killed(&all), [false, false, false, true, false]);
+        assert_eq!(clients.evict(1_000_000).len(), 3);
+        assert_eq!(killed(&all), [true, true, true, true, false]);
+        all.iter().for_each(|client| clients.remove(client.id));
+        assert_eq!(clients.bytes.load(Relaxed), 0);
     }
 }

@@ -85,6 +85,12 @@ impl<'a> Cx<'a> {
         true
     }
 
+    /// The time before which the expiry of a hash's field must lie for the field to count as gone: what comes from a
+    /// primary or a file finds all fields as they were there.
+    pub fn field_clock(&self) -> u64 {
+        if self.session.is_primary_link || self.server.is_loading() { 0 } else { self.now_ms }
+    }
+
     /// Whether a time to live that is already past deletes at once: a replica or a loader keeps the key as told.
     pub fn may_delete_past(&self) -> bool {
         !self.server.is_loading() && !self.session.is_primary_link && self.may_expire()
@@ -106,10 +112,29 @@ impl<'a> Cx<'a> {
         self.notify(Events::EXPIRED, "expired", key);
     }
 
+    /// Removes a key to make room, with all that follows from it; like an expiry no change by a command. Answers whether
+    /// it was there.
+    pub fn evict(&mut self, key: &[u8], hash: u64) -> bool {
+        let (db, now_ms) = (self.db, self.now_ms);
+        let shard = self.access.shard(shard_of(hash));
+        let Some(entry) = shard.find_mut(db, hash, key, now_ms).map(EntrySlot::remove) else { return false };
+        let lazy = self.server.config.flag(config::Directive::LazyfreeLazyEviction);
+        self.server.discard(entry, lazy);
+        self.stats.add(Counter::EvictedKeys, 1);
+        self.note_touched(key, hash);
+        // A replica that evicts for itself tells nobody: its stream is its primary's.
+        if !self.server.replication.is_replica() {
+            let word: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
+            self.propagate_also(&[word, key]);
+        }
+        self.notify(Events::EVICTED, "evicted", key);
+        true
+    }
+
     /// The entry of a key, for reading: counts the hit or miss and marks the use.
     #[inline]
     pub fn find(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
-        self.look_up(key, self.server.touch(self.session.no_touch))
+        self.look_up(key, self.server.touch_read(self.session.no_touch))
     }
 
     /// As [`Cx::find`], but looking at the key does not count as a use of it (EXISTS, TTL, TYPE).

@@ -104,6 +104,17 @@ pub fn keys_of<H: Copy + 'static, A: AsRef<[u8]>>(row: &Row<H>, argv: &[A]) -> R
     }
 }
 
+/// The keys of those specs that the arguments fit. Arguments that fit some of them only may still make a good command
+/// (PFMERGE without sources).
+pub fn fitting_keys<H: Copy + 'static, A: AsRef<[u8]>>(row: &Row<H>, argv: &[A]) -> KeyRefs {
+    keys_of(row, argv).unwrap_or_else(|KeysError::Invalid| {
+        let fits = |spec: &KeySpec| specified(std::slice::from_ref(spec), argv, Scope::Keys).ok();
+        KeyRefs::List(
+            row.keys.iter().filter_map(fits).flat_map(|keys| keys.iter().collect::<Vec<_>>()).collect(),
+        )
+    })
+}
+
 /// The keys that COMMAND GETKEYS tells.
 pub fn reported_keys<H: Copy + 'static, A: AsRef<[u8]>>(
     row: &Row<H>,

@@ -25,6 +25,8 @@ pub struct Persistence {
     pub load_started_s: AtomicU64,
     pub load_total_bytes: AtomicU64,
     pub load_done_bytes: AtomicU64,
+    /// Whether the data set came from a Valkey: what Redis and Valkey write differently is then written as Valkey does.
+    pub valkey: AtomicBool,
 }
 
 impl Default for Persistence {
@@ -34,6 +36,11 @@ impl Default for Persistence {
 }
 
 impl Persistence {
+    /// Whose types the dump file and DUMP use where the two families differ.
+    pub fn dialect(&self) -> rdb::Dialect {
+        if self.valkey.load(Relaxed) { rdb::Dialect::Valkey } else { rdb::Dialect::Redis }
+    }
+
     /// Nothing saved yet; the start counts as the last save.
     pub fn new() -> Persistence {
         Persistence {
@@ -53,6 +60,7 @@ impl Persistence {
             load_started_s: AtomicU64::new(0),
             load_total_bytes: AtomicU64::new(0),
             load_done_bytes: AtomicU64::new(0),
+            valkey: AtomicBool::new(false),
         }
     }
 

@@ -88,7 +88,7 @@ fn replconf(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
                 cx.session.replica.capa_eof |= value.eq_ignore_ascii_case(b"eof");
                 cx.session.replica.capa_psync2 |= value.eq_ignore_ascii_case(b"psync2");
             }
-            b"version" => {}
+            b"version" => cx.session.replica.valkey = is_valkey(value),
             b"ack" => {
                 acknowledge(cx, value);
                 cx.session.replica.acknowledged = true;
@@ -118,6 +118,12 @@ fn replconf(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     }
     out.ok();
     Ok(())
+}
+
+/// Whether a replica that says this version is a Valkey 9 or later, or knows its files as Russet does. Redis says none.
+fn is_valkey(version: &[u8]) -> bool {
+    let major = version.split(|&byte| byte == b'.').next().and_then(num::parse_i64);
+    major.is_some_and(|major| major >= 9)
 }
 
 /// A replica tells how far it is. No reply.

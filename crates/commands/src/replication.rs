@@ -3,7 +3,7 @@
 //! The offset itself is the journal's end. A history has an id; after a promotion the old id stays valid, as the
 //! second one, up to the offset of the promotion.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::client::Client;
@@ -97,6 +97,8 @@ pub struct Replication {
     pub wants_ack: AtomicBool,
     /// Clients in WAIT, to be woken by acknowledgements.
     pub waiting: Mutex<Vec<Arc<Client>>>,
+    /// On a replica, the database that the primary's stream has selected: for those that go on with it.
+    pub stream_db: AtomicUsize,
     /// Unix milliseconds since when no replica is attached.
     pub no_replicas_since_ms: AtomicU64,
 }
@@ -130,6 +132,7 @@ impl Replication {
             good_replicas: AtomicU64::new(0),
             wants_ack: AtomicBool::new(false),
             waiting: Mutex::default(),
+            stream_db: AtomicUsize::new(0),
             no_replicas_since_ms: AtomicU64::new(0),
         }
     }

@@ -10,6 +10,7 @@ use keyspace::{Access, Keyspace};
 
 use crate::channels::Channels;
 use crate::client::Clients;
+use crate::eviction::{Eviction, Garbage, Order};
 use crate::persistence::Persistence;
 use crate::replication::Replication;
 use crate::stats::{Counter, WorkerStats};
@@ -84,6 +85,8 @@ pub struct Server {
     loading: AtomicBool,
     /// Whether eviction wants LFU counters instead of the LRU clock.
     lfu: AtomicBool,
+    /// Whether eviction wants to know of changes only.
+    lrm: AtomicBool,
     /// CLIENT PAUSE: until when (Unix ms), and whether for writes only.
     pub paused_until_ms: AtomicU64,
     pub pause_writes_only: AtomicBool,
@@ -104,6 +107,7 @@ pub struct Server {
     /// Of these, those with a deadline.
     pub timed_clients: AtomicI64,
     random: AtomicU64,
+    pub eviction: Eviction,
 }
 
 impl Server {
@@ -128,6 +132,7 @@ impl Server {
             events: AtomicU32::new(0),
             loading: AtomicBool::new(false),
             lfu: AtomicBool::new(false),
+            lrm: AtomicBool::new(false),
             paused_until_ms: AtomicU64::new(0),
             pause_writes_only: AtomicBool::new(false),
             monitors: Mutex::default(),
@@ -143,6 +148,7 @@ impl Server {
             blocked_clients: AtomicI64::new(0),
             timed_clients: AtomicI64::new(0),
             random: AtomicU64::new(ds::hash::of(b"random numbers")),
+            eviction: Eviction::default(),
             config,
         };
         server.apply_config();
@@ -152,8 +158,10 @@ impl Server {
     /// Copies what hot paths need out of the configuration.
     pub fn apply_config(&self) {
         self.events.store(self.config.events().0, Relaxed);
-        let policy = self.config.text(Directive::MaxmemoryPolicy);
-        self.lfu.store(policy.ends_with("lfu"), Relaxed);
+        self.eviction.configure(&self.config);
+        let order = self.eviction.policy().map(|policy| policy.order);
+        self.lfu.store(order == Some(Order::Lfu), Relaxed);
+        self.lrm.store(order == Some(Order::Lrm), Relaxed);
         if self.journal.is_recording() {
             self.journal.resize(self.config.int(Directive::ReplBacklogSize).max(0) as usize);
         }
@@ -194,7 +202,13 @@ impl Server {
         self.loading.store(loading, Relaxed);
     }
 
-    /// How a use of an entry is marked.
+    /// How reading an entry is marked.
+    #[inline]
+    pub fn touch_read(&self, no_touch: bool) -> Touch {
+        if self.lrm.load(Relaxed) { Touch::Not } else { self.touch(no_touch) }
+    }
+
+    /// How changing an entry is marked.
     #[inline]
     pub fn touch(&self, no_touch: bool) -> Touch {
         match (no_touch, self.lfu.load(Relaxed)) {
@@ -223,7 +237,10 @@ impl Server {
     pub fn discard(&self, entry: Entry, lazy: bool) {
         let large = matches!(entry.view().value(), ds::entry::ValueRef::Object(object) if object.len() > 64);
         match self.shell.get() {
-            Some(shell) if large && lazy => shell.free_later(Box::new(entry)),
+            Some(shell) if large && lazy => {
+                let bytes = entry.view().memory_bytes() as u64;
+                shell.free_later(Box::new(Garbage::new(entry, 1, bytes, &self.eviction.lazy)));
+            }
             _ => drop(entry),
         }
     }
@@ -240,6 +257,7 @@ impl Server {
     pub fn reset_stats(&self) {
         self.workers.iter().for_each(WorkerStats::reset);
         self.errors.reset();
+        self.eviction.reset();
     }
 
     /// A counter over all workers.

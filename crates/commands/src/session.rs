@@ -44,7 +44,8 @@ pub struct ReplicaInfo {
     pub address: String,
     pub capa_eof: bool,
     pub capa_psync2: bool,
-    pub rdb_version: Option<u32>,
+    /// Whether it is a Valkey that knows fields with an expiry, and thus only Valkey's form of them.
+    pub valkey: bool,
     pub ack_offset: u64,
     /// Whether the replica has acknowledged something.
     pub acknowledged: bool,
@@ -72,6 +73,9 @@ pub struct Blocked {
     /// The reply to a time-out.
     pub on_timeout: crate::block::TimeoutReply,
 }
+
+/// What a watched key or a subscription costs on both sides, about.
+const NAME_BYTES: usize = 128;
 
 /// See the module's text.
 pub struct Session {
@@ -142,6 +146,13 @@ impl Session {
     /// All subscriptions together.
     pub fn subscription_count(&self) -> usize {
         self.subscriptions[0].len() + self.subscriptions[1].len()
+    }
+
+    /// Bytes of what the connection keeps beside its buffers, estimated.
+    pub fn state_bytes(&self) -> u64 {
+        let queued = self.transaction.as_ref().map_or(0, |transaction| transaction.bytes);
+        let names = self.watched.len() + self.subscriptions.iter().map(BTreeSet::len).sum::<usize>();
+        (queued + names * NAME_BYTES) as u64
     }
 
     /// Copies what CLIENT LIST shows to the shared side.

@@ -11,11 +11,14 @@ pub type CommandRow = Row<Handler>;
 /// The families, in the order of COMMAND LIST.
 const FAMILIES: &[&[CommandRow]] = &[
     crate::admin::ROWS,
+    crate::bitmap::ROWS,
     crate::command::ROWS,
     crate::configure::ROWS,
     crate::connection::ROWS,
     crate::generic::ROWS,
     crate::geo::ROWS,
+    crate::hyperloglog::ROWS,
+    crate::hash::ROWS,
     crate::list::ROWS,
     crate::pubsub::ROWS,
     crate::replicating::ROWS,

@@ -361,6 +361,21 @@ impl Entry {
         Some(result)
     }
 
+    /// Changes the bytes of a string in place, not their number; `None` if it is an integer or no string. A blob that is
+    /// shared is copied first.
+    pub fn update_bytes<R>(&mut self, change: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
+        let view = self.view();
+        match view.encoding() {
+            Encoding::Inline => {
+                let (at, len) = view.run(view.value_offset());
+                // SAFETY: the run lies inside the block, which this entry owns and borrows exclusively.
+                Some(change(unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr().add(at), len) }))
+            }
+            Encoding::Blob => self.update_blob(|blob| change(blob.to_mut())),
+            _ => None,
+        }
+    }
+
     /// Marks a string as changed in place, so that OBJECT ENCODING says raw.
     pub fn set_raw(&mut self) {
         Cursor(self.0.as_ptr()).put(&[self.view().byte(0) | RAW]);
@@ -561,6 +576,23 @@ impl<'a> EntryRef<'a> {
         unsafe { &*pointer }
     }
 
+    /// When the first field of a hash expires, in Unix milliseconds; of a large one a bound that lies some ms after it at
+    /// most. `None` if no field expires, or the value is no hash.
+    #[inline]
+    pub fn field_expiry_ms(self) -> Option<u64> {
+        match self.encoding() {
+            Encoding::HashPackedTtl => {
+                let bytes = self.bytes(self.run(self.value_offset()));
+                crate::packed_hash::next_expiry(crate::listpack::LpRef::new(bytes))
+            }
+            Encoding::Hash => match self.value() {
+                ValueRef::Object(Object::Hash(fields)) => fields.next_expiry(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// A share of the blob; `None` if the value is none.
     pub fn blob(self) -> Option<Blob> {
         (self.encoding() == Encoding::Blob).then(|| {
@@ -658,6 +690,11 @@ mod tests {
         let mut entry = Entry::new(b"k", None, 0, Value::Bytes(&[1; 3000]));
         let shared = entry.view().blob().expect("long strings are blobs");
         entry.update_blob(|blob| blob.to_mut().push(2)).expect("a blob");
+        entry.update_bytes(|bytes| bytes[0] = 9).expect("a blob");
+        let mut small = Entry::new(b"k", Some(1), 0, Value::Bytes(b"abc"));
+        assert_eq!(small.update_bytes(|bytes| bytes.reverse()), Some(()));
+        assert!(matches!(small.view().value(), ValueRef::Bytes(b"cba")));
+        assert_eq!(Entry::new(b"k", None, 0, Value::Int(1)).update_bytes(|_| ()), None);
         assert_eq!((shared.len(), entry.view().blob().expect("a blob").len()), (3000, 3001));
         let copy = entry.view().duplicate(b"k2", Some(3));
         drop(entry);

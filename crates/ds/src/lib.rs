@@ -4,6 +4,7 @@
 //! I/O, and input that came from outside is either checked by a `validate` or parsed to an `Option` or `Result`;
 //! it never panics.
 
+pub mod bits;
 pub mod blob;
 mod cowseq;
 pub mod entry;
@@ -11,11 +12,13 @@ pub mod fields;
 pub mod geohash;
 pub mod glob;
 pub mod hash;
+pub mod hll;
 pub mod intset;
 pub mod list;
 pub mod listpack;
 pub mod num;
 pub mod object;
+pub mod packed_hash;
 pub mod stream;
 pub mod table;
 pub mod ttl;

@@ -32,7 +32,12 @@ impl TtlIndex {
     pub fn changed(&mut self, hash: u64, old_ms: Option<u64>, new_ms: Option<u64>, now_ms: u64) {
         match (old_ms, new_ms) {
             (None, Some(_)) => self.keys += 1,
-            (Some(_), None) => self.keys -= 1,
+            (Some(_), None) => {
+                self.keys -= 1;
+                if self.keys == 0 {
+                    self.clear_records();
+                }
+            }
             _ => {}
         }
         // A record that is due earlier serves: it will be filed again when it finds the later time.
@@ -78,6 +83,19 @@ impl TtlIndex {
         self.records -= taken.len();
         self.next_ms = self.due.first_key_value().map_or(0, |(&at, _)| at);
         taken
+    }
+
+    /// All records, from a random place on.
+    pub fn records_from(&self, random: u64) -> impl Iterator<Item = u32> {
+        let first = self.due.first_key_value().map_or(0, |(&at, _)| at);
+        let last = self.due.last_key_value().map_or(0, |(&at, _)| at);
+        let from = first + random % (last - first).max(1);
+        let skip = random.rotate_left(32) as usize;
+        let around = self.due.range(from..).chain(self.due.range(..from));
+        around.flat_map(move |(_, records)| {
+            let (behind, before) = records.split_at(skip % records.len().max(1));
+            before.iter().chain(behind).copied()
+        })
     }
 
     /// Whether stale records outnumber the keys so far that the index should be built anew.
@@ -154,6 +172,19 @@ mod tests {
         assert_eq!((seen, index.next_due_ms()), (1000, u64::MAX));
         index.changed(1 << 32, Some(3), None, 0);
         assert_eq!(index.keys(), 999);
+        index.changed(5 << 32, None, Some(90_000), 0);
+        assert!(index.next_due_ms() <= 90_000);
+        (0..1000).for_each(|_| index.changed(1 << 32, Some(3), None, 0));
+        assert_eq!((index.keys(), index.next_due_ms()), (0, u64::MAX));
+        let mut all: Vec<u32> = index.records_from(12345).collect();
+        all.sort_unstable();
+        assert!(all.is_empty());
+        (0..100u64).for_each(|n| index.changed(n << 32, None, Some(20_000 + n * n), 0));
+        for random in [0, 7, u64::MAX, 1 << 40] {
+            let mut all: Vec<u32> = index.records_from(random).collect();
+            all.sort_unstable();
+            assert_eq!(all, (0..100).collect::<Vec<_>>());
+        }
         (0..3000u64).for_each(|_| index.changed(7, Some(9000), Some(5000), 0));
         assert!(index.is_bloated());
         index.clear_records();

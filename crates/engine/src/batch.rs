@@ -21,7 +21,7 @@ use smallvec::SmallVec;
 use sys::gate::BatchGuard;
 
 use crate::run::{Shards, account, call, context, in_order, settle, shards_of, show_to_monitors};
-use crate::{Scratch, Worker, admit, block, exec, special};
+use crate::{Scratch, Worker, admit, block, evict, exec, special};
 
 /// Most requests of a batch.
 pub const MOST_REQUESTS: usize = 128;
@@ -220,6 +220,10 @@ impl<'s> Turn<'s> {
     ) -> Result<Stop, (Option<Found>, CommandError)> {
         let found = admit::resolve(argv, planned.found).map_err(|error| (planned.found, error))?;
         admit::admit(self.server, session, found).map_err(|error| (Some(found), error))?;
+        if !session.is_primary_link && !evict::make_room(self.worker, self.scratch, self.server, self.now_ms)
+        {
+            exec::check_memory(session, found).map_err(|error| (Some(found), error))?;
+        }
         if session.transaction.is_some() && !exec::runs_inside_multi(found) {
             exec::queue(session, found, argv).map_err(|error| (Some(found), error))?;
             out.simple("QUEUED");
@@ -260,20 +264,16 @@ impl<'s> Turn<'s> {
         out: &mut Writer,
         alone: bool,
     ) -> Stop {
-        let mut effects = std::mem::take(&mut self.scratch.effects);
-        let access = match if alone {
-            Some(self.server.keyspace.access_all())
-        } else {
-            self.lock(found, argv, hash)
-        } {
-            Some(access) => access,
-            None => {
-                self.scratch.effects = effects;
-                return Stop::Busy;
-            }
+        let access = match alone {
+            true => self.server.keyspace.access_all(),
+            false => match self.lock(found, argv, hash) {
+                Some(access) => access,
+                None => return Stop::Busy,
+            },
         };
         show_to_monitors(self.server, session, found, argv);
-        let mut cx = context(self.server, self.worker, session, access, &mut effects, self.now_ms);
+        let Scratch { effects, deferred, clock_us, dirty, .. } = &mut *self.scratch;
+        let mut cx = context(self.server, self.worker, session, access, effects, self.now_ms);
         if let (Some(hash), Some(key)) = (hash, argv.get(found.row.legacy.first.max(0) as usize)) {
             cx.hash_memo = (key.as_ptr() as usize, key.len(), hash);
         }
@@ -281,12 +281,10 @@ impl<'s> Turn<'s> {
         call(&mut cx, found, argv, out);
         settle(&mut cx);
         let reply_bytes = out.len() - before;
-        let stop = Self::after_call(&mut cx, &mut self.scratch.deferred);
+        let stop = Self::after_call(&mut cx, deferred);
         drop(cx);
-        self.scratch.dirty += effects.dirty;
+        *dirty += effects.dirty;
         effects.clear();
-        self.scratch.effects = effects;
-        let clock_us = &mut self.scratch.clock_us;
         account(self.server, self.worker, session, found, argv, reply_bytes, clock_us);
         session.client.last_row.store(u64::from(found.id) + 1, Relaxed);
         if found.row.plan != Plan::Keys || stop == Stop::Blocked {

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use commands::client::Client;
+use commands::cx::Cx;
 use commands::effects::Effects;
 use commands::server::Server;
 use commands::session::Session;
@@ -15,13 +16,17 @@ use crate::run::{context, settle};
 
 /// Longest time of one round of expiring.
 const ROUND: Duration = Duration::from_millis(5);
+/// Fields of one hash that are deleted, and journaled, at a time.
+const FIELDS_STEP: usize = 128;
 
 /// Expires keys that are due in every `workers`-th shard from the worker's own on. Replicas leave expiry to their primary.
 pub fn expire_due(worker: &mut Worker, server: &Server, workers: usize) {
-    if server.replication.is_replica() || server.is_loading() || !server.active_expire.load(Relaxed) {
+    let (start, now_ms) = (Instant::now(), sys::os::unix_ms());
+    let paused = server.paused_until_ms.load(Relaxed) > now_ms;
+    if server.replication.is_replica() || server.is_loading() || paused || !server.active_expire.load(Relaxed)
+    {
         return;
     }
-    let (start, now_ms) = (Instant::now(), sys::os::unix_ms());
     for shard in (worker.index..SHARDS).step_by(workers) {
         if server.keyspace.due_ms(shard as u16) <= now_ms {
             expire_shard(worker, server, shard as u16, now_ms, start);
@@ -58,10 +63,35 @@ fn expire_shard(worker: &mut Worker, server: &Server, shard: u16, now_ms: u64, s
                 break;
             }
         }
+        expire_fields(&mut cx, shard, start);
     }
     drop(cx);
     if !scratch.deferred.is_empty() {
         crate::block::serve_deferred(*index, scratch, server);
     }
     server.persistence.dirty.fetch_add(effects.dirty, Relaxed);
+}
+
+/// Deletes what is due of the fields of hashes in the current database.
+fn expire_fields(cx: &mut Cx<'_>, shard: u16, start: Instant) {
+    let (db, now_ms) = (cx.db, cx.now_ms);
+    loop {
+        let hashes = cx.access.shard(shard).with_expired_fields(db, now_ms);
+        for (hash, key) in &hashes.keys {
+            // However little time is left, each hash that was taken off the file is looked at, and filed again.
+            loop {
+                let gone = commands::hash::expire_fields(cx, key, *hash, FIELDS_STEP);
+                settle(cx);
+                if gone < FIELDS_STEP || start.elapsed() > ROUND {
+                    break;
+                }
+            }
+            if let Some(mut slot) = cx.access.shard(shard).find_mut(db, *hash, key, now_ms) {
+                slot.file_fields();
+            }
+        }
+        if hashes.keys.is_empty() || start.elapsed() > ROUND {
+            return;
+        }
+    }
 }

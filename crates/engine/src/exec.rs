@@ -4,7 +4,7 @@
 //! the queue; its effects enter the journal once. If a queued command needs the gate, all of it runs behind the gate.
 
 use commands::cx::Cx;
-use commands::error::{CommandError, Result};
+use commands::error::{CommandError, OUT_OF_MEMORY, Result};
 use commands::keys::reaches_beyond;
 use commands::row::{Plan, flag};
 use commands::server::Server;
@@ -60,6 +60,17 @@ pub fn queue(session: &mut Session, found: Found, argv: &[&[u8]]) -> Result {
         transaction.queue.push(Queued { row: found.row, id: found.id, argv });
     }
     Ok(())
+}
+
+/// When there is no memory left: refuses a command that needs some, also where it would be queued, and a transaction
+/// that holds one.
+#[cold]
+pub(crate) fn check_memory(session: &Session, found: Found) -> Result {
+    let queue = session.transaction.iter().flat_map(|transaction| &transaction.queue);
+    let needs = |row: &commands::table::CommandRow| row.flags.has(flag::DENYOOM);
+    let refused =
+        needs(found.row) || found.id == special().exec && queue.into_iter().any(|queued| needs(queued.row));
+    if refused { Err(OUT_OF_MEMORY) } else { Ok(()) }
 }
 
 /// EXEC. [`Stop::Busy`] leaves everything as it was, to be tried again.

@@ -3,7 +3,7 @@
 //! The way of a request: [`batch`] takes a connection's complete requests, prefetches what they will touch and runs
 //! them in order; [`admit`] decides whether a command may run; [`run`] locks what its plan names, calls the handler
 //! and settles the effects; [`exec`] does the same for a transaction; [`block`] parks clients and serves them.
-//! [`cron`] is the regular work.
+//! [`cron`] is the regular work, [`evict`] keeps the memory limit.
 //!
 //! There is one path: clients, EXEC, blocked clients and the replication link all end in [`run::call`].
 
@@ -13,6 +13,7 @@ pub mod admit;
 pub mod batch;
 pub mod block;
 pub mod cron;
+pub mod evict;
 pub mod exec;
 pub mod run;
 
@@ -37,6 +38,8 @@ struct Scratch {
     clock_us: u64,
     /// Blocked clients that could not be served under the locks of the one that made their key ready.
     deferred: Vec<block::Deferred>,
+    /// Keys that go first when memory runs out.
+    eviction: evict::Pool,
 }
 
 impl Worker {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use commands::cx::Cx;
 use commands::effects::Effects;
 use commands::error::CommandError;
-use commands::keys::keys_of;
+use commands::keys::fitting_keys;
 use commands::row::flag;
 use commands::server::Server;
 use commands::session::Session;
@@ -21,10 +21,8 @@ pub type Shards = SmallVec<[u16; 4]>;
 
 /// Adds the shards of a command's keys. Arguments that fit no key spec name no keys: the handler answers with the error.
 pub fn shards_of<A: AsRef<[u8]>>(row: &CommandRow, argv: &[A], into: &mut Shards) {
-    if let Ok(keys) = keys_of(row, argv) {
-        for key in keys.iter() {
-            into.push(shard_of(ds::hash::of(argv[key.index as usize].as_ref())));
-        }
+    for key in fitting_keys(row, argv).iter() {
+        into.push(shard_of(ds::hash::of(argv[key.index as usize].as_ref())));
     }
 }
 
@@ -85,6 +83,7 @@ pub fn settle(cx: &mut Cx<'_>) -> u64 {
     if cx.session.is_primary_link && cx.session.transaction.is_none() && !cx.session.relay.is_empty() {
         let relay = std::mem::take(&mut cx.session.relay);
         cx.server.journal.append_raw(&relay);
+        cx.server.replication.stream_db.store(cx.session.db, Relaxed);
     }
     if !events.is_empty() {
         let events = std::mem::take(events);
@@ -178,26 +177,18 @@ pub fn account(
         return;
     }
     let request_bytes: usize = argv.iter().map(|arg| arg.len() + ARGUMENT_BYTES).sum();
-    for (log, value, threshold, most) in [
-        (&server.slow_log, usec, Directive::SlowlogLogSlowerThan, Directive::SlowlogMaxLen),
-        (
-            &server.large_requests,
-            request_bytes as u64,
-            Directive::CommandlogRequestLargerThan,
-            Directive::CommandlogLargeRequestMaxLen,
-        ),
-        (
-            &server.large_replies,
-            reply_bytes as u64,
-            Directive::CommandlogReplyLargerThan,
-            Directive::CommandlogLargeReplyMaxLen,
-        ),
-    ] {
-        let threshold = server.config.int(threshold);
-        if threshold >= 0 && value >= threshold as u64 {
-            let most = server.config.int(most).max(0) as usize;
-            note(log, session, found, argv, value, most);
-        }
+    // A negative threshold is off.
+    let over = |value: u64, threshold: Directive| value >= server.config.int(threshold) as u64;
+    if over(usec, Directive::SlowlogLogSlowerThan) {
+        note(&server.slow_log, Directive::SlowlogMaxLen, server, session, found, argv, usec);
+    }
+    if over(request_bytes as u64, Directive::CommandlogRequestLargerThan) {
+        let (log, most) = (&server.large_requests, Directive::CommandlogLargeRequestMaxLen);
+        note(log, most, server, session, found, argv, request_bytes as u64);
+    }
+    if over(reply_bytes as u64, Directive::CommandlogReplyLargerThan) {
+        let (log, most) = (&server.large_replies, Directive::CommandlogLargeReplyMaxLen);
+        note(log, most, server, session, found, argv, reply_bytes as u64);
     }
 }
 
@@ -207,12 +198,14 @@ const ARGUMENT_BYTES: usize = 6;
 #[cold]
 fn note(
     log: &commands::slowlog::SlowLog,
+    most: Directive,
+    server: &Server,
     session: &Session,
     found: Found,
     argv: &[&[u8]],
     value: u64,
-    most: usize,
 ) {
+    let most = server.config.int(most).max(0) as usize;
     let name = session.client.details().name.clone();
     log.push(value, &commands::redact::shown(found, argv), &session.client.address, &name, most);
 }

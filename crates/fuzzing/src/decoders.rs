@@ -3,6 +3,7 @@
 //! Invariant: what a decoder accepts must survive its own round trip. Callers: `TARGETS`.
 
 use ds::glob::glob_match;
+use ds::hll;
 use ds::intset::Intset;
 use ds::listpack::Listpack;
 use ds::num::{LongDouble, format_f64, format_i64, parse_f64, parse_i64, parse_u64};
@@ -107,6 +108,33 @@ pub fn intset(data: &[u8]) {
     let new = members.first().map_or(7, |first| first.wrapping_mul(31));
     assert_eq!(set.insert(new), !members.contains(&new));
     assert!(Intset::from_bytes(set.into_bytes()).is_ok());
+}
+
+/// A HyperLogLog that counts keeps its registers through every change of form; one that does not gives errors.
+pub fn hll(data: &[u8]) {
+    let Some((&limit, value)) = data.split_first() else { return };
+    let most_bytes = usize::from(limit) * 16;
+    if hll::encoding(value).is_none() {
+        return;
+    }
+    let mut value = value.to_vec();
+    let mut before = Box::new([0; hll::REGISTERS]);
+    let good = hll::merge(&value, &mut before).is_ok();
+    assert_eq!(hll::count(&value).is_ok(), good);
+    for element in data.chunks(3) {
+        if hll::add(&mut value, element, most_bytes).is_err() {
+            assert!(!good, "a good value takes any element");
+            return;
+        }
+    }
+    let mut after = Box::new([0; hll::REGISTERS]);
+    assert_eq!(hll::merge(&value, &mut after).is_ok(), good);
+    if good {
+        assert!(before.iter().zip(after.iter()).all(|(before, after)| before <= after));
+        let count = hll::count(&value);
+        assert!(hll::make_dense(&mut value).is_ok());
+        assert_eq!(hll::count(&value), count);
+    }
 }
 
 /// Patterns end in bounded time; a text without wildcards matches itself.

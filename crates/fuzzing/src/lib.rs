@@ -21,6 +21,7 @@ pub const TARGETS: &[Target] = &[
     ("restore", decoders::restore),
     ("listpack", decoders::listpack),
     ("intset", decoders::intset),
+    ("hll", decoders::hll),
     ("glob", decoders::glob),
     ("number", decoders::number),
     ("commands", stream::commands),

@@ -45,6 +45,11 @@ impl Backlog {
         self.bytes
     }
 
+    /// Bytes that the blocks take.
+    pub fn allocated(&self) -> usize {
+        self.blocks.iter().map(Vec::capacity).sum()
+    }
+
     /// Whether a reader can begin at `position`.
     pub fn covers(&self, position: u64) -> bool {
         (self.first..=self.end()).contains(&position)

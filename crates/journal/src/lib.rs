@@ -219,6 +219,12 @@ impl Journal {
         position.map_or(0, |position| inner.backlog.end().saturating_sub(position))
     }
 
+    /// (configured size, bytes allocated) of the backlog.
+    pub fn backlog_allocated(&self) -> (usize, usize) {
+        let inner = self.inner();
+        (inner.backlog.size(), inner.backlog.allocated())
+    }
+
     /// (configured size, first position, bytes held) of the backlog.
     pub fn backlog(&self) -> (usize, u64, usize) {
         let inner = self.inner();

@@ -45,6 +45,11 @@ impl<'k> Access<'k> {
     pub fn shard(&mut self, shard: u16) -> &mut Shard {
         match &mut self.held {
             Held::Some(held) => {
+                let held = held.as_mut_slice();
+                // Nearly every command holds one.
+                if held.first().is_some_and(|&(index, _)| index == shard) {
+                    return &mut held[0].1;
+                }
                 let at = held.iter().position(|&(index, _)| index == shard);
                 &mut held[at.expect("invariant: a command touches only the shards of its plan")].1
             }

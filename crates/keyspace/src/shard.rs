@@ -26,6 +26,8 @@ pub struct Shard {
 struct Db {
     table: Table<Entry>,
     ttl: TtlIndex,
+    /// Hashes with fields that expire, each filed under its earliest one.
+    fields: TtlIndex,
 }
 
 /// An entry of a shard, for changing or removing it; keeps the index of expiry times in step.
@@ -33,6 +35,7 @@ pub struct EntrySlot<'a> {
     slot: Slot<'a, Entry>,
     ttl: &'a mut TtlIndex,
     due_stale: &'a mut bool,
+    fields: &'a mut TtlIndex,
     hash: u64,
     now_ms: u64,
 }
@@ -40,7 +43,11 @@ pub struct EntrySlot<'a> {
 impl Shard {
     pub(crate) fn new(index: usize, databases: usize, hints: &Arc<Hints>) -> Shard {
         let place = |db| db * crate::SHARDS + index;
-        let db = |db| Db { table: Table::with_hints(hints.clone(), place(db)), ttl: TtlIndex::default() };
+        let db = |db| Db {
+            table: Table::with_hints(hints.clone(), place(db)),
+            ttl: TtlIndex::default(),
+            fields: TtlIndex::default(),
+        };
         let dbs: Box<[Db]> = (0..databases).map(db).collect();
         dbs.iter().enumerate().for_each(|(db, at)| hints.set_home(place(db), &at.table));
         Shard {
@@ -67,6 +74,11 @@ impl Shard {
         self.dbs[db].ttl.keys()
     }
 
+    /// Hashes of a database in this shard that have fields with an expiry.
+    pub fn with_volatile_fields(&self, db: usize) -> usize {
+        self.dbs[db].fields.keys()
+    }
+
     /// Milliseconds that are left to the keys of a database in this shard, all together; estimated.
     pub fn ttl_sum_ms(&self, db: usize, now_ms: u64) -> u128 {
         self.dbs[db].ttl.time_left_ms(now_ms)
@@ -80,8 +92,10 @@ impl Shard {
     /// The earliest time at which something is due, if it may have changed since the last call.
     #[inline]
     pub(crate) fn take_due_ms(&mut self) -> Option<u64> {
-        std::mem::take(&mut self.due_stale)
-            .then(|| self.dbs.iter().map(|db| db.ttl.next_due_ms()).min().unwrap_or(u64::MAX))
+        std::mem::take(&mut self.due_stale).then(|| {
+            let due = self.dbs.iter().map(|db| db.ttl.next_due_ms().min(db.fields.next_due_ms()));
+            due.min().unwrap_or(u64::MAX)
+        })
     }
 
     /// Whether no key of the database can have expired.
@@ -101,7 +115,14 @@ impl Shard {
     pub fn find_mut(&mut self, db: usize, hash: u64, key: &[u8], now_ms: u64) -> Option<EntrySlot<'_>> {
         let db = &mut self.dbs[db];
         let slot = db.table.find_mut(hash, key)?;
-        Some(EntrySlot { slot, ttl: &mut db.ttl, due_stale: &mut self.due_stale, hash, now_ms })
+        Some(EntrySlot {
+            slot,
+            ttl: &mut db.ttl,
+            fields: &mut db.fields,
+            due_stale: &mut self.due_stale,
+            hash,
+            now_ms,
+        })
     }
 
     /// Adds an entry whose key is not there.
@@ -111,35 +132,27 @@ impl Shard {
             db.ttl.changed(hash, None, Some(at), now_ms);
             self.due_stale = true;
         }
+        if let Some(at) = entry.view().field_expiry_ms() {
+            db.fields.changed(hash, None, Some(at), now_ms);
+            self.due_stale = true;
+        }
         db.table.insert(hash, entry);
     }
 
     /// Keys of `db` that are due and expired, up to some dozens; call again while `more`. Records of keys that
     /// expire later are filed again.
     pub fn expired(&mut self, db: usize, now_ms: u64) -> Expired {
-        let Db { table, ttl } = &mut self.dbs[db];
+        let Db { table, ttl, .. } = &mut self.dbs[db];
         self.due_stale = true;
-        if ttl.is_bloated() {
-            ttl.clear_records();
-            for entry in table.iter() {
-                if let Some(at) = entry.expire_ms() {
-                    ttl.file((ds::hash::of(entry.key()) >> 32) as u32, at, now_ms);
-                }
-            }
-        }
-        let mut keys = Vec::new();
-        let records = ttl.take_due(now_ms, EXPIRE_STEP);
-        let more = records.len() == EXPIRE_STEP;
-        for record in records {
-            visit_record(table, record, |hash, entry| match entry.expire_ms() {
-                Some(at) if at < now_ms => keys.push((hash, entry.key().to_vec())),
-                Some(at) => ttl.file(record, at, now_ms),
-                None => {}
-            });
-        }
-        keys.sort_unstable();
-        keys.dedup();
-        Expired { keys, more }
+        due(table, ttl, |entry| entry.expire_ms(), now_ms)
+    }
+
+    /// Hashes of `db` that have, or may have, fields whose time is past; otherwise as [`Shard::expired`]. The caller
+    /// removes these fields and then calls [`EntrySlot::file_fields`], for these hashes are not on file any more.
+    pub fn with_expired_fields(&mut self, db: usize, now_ms: u64) -> Expired {
+        let Db { table, fields, .. } = &mut self.dbs[db];
+        self.due_stale = true;
+        due(table, fields, |entry| entry.field_expiry_ms(), now_ms)
     }
 
     /// Visits the entries of `db` from `from` to the end of its line; answers where to go on.
@@ -157,9 +170,49 @@ impl Shard {
         self.dbs[db].table.random(random)
     }
 
+    /// Shows entries of a database to `visit`, with their hashes, from a random place on, as long as it asks for more.
+    pub fn sample(&self, db: usize, random: u64, visit: &mut impl FnMut(u64, EntryRef<'_>) -> bool) {
+        let table = &self.dbs[db].table;
+        let more = std::cell::Cell::new(true);
+        let mut show = |entry: EntryRef<'_>| {
+            more.set(visit(ds::hash::of(entry.key()), entry));
+            more.get()
+        };
+        table.sample(random, &mut show);
+        if more.get() {
+            // Behind the end it goes on at the beginning; what was seen already is offered again, which does no harm.
+            table.sample(0, &mut show);
+        }
+    }
+
+    /// As [`Shard::sample`], for entries that expire.
+    pub fn sample_volatile(&self, db: usize, random: u64, visit: &mut impl FnMut(u64, EntryRef<'_>) -> bool) {
+        let Db { table, ttl, .. } = &self.dbs[db];
+        let mut more = ttl.keys() > 0;
+        for record in ttl.records_from(random) {
+            if !more {
+                return;
+            }
+            visit_record(
+                table,
+                record,
+                |entry| entry.expire_ms(),
+                |hash, _, entry| {
+                    more = more && visit(hash, entry);
+                },
+            );
+        }
+    }
+
+    /// Frees what an empty database still takes here.
+    pub fn trim(&mut self, db: usize) {
+        self.dbs[db].table.release_if_empty();
+    }
+
     /// Takes all entries of a database out. Only behind the gate.
     pub(crate) fn take(&mut self, db: usize) -> Table<Entry> {
         self.dbs[db].ttl = TtlIndex::default();
+        self.dbs[db].fields = TtlIndex::default();
         self.due_stale = true;
         self.dbs[db].table.take()
     }
@@ -174,6 +227,7 @@ impl Shard {
         self.due_stale = true;
         left[low].table.swap(&mut right[0].table);
         std::mem::swap(&mut left[low].ttl, &mut right[0].ttl);
+        std::mem::swap(&mut left[low].fields, &mut right[0].fields);
     }
 
     pub(crate) fn begin_snapshot(&mut self, db: usize, hook: Arc<dyn SaveHook<Entry>>) {
@@ -196,17 +250,51 @@ pub struct Expired {
     pub more: bool,
 }
 
-/// Visits the entries with this record (the top 32 bits of their hash) that have an expiry.
-fn visit_record(table: &Table<Entry>, record: u32, mut visit: impl FnMut(u64, EntryRef<'_>)) {
+/// Takes what is due from an index of the times that `time` reads from entries.
+fn due(
+    table: &Table<Entry>,
+    index: &mut TtlIndex,
+    time: fn(EntryRef<'_>) -> Option<u64>,
+    now_ms: u64,
+) -> Expired {
+    if index.is_bloated() {
+        index.clear_records();
+        for entry in table.iter() {
+            if let Some(at) = time(entry) {
+                index.file((ds::hash::of(entry.key()) >> 32) as u32, at, now_ms);
+            }
+        }
+    }
+    let mut keys = Vec::new();
+    let records = index.take_due(now_ms, EXPIRE_STEP);
+    let more = records.len() == EXPIRE_STEP;
+    for record in records {
+        visit_record(table, record, time, |hash, at, entry| match at < now_ms {
+            true => keys.push((hash, entry.key().to_vec())),
+            false => index.file(record, at, now_ms),
+        });
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    Expired { keys, more }
+}
+
+/// Visits the entries with this record (the top 32 bits of their hash) that have a time.
+fn visit_record(
+    table: &Table<Entry>,
+    record: u32,
+    time: fn(EntryRef<'_>) -> Option<u64>,
+    mut visit: impl FnMut(u64, u64, EntryRef<'_>),
+) {
     let position = |record: u64| Position::from_bits(record << (Position::BITS - 32));
     let end = position(u64::from(record) + 1);
     let mut at = position(u64::from(record));
     while let Some(from) = at.filter(|&from| end.is_none_or(|end| from < end)) {
         at = table.scan(from, |entry| {
-            if entry.expire_ms().is_some() {
+            if let Some(at) = time(entry) {
                 let hash = ds::hash::of(entry.key());
                 if (hash >> 32) as u32 == record {
-                    visit(hash, entry);
+                    visit(hash, at, entry);
                 }
             }
         });
@@ -227,12 +315,27 @@ impl<'a> EntrySlot<'a> {
 
     /// Changes the value; key and expiry must stay as they are.
     pub fn update<R>(&mut self, change: impl FnOnce(&mut Entry) -> R) -> R {
-        self.slot.update(change)
+        let before = self.get().field_expiry_ms();
+        let result = self.slot.update(change);
+        let after = self.get().field_expiry_ms();
+        self.note_fields(before, after);
+        result
+    }
+
+    /// Files the hash under its earliest field again, if it has one that expires: after
+    /// [`Shard::with_expired_fields`].
+    pub fn file_fields(&mut self) {
+        if let Some(at) = self.get().field_expiry_ms() {
+            self.fields.file((self.hash >> 32) as u32, at, self.now_ms);
+            *self.due_stale = true;
+        }
     }
 
     /// Replaces the whole entry by one with the same key.
     pub fn replace(&mut self, entry: Entry) -> Entry {
         self.note_expiry(entry.view().expire_ms());
+        let (old, new) = (self.get().field_expiry_ms(), entry.view().field_expiry_ms());
+        self.note_fields(old, new);
         self.slot.update(|old| std::mem::replace(old, entry))
     }
 
@@ -251,9 +354,95 @@ impl<'a> EntrySlot<'a> {
         }
     }
 
+    /// Keeps the index in step with the earliest expiry of fields.
+    #[inline]
+    fn note_fields(&mut self, old_ms: Option<u64>, new_ms: Option<u64>) {
+        if old_ms != new_ms {
+            self.fields.changed(self.hash, old_ms, new_ms, self.now_ms);
+            *self.due_stale = true;
+        }
+    }
+
     /// Takes the entry out.
     pub fn remove(mut self) -> Entry {
         self.note_expiry(None);
+        let old = self.get().field_expiry_ms();
+        self.note_fields(old, None);
         self.slot.remove()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{Keyspace, shard_of};
+    use ds::entry::{Encoding, Value};
+    use ds::listpack::Listpack;
+    use ds::packed_hash::{Form, put};
+    use proptest::prelude::*;
+
+    /// A hash whose only field expires at this time, or has no expiry.
+    fn hash_entry(key: &[u8], expire_ms: Option<u64>) -> Entry {
+        let mut pack = Listpack::new();
+        put(&mut pack, Form::Triples, b"field", b"value", expire_ms);
+        Entry::new(key, None, 0, Value::Packed(Encoding::HashPackedTtl, pack.as_bytes()))
+    }
+
+    proptest! {
+        /// Hashes with expiring fields are counted, and those whose time is past are found, each until it is filed again.
+        #[test]
+        fn expiring_fields_are_on_file(
+            steps in prop::collection::vec((0u8..5, 0u8..6, prop::option::of(1u64..5_000)), 1..80),
+        ) {
+            let keyspace = Keyspace::new(1, Arc::new(sys::gate::Gate::new(1)));
+            // Keys of one shard.
+            let keys: Vec<Vec<u8>> = (0u32..).map(|n| n.to_string().into_bytes())
+                .filter(|key| shard_of(ds::hash::of(key)) == 7).take(6).collect();
+            let mut shard = keyspace.lock(7);
+            let mut model: BTreeMap<Vec<u8>, Option<u64>> = BTreeMap::new();
+            let mut now = 1_000u64;
+            for (step, key, after) in steps {
+                let key = keys[usize::from(key)].clone();
+                let (hash, at) = (ds::hash::of(&key), after.map(|after| now + after));
+                let there = shard.find(0, hash, &key).is_some();
+                match (step, there) {
+                    (0..=2, false) => shard.insert(0, hash, hash_entry(&key, at), now),
+                    (0, true) => drop(shard.find_mut(0, hash, &key, now).expect("there").replace(hash_entry(&key, at))),
+                    (1..=2, true) => {
+                        let mut slot = shard.find_mut(0, hash, &key, now).expect("there");
+                        slot.update(|entry| *entry = hash_entry(&key, at));
+                    }
+                    (3, _) => {
+                        shard.find_mut(0, hash, &key, now).map(EntrySlot::remove);
+                        model.remove(&key);
+                    }
+                    _ => now += 700,
+                }
+                if step <= 2 {
+                    model.insert(key, at);
+                }
+                prop_assert_eq!(shard.with_volatile_fields(0), model.values().flatten().count());
+                let mut found = Vec::new();
+                loop {
+                    let expired = shard.with_expired_fields(0, now);
+                    found.extend(expired.keys.into_iter().map(|(_, key)| key));
+                    if !expired.more {
+                        break;
+                    }
+                }
+                found.sort();
+                found.dedup();
+                let due: Vec<_> = model.iter().filter(|(_, at)| at.is_some_and(|at| at + 8 < now)).map(|(key, _)| key.clone()).collect();
+                prop_assert!(due.iter().all(|key| found.contains(key)), "{found:?} {due:?}");
+                for key in found {
+                    let hash = ds::hash::of(&key);
+                    let mut slot = shard.find_mut(0, hash, &key, now).expect("only what is there is due");
+                    prop_assert!(slot.get().field_expiry_ms().is_some_and(|at| at < now));
+                    slot.file_fields();
+                }
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ use crc_fast::{CrcAlgorithm, checksum};
 
 use crate::input::Input;
 use crate::value;
-use crate::{RdbError, SaveValue, Value, Version, Writer};
+use crate::{Dialect, RdbError, SaveValue, Value, Version, Writer};
 
 const FOOTER: usize = 10;
 
@@ -17,12 +17,12 @@ pub enum DumpError {
     BadData(RdbError),
 }
 
-/// The payload of a value, in the lowest version that holds it; a packed set is kept packed, as Redis and Valkey have
-/// done since 7.2.
-pub fn dump(value: SaveValue<'_>, compress: bool) -> Vec<u8> {
+/// The payload of a value, in the lowest version that holds it, of `dialect` if only later ones do; a packed set is kept
+/// packed, as Redis and Valkey have done since 7.2.
+pub fn dump(value: SaveValue<'_>, compress: bool, dialect: Dialect) -> Vec<u8> {
     let version = match value {
         SaveValue::SetPack(_) => Version::redis(11),
-        _ => value.lowest_version(),
+        _ => value.lowest_version(dialect),
     };
     let mut out = Writer::new(Vec::new(), version, compress);
     let kind = value.kind(version);

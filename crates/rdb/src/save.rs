@@ -2,7 +2,8 @@
 
 use ds::intset::IntsetRef;
 use ds::list::{Chunk, List};
-use ds::listpack::LpRef;
+use ds::listpack::{Listpack, LpRef};
+use ds::packed_hash::{self, Form};
 use ds::stream::{Group, Stream, StreamId};
 
 use crate::{Dialect, Sink, Version, Writer, types};
@@ -20,6 +21,8 @@ pub enum SaveValue<'a> {
     SetPack(LpRef<'a>),
     Set(u64, &'a mut dyn Iterator<Item = &'a [u8]>),
     HashPack(LpRef<'a>),
+    /// A packed hash of [`ds::packed_hash::Form::Triples`], at least one of which has an expiry.
+    HashPackTtl(LpRef<'a>),
     Hash(u64, &'a mut dyn Iterator<Item = (&'a [u8], &'a [u8])>),
     /// With the least expiry of all fields.
     HashTtl(u64, i64, &'a mut dyn Iterator<Item = FieldTtl<'a>>),
@@ -30,10 +33,13 @@ pub enum SaveValue<'a> {
 }
 
 impl SaveValue<'_> {
-    /// The lowest version that holds the value without loss.
-    pub fn lowest_version(&self) -> Version {
+    /// The lowest version that holds the value without loss, of the dialect if only later versions do.
+    pub fn lowest_version(&self, dialect: Dialect) -> Version {
         match self {
-            SaveValue::HashTtl(..) => Version::redis(12),
+            SaveValue::HashTtl(..) | SaveValue::HashPackTtl(_) if dialect == Dialect::Valkey => {
+                Version { dialect, number: Version::NEWEST_VALKEY }
+            }
+            SaveValue::HashTtl(..) | SaveValue::HashPackTtl(_) => Version::redis(12),
             SaveValue::Stream(stream) if !stream.idempotence().is_default() => Version::redis(13),
             SaveValue::Stream(stream) if has_consumers(stream) => Version::redis(11),
             _ => Version::LOWEST,
@@ -52,7 +58,10 @@ impl SaveValue<'_> {
             SaveValue::SetPack(_) | SaveValue::Set(..) => types::SET,
             SaveValue::HashPack(_) => types::HASH_LISTPACK,
             SaveValue::Hash(..) => types::HASH,
-            SaveValue::HashTtl(..) if version.dialect == Dialect::Valkey => types::HASH_22,
+            SaveValue::HashTtl(..) | SaveValue::HashPackTtl(_) if version.dialect == Dialect::Valkey => {
+                types::HASH_22
+            }
+            SaveValue::HashPackTtl(_) => types::HASH_LISTPACK_EX,
             SaveValue::HashTtl(..) => types::HASH_METADATA,
             SaveValue::ZsetPack(_) => types::ZSET_LISTPACK,
             SaveValue::Zset(..) => types::ZSET_2,
@@ -102,6 +111,14 @@ impl SaveValue<'_> {
                 });
             }
             SaveValue::HashTtl(count, least, fields) => hash_ttl(out, kind, count, least, fields),
+            SaveValue::HashPackTtl(pack) if kind == types::HASH_22 => packed_ttl(out, pack),
+            SaveValue::HashPackTtl(pack) => {
+                let least = packed_hash::next_expiry(pack).map_or(0, for_redis);
+                out.raw(&least.to_le_bytes());
+                let late =
+                    packed_hash::iter(pack, Form::Triples).any(|field| field.expire_ms > Some(MOST_MS));
+                if late { out.string(earlier(pack).as_bytes()) } else { out.string(pack.as_bytes()) }
+            }
             SaveValue::Zset(count, members) => {
                 out.length(count);
                 members.for_each(|(name, score)| {
@@ -114,6 +131,8 @@ impl SaveValue<'_> {
     }
 }
 
+/// The latest expiry of a field that Redis takes; it stops at files with much later ones.
+const MOST_MS: u64 = (1 << 46) - 1;
 const PLAIN: u64 = 1;
 const PACKED: u64 = 2;
 
@@ -130,13 +149,15 @@ fn hash_ttl<S: Sink>(
     fields: &mut dyn Iterator<Item = FieldTtl<'_>>,
 ) {
     let valkey = kind == types::HASH_22;
+    let least = if valkey { least } else { for_redis(least.unsigned_abs()) };
     if !valkey {
         out.raw(&least.to_le_bytes());
     }
     out.length(count);
     fields.for_each(|(name, value, expire_ms)| {
         if !valkey {
-            out.length(expire_ms.map_or(0, |ms| (ms - least + 1).max(1).unsigned_abs()));
+            let distance = |ms: i64| for_redis(ms.unsigned_abs()) - least + 1;
+            out.length(expire_ms.map_or(0, |ms| distance(ms).max(1).unsigned_abs()));
         }
         out.string(name);
         out.string(value);
@@ -144,6 +165,32 @@ fn hash_ttl<S: Sink>(
             out.raw(&expire_ms.unwrap_or(-1).to_le_bytes());
         }
     });
+}
+
+/// An expiry that Redis takes.
+fn for_redis(expire_ms: u64) -> i64 {
+    expire_ms.min(MOST_MS) as i64
+}
+
+/// Packed triples with expiries that Redis takes.
+fn earlier(pack: LpRef<'_>) -> Listpack {
+    let mut out = Listpack::new();
+    for field in packed_hash::iter(pack, Form::Triples) {
+        out.push_value(field.name);
+        out.push_value(field.value);
+        out.push_int(field.expire_ms.map_or(0, for_redis));
+    }
+    out
+}
+
+/// The fields of packed triples in Valkey's form.
+fn packed_ttl<S: Sink>(out: &mut Writer<S>, pack: LpRef<'_>) {
+    out.length(packed_hash::len(pack, Form::Triples) as u64);
+    for field in packed_hash::iter(pack, Form::Triples) {
+        out.string(&field.name.to_vec());
+        out.string(&field.value.to_vec());
+        out.raw(&field.expire_ms.map_or(-1, |at| at as i64).to_le_bytes());
+    }
 }
 
 fn has_consumers(stream: &Stream) -> bool {

@@ -6,6 +6,7 @@ use ds::intset::Intset;
 use ds::list::{Fill, List};
 use ds::listpack::{Listpack, LpValue};
 use ds::num::format_f64;
+use ds::packed_hash::{self, Form};
 use ds::stream::{AddId, BlockLimits, Group, Nack, Stream, StreamId};
 use ds::zset::{Zset, packed};
 use proptest::prelude::*;
@@ -155,7 +156,7 @@ fn large_sets_come_back() {
     let mut set = ds::fields::Fields::new();
     (0..3000).for_each(|n| assert!(set.add(format!("member {n}").as_bytes())));
     let value = Value::Set(SetValue::Large(set));
-    let payload = with_save(&value, |saved| dump(saved, true));
+    let payload = with_save(&value, |saved| dump(saved, true, Dialect::Redis));
     let loaded = restore(&payload).expect("just saved");
     assert!(matches!(loaded, Value::Set(SetValue::Large(_))));
     assert_eq!(canonical(&loaded), canonical(&value));
@@ -235,8 +236,9 @@ fn every_value_round_trips() {
 #[test]
 fn payloads_round_trip() {
     for (key, value) in load(REDIS).expect("a good file").values {
-        for compress in [false, true] {
-            let payload = with_save(&value, |value| dump(value, compress));
+        for (compress, dialect) in [(false, Dialect::Redis), (true, Dialect::Redis), (true, Dialect::Valkey)]
+        {
+            let payload = with_save(&value, |value| dump(value, compress, dialect));
             let again = restore(&payload).expect("our own payload");
             assert_eq!(canonical(&again), canonical(&value), "{}", key.escape_ascii());
             let mut damaged = payload.clone();
@@ -246,10 +248,35 @@ fn payloads_round_trip() {
     }
 }
 
+/// Packed hashes with expiries in both families' types; Redis takes no expiry beyond its limit.
+#[test]
+fn packed_fields_with_expiries() {
+    const LIMIT: u64 = (1 << 46) - 1;
+    for (at, kept) in [(1, 1), (1_999_999_999_999, 1_999_999_999_999), (LIMIT, LIMIT), (1 << 60, LIMIT)] {
+        let mut pack = Listpack::new();
+        for (name, value, expire_ms) in [("a", "1", None), ("b", "two", Some(at)), ("c", "3", Some(1 << 61))]
+        {
+            packed_hash::put(&mut pack, Form::Triples, name.as_bytes(), value.as_bytes(), expire_ms);
+        }
+        for (dialect, kind, kept, latest) in [
+            (Dialect::Redis, types::HASH_LISTPACK_EX, kept, LIMIT),
+            (Dialect::Valkey, types::HASH_22, at, 1 << 61),
+        ] {
+            let payload = dump(SaveValue::HashPackTtl(pack.view()), false, dialect);
+            assert_eq!(payload[0], kind);
+            let Ok(Value::Hash(HashValue::Fields(fields))) = restore(&payload) else { panic!("a hash") };
+            let found: Vec<_> = fields.iter().map(|field| (&field.name[..], field.expire_ms)).collect();
+            let expected: [(&[u8], _); 3] =
+                [(b"b", Some(kept as i64)), (b"c", Some(latest as i64)), (b"a", None)];
+            assert_eq!(found, expected);
+        }
+    }
+}
+
 /// DUMP of `SET k abc` in version 10, the lowest that both servers write and accept.
 #[test]
 fn payload_bytes() {
-    let payload = dump(SaveValue::Str(b"abc"), true);
+    let payload = dump(SaveValue::Str(b"abc"), true, Dialect::Redis);
     assert_eq!(payload[..7], *b"\x00\x03abc\x0a\x00");
     for (number, known) in
         [(0, false), (1, true), (13, true), (14, false), (79, false), (80, true), (81, false)]
@@ -396,7 +423,7 @@ fn damaged_files() {
         }
     }
     for (_, value) in load(REDIS).expect("good").values {
-        let payload = with_save(&value, |value| dump(value, random() % 2 == 0));
+        let payload = with_save(&value, |value| dump(value, random() % 2 == 0, Dialect::Redis));
         for _ in 0..150 {
             let mut damaged = payload.clone();
             let end = damaged.len() - 8;
@@ -404,7 +431,7 @@ fn damaged_files() {
             damaged[random() % (end - 2)] = random() as u8;
             if let Ok(value) = restore(&damaged) {
                 let _ = canonical(&value);
-                let _ = with_save(&value, |value| dump(value, false));
+                let _ = with_save(&value, |value| dump(value, false, Dialect::Redis));
             }
         }
     }
@@ -425,7 +452,7 @@ proptest! {
     #[test]
     fn strings_and_collections(elements in proptest::collection::btree_map(text(), any::<f64>(), 1..20), compress: bool) {
         let round = |value: &Value| {
-            let payload = with_save(value, |value| dump(value, compress));
+            let payload = with_save(value, |value| dump(value, compress, Dialect::Redis));
             restore(&payload).map(|value| canonical(&value)).expect("our own payload")
         };
         let mut list = List::new();
@@ -470,7 +497,7 @@ proptest! {
         }
         stream.idempotence_mut().record(b"p", b"i", StreamId::new(1, 1));
         let value = Value::Stream(stream);
-        let payload = with_save(&value, |value| dump(value, true));
+        let payload = with_save(&value, |value| dump(value, true, Dialect::Redis));
         prop_assert_eq!(restore(&payload).map(|v| canonical(&v)).expect("our own"), canonical(&value));
     }
 

@@ -147,6 +147,10 @@ impl Connection {
         if self.client().is_killed() || self.over_output_limit() {
             return Ok(Some(Over::Closed));
         }
+        self.note_memory();
+        if self.client().is_killed() {
+            return Ok(Some(Over::Closed));
+        }
         if self.pending.is_empty() && self.held.is_empty() {
             match self.session.takeover.take() {
                 Some(Takeover::Replica { psync, from }) => return Ok(Some(Over::Replica { psync, from })),
@@ -335,6 +339,23 @@ impl Connection {
         self.written_of_first = left;
     }
 
+    /// Tells how much memory the connection takes; ends the largest ones if all together take too much.
+    fn note_memory(&self) {
+        let free = self.decoder.held_bytes().saturating_sub(self.decoder.pending_bytes());
+        self.client().query_free_bytes.store(free as u64, Relaxed);
+        self.client().state_bytes.store(self.session.state_bytes(), Relaxed);
+        self.server.clients.note_memory(self.client());
+        let limit = self.server.eviction.clients_limit();
+        if limit == 0 {
+            return;
+        }
+        let evicted = self.server.clients.evict(limit);
+        self.count(Counter::EvictedClients, evicted.len() as u64);
+        for client in evicted {
+            crate::log::notice(&format!("Evicting client: id={} addr={}", client.id, client.address));
+        }
+    }
+
     /// Whether the client reads too slowly for what it asks.
     fn over_output_limit(&mut self) -> bool {
         let bytes = self.pending_bytes as u64;
@@ -497,6 +518,10 @@ impl Connection {
         bump(&self.client().net_input, bytes as u64);
         let held = self.decoder.pending_bytes();
         self.client().query_bytes.store(held as u64, Relaxed);
+        self.note_memory();
+        if self.client().is_killed() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         let limit = match self.session.authenticated {
             true => self.server.config.int(Directive::ClientQueryBufferLimit).max(0) as usize,
             false => UNAUTHENTICATED_INPUT,

@@ -22,6 +22,7 @@ pub async fn run(server: &'static Server) {
             continue;
         }
         ticks += 1;
+        sys::alloc::publish();
         server.samples.take(server);
         save_if_due(server);
         if ticks.is_multiple_of(10) {

@@ -14,6 +14,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::BufMut;
@@ -158,7 +159,8 @@ impl Link {
             self.ask(&["REPLCONF", "ip-address", &address]).await?;
         }
         self.ask(&["REPLCONF", "capa", "eof", "capa", "psync2"]).await?;
-        self.ask(&["REPLCONF", "version", crate::start::REDIS_VERSION]).await?;
+        // A Valkey asks this to know which version of the file is understood; Redis does not ask.
+        self.ask(&["REPLCONF", "version", commands::server::VALKEY_VERSION]).await?;
         self.psync().await
     }
 
@@ -260,6 +262,8 @@ impl Link {
             Client::new(self.server.clients.next_id(), String::new(), String::new(), -1, Box::new(|| ()));
         let mut session = Session::new(Arc::new(client));
         (session.is_primary_link, session.authenticated, session.kind) = (true, true, ClientType::Primary);
+        // The stream goes on in the database that it had selected.
+        session.db = self.server.replication.stream_db.load(Relaxed);
         let mut stream =
             Stream { decoder: Decoder::default(), waiting: Vec::new(), raw: Vec::new(), relayed: 0, session };
         stream.feed(&std::mem::take(&mut self.received));
@@ -366,7 +370,8 @@ fn replace_data_set(server: &'static Server, path: &Path, id: &str, offset: u64)
     drop(server.keyspace.hand_to_snapshot(old));
     log::notice("PRIMARY <-> REPLICA sync: Loading DB in memory");
     let result = crate::load::load_file(server, path, true, &mut crate::load::into_keyspace(server));
-    if result.is_ok() {
+    if let Ok(loaded) = &result {
+        server.replication.stream_db.store(loaded.stream_db, Relaxed);
         let size = server.config.int(Directive::ReplBacklogSize).max(16 << 10) as usize;
         // Replicas of this server have another history now: they must come again.
         server.replication.drop_replicas();

@@ -9,7 +9,7 @@ use commands::bridge;
 use commands::server::Server;
 use ds::entry::Entry;
 use keyspace::{Access, Shard, shard_of};
-use rdb::{Event, Reader};
+use rdb::{Dialect, Event, Reader};
 
 /// What a file said about itself.
 #[derive(Default, Debug)]
@@ -18,6 +18,8 @@ pub struct Loaded {
     pub expired: u64,
     /// The replication history that the data set belongs to.
     pub history: Option<(String, u64)>,
+    /// The database that its stream has selected there.
+    pub stream_db: usize,
 }
 
 /// Puts an entry into a database; false if its key is there already.
@@ -86,6 +88,8 @@ pub fn load(
     let mut loaded = Loaded::default();
     let mut aux = (None, None);
     let mut db = 0usize;
+    // Whose data it is: what the file says of its writer, else the file's format.
+    let mut valkey = reader.header().dialect == Dialect::Valkey;
     while let Some(event) = reader.next_event().map_err(|error| error.to_string())? {
         match event {
             Event::SelectDb(number) if (number as usize) < server.keyspace.databases() => {
@@ -97,11 +101,21 @@ pub fn load(
                 ));
             }
             Event::Aux { name, value } if name == b"repl-id" => aux.0 = String::from_utf8(value).ok(),
+            Event::Aux { name, value } if name == b"repl-stream-db" => {
+                let db = ds::num::parse_u64(&value).and_then(|db| usize::try_from(db).ok());
+                loaded.stream_db = db.filter(|db| *db < server.keyspace.databases()).unwrap_or(0);
+            }
             Event::Aux { name, value } if name == b"repl-offset" => aux.1 = ds::num::parse_u64(&value),
-            Event::Key(record) => {
+            Event::Aux { name, .. } if name == b"valkey-ver" => valkey = true,
+            Event::Aux { name, .. } if name == b"redis-ver" => valkey = false,
+            Event::Key(mut record) => {
                 let now_ms = sys::os::unix_ms();
                 let expired = record.expire_ms.is_some_and(|at| at < now_ms as i64);
-                if expired && !keep_expired {
+                // Replicas that go on with this history have the expired fields too: they are then loaded, and deleted by
+                // the timer, of which replicas hear.
+                let keep_fields = keep_expired || aux.0.is_some();
+                let mut gone = || !keep_fields && !bridge::drop_expired_fields(&mut record.value, now_ms);
+                if (expired && !keep_expired) || gone() {
                     loaded.expired += 1;
                     continue;
                 }
@@ -123,6 +137,7 @@ pub fn load(
             _ => {}
         }
     }
+    server.persistence.valkey.store(valkey, Relaxed);
     loaded.history = aux.0.zip(aux.1);
     server.persistence.keys_loaded.store(loaded.keys, Relaxed);
     server.persistence.keys_expired_at_load.store(loaded.expired, Relaxed);
@@ -158,6 +173,7 @@ pub fn load_at_start(server: &'static Server) -> Result<(), String> {
     ));
     crate::log::notice(&format!("DB loaded from disk: {seconds:.3} seconds"));
     if let Some((id, offset)) = loaded.history {
+        server.replication.stream_db.store(loaded.stream_db, Relaxed);
         crate::replica::adopt_history(server, &id, offset);
     }
     Ok(())

@@ -15,6 +15,7 @@ use commands::server::Server;
 use commands::stats::Counter;
 use config::Directive;
 use journal::Fetch;
+use rdb::Dialect;
 use tokio::sync::mpsc;
 
 use crate::connection::Connection;
@@ -46,6 +47,8 @@ struct Waiting {
     wake: journal::Wake,
     /// Whether it understands a stream that ends with a mark.
     eof: bool,
+    /// Whose types it understands where Redis and Valkey differ.
+    dialect: Dialect,
 }
 
 static WAITING: Mutex<Vec<Waiting>> = Mutex::new(Vec::new());
@@ -114,7 +117,8 @@ async fn full(
     server.workers[0].add(Counter::SyncFull, 1);
     let (messages, mut inbox) = mpsc::channel(CHANNEL);
     let eof = connection.session.replica.capa_eof && server.config.flag(Directive::ReplDisklessSync);
-    let waiting = Waiting { messages, wake: waker(connection), eof };
+    let dialect = if connection.session.replica.valkey { Dialect::Valkey } else { Dialect::Redis };
+    let waiting = Waiting { messages, wake: waker(connection), eof, dialect };
     WAITING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(waiting);
     if !STARTER.swap(true, Relaxed) {
         std::thread::Builder::new().name("full sync".into()).spawn(move || serve_waiting(server))?;
@@ -303,9 +307,10 @@ fn serve_waiting(server: &'static Server) {
                 return;
             }
             // Those that need a file make one together; the others share a stream.
-            let eof = waiting[0].eof;
-            let (group, rest) =
-                std::mem::take(&mut *waiting).into_iter().partition(|replica| replica.eof == eof);
+            let (eof, dialect) = (waiting[0].eof, waiting[0].dialect);
+            let (group, rest) = std::mem::take(&mut *waiting)
+                .into_iter()
+                .partition(|replica| replica.eof == eof && replica.dialect == dialect);
             *waiting = rest;
             group
         };
@@ -315,6 +320,7 @@ fn serve_waiting(server: &'static Server) {
 
 fn serve_group(server: &'static Server, group: Vec<Waiting>) {
     let eof = group.iter().all(|replica| replica.eof);
+    let dialect = group.first().map_or(Dialect::Redis, |replica| replica.dialect);
     let senders: Vec<_> = group.iter().map(|replica| replica.messages.clone()).collect();
     crate::log::notice(if eof {
         "Starting BGSAVE for SYNC with target: replicas sockets"
@@ -344,7 +350,9 @@ fn serve_group(server: &'static Server, group: Vec<Waiting>) {
             }
         }
         let mut access = server.keyspace.access_all();
-        save::begin(server, &mut access, target, Some(position), move |result| drop(done.send(result)))
+        save::begin(server, &mut access, target, dialect, Some(position), move |result| {
+            drop(done.send(result))
+        })
     };
     let result = begun
         .map_err(io::Error::other)

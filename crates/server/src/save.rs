@@ -18,7 +18,7 @@ use ds::entry::{EntryRef, ValueRef};
 use ds::object::Pinned;
 use keyspace::Access;
 use keyspace::snapshot::Sink;
-use rdb::{Eviction, Version, Writer};
+use rdb::{Dialect, Eviction, Version, Writer};
 
 /// Bytes of the front that make the saver move it.
 const FRONT_BYTES: usize = 64 << 10;
@@ -85,17 +85,22 @@ impl Snapshot {
     /// A snapshot into `target`, with the file's header written.
     pub fn new(
         server: &'static Server,
+        access: &mut Access<'_>,
         target: Box<dyn Target>,
+        dialect: Dialect,
         replication_offset: Option<u64>,
     ) -> Snapshot {
-        let version = needed_version();
+        let version = needed_version(server, access, dialect);
         let compress = server.config.flag(Directive::Rdbcompression);
         let mut writer = Writer::new(Output { target, error: None }, version, compress);
         writer.header();
         let now_s = (sys::os::unix_ms() / 1000).to_string();
         let used = sys::alloc::allocated().to_string();
         let aux: [(&str, &str); 5] = [
-            ("redis-ver", crate::start::REDIS_VERSION),
+            match server.persistence.dialect() {
+                Dialect::Redis => ("redis-ver", crate::start::REDIS_VERSION),
+                Dialect::Valkey => ("valkey-ver", commands::server::VALKEY_VERSION),
+            },
             ("redis-bits", "64"),
             ("ctime", &now_s),
             ("used-mem", &used),
@@ -104,7 +109,10 @@ impl Snapshot {
         aux.iter().for_each(|(name, value)| writer.aux(name.as_bytes(), value.as_bytes()));
         if server.journal.is_recording() || replication_offset.is_some() {
             let offset = replication_offset.unwrap_or_else(|| server.journal.end());
-            writer.aux(b"repl-stream-db", b"0");
+            // A primary selects anew behind the snapshot; a replica's stream goes on in the database it is in.
+            let replica = server.replication.is_replica();
+            let db = if replica { server.replication.stream_db.load(Relaxed) } else { 0 };
+            writer.aux(b"repl-stream-db", db.to_string().as_bytes());
             writer.aux(b"repl-id", server.replication.history().id.as_bytes());
             writer.aux(b"repl-offset", offset.to_string().as_bytes());
         }
@@ -216,9 +224,17 @@ impl Sink for Snapshot {
 }
 
 /// The lowest version that everything in the data set fits; a stream with consumers asks for its own type anyway, so
-/// the file's version need not rise with it.
-fn needed_version() -> Version {
-    Version::LOWEST
+/// the file's version need not rise with it. Fields with an expiry have a type of each family's own.
+fn needed_version(server: &Server, access: &mut Access<'_>, dialect: Dialect) -> Version {
+    let volatile = (0..keyspace::SHARDS as u16).any(|shard| {
+        let shard = access.shard(shard);
+        (0..server.keyspace.databases()).any(|db| shard.with_volatile_fields(db) > 0)
+    });
+    match (volatile, dialect) {
+        (false, _) => Version::LOWEST,
+        (true, Dialect::Redis) => Version::redis(12),
+        (true, Dialect::Valkey) => Version { dialect, number: Version::NEWEST_VALKEY },
+    }
 }
 
 /// A file that gets its name once it is complete and on disk.
@@ -284,10 +300,11 @@ pub fn begin(
     server: &'static Server,
     access: &mut Access<'_>,
     target: Box<dyn Target>,
+    dialect: Dialect,
     replication_offset: Option<u64>,
     done: impl FnOnce(io::Result<()>) + Send + 'static,
 ) -> Result<(), String> {
-    let snapshot = Arc::new(Snapshot::new(server, target, replication_offset));
+    let snapshot = Arc::new(Snapshot::new(server, access, target, dialect, replication_offset));
     let sink: Arc<dyn Sink> = snapshot.clone();
     if !server.keyspace.begin_snapshot(access, &sink) {
         return Err("Background save already in progress".into());
@@ -319,7 +336,7 @@ pub fn begin_to_file(server: &'static Server, access: &mut Access<'_>) -> Result
     })?;
     let target = file.target();
     let start_ms = sys::os::unix_ms();
-    begin(server, access, target, None, move |result| {
+    begin(server, access, target, server.persistence.dialect(), None, move |result| {
         let result = file.settle(result);
         match &result {
             Ok(()) => {
@@ -338,7 +355,7 @@ pub fn begin_to_file(server: &'static Server, access: &mut Access<'_>) -> Result
 /// SAVE: everything at once, by the one that is alone.
 pub fn save_alone(server: &'static Server, access: &mut Access<'_>) -> Result<(), String> {
     let file = DumpFile::create(server).map_err(|error| error.to_string())?;
-    let snapshot = Snapshot::new(server, file.target(), None);
+    let snapshot = Snapshot::new(server, access, file.target(), server.persistence.dialect(), None);
     for db in 0..server.keyspace.databases() {
         for shard in 0..keyspace::SHARDS as u16 {
             access.shard(shard).iter(db).for_each(|entry| snapshot.save(db, entry));

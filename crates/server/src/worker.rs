@@ -66,6 +66,11 @@ async fn tick(server: &'static Server, worker: Rc<RefCell<Worker>>) {
     loop {
         interval.tick().await;
         engine::cron::expire_due(&mut worker.borrow_mut(), server, workers);
+        if worker.borrow().index == 0 {
+            engine::evict::go_on(&mut worker.borrow_mut(), server);
+        }
+        // What this thread has not told yet must not make others evict too much or too little.
+        sys::alloc::publish();
         server.journal.wake_readers();
         if worker.borrow().index == 0 {
             server.keyspace.reclaim();

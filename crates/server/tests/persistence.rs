@@ -33,6 +33,13 @@ fn fill(client: &mut Client) {
         "XDEL stream 1-2",
         "ZADD scores 3479099956230698 Palermo 3479447370796909 Catania 1e300 far",
         "PEXPIREAT list 33177117420123",
+        "HSET hash a 1 b two c -300000 d 9223372036854775807",
+        "HSET hash-ttl a 1 b two c 3",
+        "HPEXPIREAT hash-ttl 33177117420123 FIELDS 2 a b",
+        "HPEXPIREAT hash-ttl 33177117420000 FIELDS 1 c",
+        "HSET hash-persisted a 1 b 2",
+        "HEXPIRE hash-persisted 1000 FIELDS 1 a",
+        "HPERSIST hash-persisted FIELDS 1 a",
     ] {
         if line.starts_with('X') && !have_streams() {
             continue;
@@ -43,8 +50,8 @@ fn fill(client: &mut Client) {
     assert_eq!(client.call(&["SET", "", "the empty key"]).expect("SET").render(), "+OK");
     assert_eq!(client.call(&[&b"SET"[..], b"bin\0\r\n\xff", b"\0\xff\r\n"]).expect("SET").render(), "+OK");
     let mut bytes = Vec::new();
-    let mut count = 2000 * 5 + 1;
-    for i in 0..2000 {
+    let mut count = 2000 * 7 + 1;
+    for i in 0..2000u64 {
         encode(&mut bytes, &["RPUSH", "long-list", &i.to_string(), &format!("{long}{i}")]);
         encode(&mut bytes, &["ZADD", "big-zset", &format!("{}.5", i % 97), &format!("member-{i}")]);
         if have_streams() {
@@ -55,6 +62,14 @@ fn fill(client: &mut Client) {
         encode(&mut bytes, &["SADD", "big-set", &format!("member-{i}")]);
         encode(&mut bytes, &["SADD", "big-set-of-integers", &i.to_string()]);
         encode(&mut bytes, &["SET", &format!("key:{i}"), &format!("value {i}")]);
+        let (field, big) = (format!("field-{i}"), if i % 100 == 0 { &long[..] } else { "v" });
+        encode(&mut bytes, &["HSET", "big-hash", &field, big]);
+        encode(&mut bytes, &["HSET", "big-hash-ttl", &field, big]);
+        if i % 3 == 0 {
+            let at = (33_177_117_420_000u64 + i * 1000).to_string();
+            encode(&mut bytes, &["HPEXPIREAT", "big-hash-ttl", &at, "FIELDS", "1", &field]);
+            count += 1;
+        }
     }
     encode(&mut bytes, &["SET", "huge", &"compressible ".repeat(10_000)]);
     client.send_raw(&bytes).expect("send");
@@ -261,40 +276,6 @@ fn damaged_files_are_refused_and_left_alone() {
     assert_eq!(run(&mut client(&server), "DBSIZE"), ":0");
     drop(server);
     fs::remove_dir_all(&dir).expect("clean up");
-}
-
-/// Makes a dump file with a real server in `dir`.
-fn dump_of_peer(binary: &Path, dir: &Path, lines: &[&str]) {
-    let spec = Spec { dir: Some(dir.to_path_buf()), ..Spec::new(binary) };
-    let server = Server::start(&spec).expect("start the real one");
-    let mut client = client(&server);
-    for line in lines {
-        let reply = run(&mut client, line);
-        assert!(!reply.starts_with('-'), "{line}: {reply}");
-    }
-    ok(&mut client, "SAVE");
-}
-
-#[test]
-fn types_without_a_place_here_are_refused_by_name() {
-    for binary in peers() {
-        let cases: &[(&[&str], &str)] = &[(&["HSET the-key f v"], "hash")];
-        for (lines, kind) in cases {
-            let dir = fresh_dir().expect("dir");
-            let mut all = vec!["SET before x"];
-            all.extend_from_slice(lines);
-            dump_of_peer(&binary, &dir, &all);
-            // What has become supported loads; the day that all are, this test has done its work.
-            match Server::start(&in_dir(&dir, "")) {
-                Ok(server) => assert_eq!(run(&mut client(&server), "DBSIZE"), ":2"),
-                Err(_) => {
-                    let log = refused(&dir);
-                    assert!(log.contains("the-key") && log.contains(kind) && log.contains("offset"), "{log}");
-                }
-            }
-            fs::remove_dir_all(&dir).expect("clean up");
-        }
-    }
 }
 
 /// The real servers' files load here, ours there, with nothing lost either way.

@@ -42,10 +42,25 @@ fn fill(client: &mut Client, round: usize) {
         add(format!("SADD integers:{} {}", i % 3, round * 1000 + i));
         add(format!("XADD stream {}-{} f v", round + 1, i + 1));
         add(format!("INCR counter:{}", i % 5));
+        add(format!("HSET hash:{} f{i} {round} same {i}", i % 3));
+        add(format!("HINCRBY small-hash n{} {i}", i % 10));
     }
     add(format!("SET ttl:{round} x EX 100000"));
     add("EXPIRE key:1 50000".into());
     add("LPOP list:1 10".into());
+    add("HEXPIRE hash:1 50000 FIELDS 2 f1 f4".into());
+    add("HSETEX small-hash EX 60000 FIELDS 2 n1 5 n2 6".into());
+    add("HGETEX small-hash EX 70000 FIELDS 2 n3 none".into());
+    add("HGETEX small-hash PERSIST FIELDS 1 n2".into());
+    add("HSETEX small-hash KEEPTTL FIELDS 1 n1 7".into());
+    add("HINCRBYFLOAT small-hash float 0.5".into());
+    add("HGETEX small-hash EX 80000 FIELDS 1 float".into());
+    add("HINCRBYFLOAT small-hash float 0.25".into());
+    add("HINCRBY small-hash n1 1".into());
+    add("HPERSIST hash:1 FIELDS 1 f4".into());
+    add("HEXPIRE hash:1 0 FIELDS 2 f7 none".into());
+    add("HGETDEL hash:2 FIELDS 2 f2 none".into());
+    add("HDEL hash:2 f5".into());
     add("INCRBYFLOAT float 0.1".into());
     add("APPEND text more".into());
     add("SPOP set:1".into());
@@ -154,6 +169,35 @@ fn ours_follows_the_real_ones() {
     }
 }
 
+/// Whoever joins, or comes again, in the middle of a stream goes on in the database that the stream is in.
+#[test]
+fn a_stream_in_another_database_goes_on_there() {
+    let mut firsts = vec![ours(FAST)];
+    firsts.extend(peers().iter().map(|binary| start_peer(binary)));
+    for first in firsts {
+        let (middle, last) = (ours(FAST), ours(FAST));
+        let (mut a, mut b, mut c) = (client(&first), client(&middle), client(&last));
+        let proxy = Proxy::start(first.port()).expect("proxy");
+        replica_of(&mut b, proxy.port());
+        wait_link(&mut b);
+        ok(&mut a, "SELECT 5");
+        ok(&mut a, "SET before x");
+        ok(&mut b, "SELECT 5");
+        wait_for("the first key", || run(&mut b, "GET before") == "\"x\"");
+        replica_of(&mut c, middle.port());
+        wait_link(&mut c);
+        ok(&mut c, "SELECT 5");
+        ok(&mut a, "SET joined x");
+        wait_for("the second key", || run(&mut c, "GET joined") == "\"x\"");
+        proxy.cut();
+        wait_for("the link is seen down", || info(&mut b, "master_link_status") == "down");
+        ok(&mut a, "SET resumed x");
+        wait_link(&mut b);
+        wait_for("the third key", || run(&mut c, "GET resumed") == "\"x\"");
+        assert_eq!(run(&mut b, "GET resumed"), "\"x\"");
+    }
+}
+
 #[test]
 fn a_chain_and_a_promotion_in_its_middle() {
     let (first, middle, last) = (ours(FAST), ours(FAST), ours(FAST));
@@ -225,6 +269,36 @@ fn keys_expire_by_the_primarys_word() {
     assert_eq!(run(&mut r, "DBSIZE"), ":1");
     assert_eq!(run(&mut p, "GET k"), "nil-bulk");
     wait_for("the primary's DEL", || run(&mut r, "DBSIZE") == ":0");
+}
+
+/// Deadlines of fields pass: the primary deletes, and its replicas hear of it, each field once.
+#[test]
+fn fields_expire_by_the_primarys_word() {
+    let mut pairs: Vec<(Server, Server)> = vec![(ours(FAST), ours(FAST))];
+    for binary in peers() {
+        pairs.push((ours(FAST), start_peer(&binary)));
+        pairs.push((start_peer(&binary), ours(FAST)));
+    }
+    for (primary, replica) in &pairs {
+        let (mut p, mut r) = (client(primary), client(replica));
+        run(&mut p, "HSET before a 1 b 2 c 3");
+        run(&mut p, "HPEXPIRE before 50 FIELDS 1 a");
+        replica_of(&mut r, primary.port());
+        wait_link(&mut r);
+        run(&mut p, "HSET during a 1 b 2 c 3");
+        run(&mut p, "HPEXPIRE during 50 FIELDS 2 a b");
+        run(&mut p, "HSET gone a 1 b 2");
+        run(&mut p, "HPEXPIRE gone 50 FIELDS 2 a b");
+        wait_for("the fields to go", || {
+            ["before", "during"].iter().map(|key| run(&mut p, &format!("HLEN {key}"))).eq([":2", ":1"])
+                && run(&mut p, "EXISTS gone") == ":0"
+        });
+        wait_equal(&mut p, &mut r);
+        wait_for("the fields to go there too", || {
+            ["before", "during"].iter().map(|key| run(&mut r, &format!("HLEN {key}"))).eq([":2", ":1"])
+                && run(&mut r, "EXISTS gone") == ":0"
+        });
+    }
 }
 
 #[test]

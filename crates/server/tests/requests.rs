@@ -274,3 +274,22 @@ fn ok_or_int(client: &mut testkit::client::Client, args: &[&str]) {
     let reply = client.call(args).expect("reply");
     assert!(!reply.is_error(), "{}", reply.render());
 }
+
+/// The timer deletes the fields of a large hash in parts, and the hash with its last one.
+#[test]
+fn thousands_of_fields_expire_by_themselves() {
+    const FIELDS: usize = 20_000;
+    let server = ours("");
+    let mut client = client(&server);
+    for part in 0..FIELDS / 1000 {
+        let mut words = vec!["HSETEX".to_owned(), "hash".into(), "PX".into(), "300".into()];
+        words.extend(["FIELDS".to_owned(), "1000".into()]);
+        words.extend((0..1000).flat_map(|n| [format!("field-{part}-{n}"), "value".into()]));
+        assert_eq!(client.call(&words).expect("HSETEX").render(), ":1");
+    }
+    assert_eq!(run(&mut client, "HSET kept field value"), ":1");
+    wait_for("the hash to go", || run(&mut client, "EXISTS hash") == ":0");
+    assert_eq!(info_number(&mut client, "expired_fields"), FIELDS as i64);
+    assert_eq!(run(&mut client, "HLEN kept"), ":1");
+    assert!(info(&mut client, "db0").ends_with("keys_with_volatile_items=0"));
+}

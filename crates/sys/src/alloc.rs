@@ -113,6 +113,13 @@ pub fn allocated() -> u64 {
     ALLOCATED.load(Ordering::Relaxed).max(0) as u64
 }
 
+/// As [`allocated`], with what the calling thread has not published yet.
+#[inline]
+pub fn allocated_here() -> u64 {
+    let drift = DRIFT.try_with(Cell::get).unwrap_or(0);
+    (ALLOCATED.load(Ordering::Relaxed) + drift).max(0) as u64
+}
+
 /// Publishes the calling thread's own drift, for exact figures.
 pub fn publish() {
     DRIFT.with(|drift| ALLOCATED.fetch_add(drift.take(), Ordering::Relaxed));

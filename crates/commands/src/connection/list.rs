@@ -10,9 +10,6 @@ use crate::cx::Cx;
 use crate::error::Result;
 use crate::table::table;
 
-/// Bytes of the structures behind a connection, beside its buffers.
-const CONNECTION_BYTES: u64 = (size_of::<Client>() + size_of::<crate::session::Session>()) as u64;
-
 /// The letters of `flags=`.
 pub(super) fn flags_of(client: &Client, details: &Details) -> String {
     let mut flags = String::new();
@@ -69,7 +66,7 @@ pub(super) fn line(client: &Client, now_ms: u64, argv_bytes: usize) -> String {
     };
     format!(
         "id={} addr={} laddr={} fd={} name={} age={age_s} idle={idle_s} flags={flags} capa={} db={} sub={sub} psub={psub} \
-         ssub={ssub} multi={} watch={} qbuf={query} qbuf-free=0 argv-mem={argv_bytes} multi-mem={} rbs=0 rbp=0 obl=0 \
+         ssub={ssub} multi={} watch={} qbuf={query} qbuf-free={} argv-mem={argv_bytes} multi-mem={} rbs=0 rbp=0 obl=0 \
          oll={} omem={output} tot-mem={} events={} cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={} \
          tot-net-in={} tot-net-out={} tot-cmds={}",
         client.id,
@@ -81,9 +78,10 @@ pub(super) fn line(client: &Client, now_ms: u64, argv_bytes: usize) -> String {
         details.db,
         details.queued.map_or(-1, |queued| queued as i64),
         details.watched,
+        client.query_free_bytes.load(Relaxed),
         details.queued_bytes,
         u64::from(output > 0),
-        CONNECTION_BYTES + query + output + (argv_bytes + details.queued_bytes) as u64,
+        client.memory_bytes() + argv_bytes as u64,
         if output > 0 { "rw" } else { "r" },
         text(&details.user),
         if details.resp3 { 3 } else { 2 },

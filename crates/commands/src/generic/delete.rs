@@ -34,7 +34,7 @@ pub(super) fn exists(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
 
 /// TOUCH marks a use even for clients that asked for CLIENT NO-TOUCH.
 pub(super) fn touch(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let found = argv[1..].iter().filter(|key| cx.look_up(key, cx.server.touch(false)).is_some()).count();
+    let found = argv[1..].iter().filter(|key| cx.look_up(key, cx.server.touch_read(false)).is_some()).count();
     out.int(found as i64);
     Ok(())
 }

@@ -8,9 +8,9 @@ use crate::cx::Cx;
 use crate::error::{CommandError, Result};
 use crate::string::expiry::set_expiry;
 
-/// When EXPIRE is to act.
+/// When EXPIRE or HEXPIRE is to act.
 #[derive(Clone, Copy, Default)]
-struct Condition {
+pub(crate) struct Condition {
     absent: bool,
     present: bool,
     later: bool,
@@ -18,7 +18,7 @@ struct Condition {
 }
 
 impl Condition {
-    fn parse(words: &[&[u8]]) -> Result<Condition> {
+    pub(crate) fn parse(words: &[&[u8]]) -> Result<Condition> {
         let mut condition = Condition::default();
         for word in words {
             let upper = word.to_ascii_uppercase();
@@ -43,7 +43,7 @@ impl Condition {
     }
 
     /// A key without an expiry lives for ever, which is later than any time.
-    fn holds(self, old: Option<u64>, at: i64) -> bool {
+    pub(crate) fn holds(self, old: Option<u64>, at: i64) -> bool {
         let old = old.map(|old| i64::try_from(old).unwrap_or(i64::MAX));
         !(self.absent && old.is_some()
             || self.present && old.is_none()

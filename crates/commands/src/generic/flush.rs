@@ -6,6 +6,7 @@ use resp::writer::Writer;
 use crate::args::int_or;
 use crate::cx::Cx;
 use crate::error::{CommandError, DB_OUT_OF_RANGE, Result, SYNTAX};
+use crate::eviction::Garbage;
 
 /// Whether the memory is to be freed elsewhere.
 fn lazy(cx: &Cx<'_>, argv: &[&[u8]]) -> Result<bool> {
@@ -21,10 +22,14 @@ fn lazy(cx: &Cx<'_>, argv: &[&[u8]]) -> Result<bool> {
 fn empty(cx: &mut Cx<'_>, db: usize, lazy: bool) -> usize {
     tell_watchers(cx, db);
     let tables = cx.access.take_database(db);
-    let keys = tables.iter().map(|table| table.len()).sum();
+    let keys = tables.iter().map(|table| table.len()).sum::<usize>();
     let garbage = cx.server.keyspace.hand_to_snapshot(tables);
     match cx.server.shell.get() {
-        Some(shell) if lazy && !garbage.is_empty() => shell.free_later(Box::new(garbage)),
+        Some(shell) if lazy && !garbage.is_empty() => {
+            // Nobody evicts while this runs alone, and afterwards the estimate would only be in the way.
+            let garbage = Garbage::new(garbage, keys as u64, 0, &cx.server.eviction.lazy);
+            shell.free_later(Box::new(garbage));
+        }
         _ => drop(garbage),
     }
     wake_waiting(cx, db);

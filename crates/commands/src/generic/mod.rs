@@ -6,6 +6,7 @@
 
 mod delete;
 mod expire;
+pub(crate) use expire::Condition;
 mod flush;
 mod moving;
 mod object;

@@ -10,8 +10,9 @@ use crate::error::{CommandError, Result, SYNTAX};
 use crate::lru;
 
 pub(super) fn dump(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let dialect = cx.server.persistence.dialect();
     match cx.find(argv[1]) {
-        Some(entry) => out.bulk(&bridge::dump(entry)),
+        Some(entry) => out.bulk(&bridge::dump(entry, dialect)),
         None => out.null(),
     }
     Ok(())

@@ -41,8 +41,7 @@ pub(super) fn look_up(cx: &mut Cx<'_>, pattern: &[u8], element: &[u8]) -> Option
     let key = [before, element, after].concat();
     // The hash is remembered by the argument's address, which names made here may share.
     cx.hash_memo = (0, 0, 0);
-    // Who is told by a primary what expires sees everything until then.
-    let clock_ms = if cx.session.is_primary_link || cx.server.is_loading() { 0 } else { cx.now_ms };
+    let clock_ms = cx.field_clock();
     let found = cx.find(&key).and_then(|entry| match field {
         Some(field) => field_of(entry, field, clock_ms),
         None => string_of(entry),

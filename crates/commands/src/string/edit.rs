@@ -1,4 +1,4 @@
-//! Changing a string in place: APPEND and SETRANGE.
+//! Changing a string in place: APPEND and SETRANGE, and what bitmaps and HyperLogLogs need.
 
 use config::{Directive, Events};
 use ds::entry::{Entry, Kind, Value, ValueRef};
@@ -71,17 +71,19 @@ fn reserved(length: usize) -> Result<Vec<u8>> {
 }
 
 /// Puts a value that was made by changing another in its place.
-fn replace(cx: &mut Cx<'_>, key: &[u8], value: Vec<u8>) {
+pub(crate) fn replace(cx: &mut Cx<'_>, key: &[u8], value: Vec<u8>) {
     if let Some(mut slot) = cx.find_mut(key) {
-        slot.update(|entry| {
-            entry.set_value(if value.len() > ds::entry::INLINE_BYTES {
-                Value::Blob(ds::blob::Blob::from_vec(value))
-            } else {
-                Value::Bytes(&value)
-            });
-            entry.set_raw();
-        });
+        slot.update(|entry| set_changed(entry, value));
     }
+}
+
+fn set_changed(entry: &mut Entry, value: Vec<u8>) {
+    entry.set_value(if value.len() > ds::entry::INLINE_BYTES {
+        Value::Blob(ds::blob::Blob::from_vec(value))
+    } else {
+        Value::Bytes(&value)
+    });
+    entry.set_raw();
 }
 
 /// Overwrites a string from `offset` on; the gap in front, if there is one, becomes zeros. A long string is changed in
@@ -111,6 +113,79 @@ fn overwrite(bytes: &mut Vec<u8>, offset: usize, part: &[u8]) -> Result {
     }
     bytes[offset..end].copy_from_slice(part);
     Ok(())
+}
+
+/// A copy of a string with at least `length` bytes, filled up with zeros.
+fn made_longer(old: &[u8], length: usize) -> Result<Vec<u8>> {
+    let mut value = reserved(old.len().max(length))?;
+    value.extend_from_slice(old);
+    if value.len() < length {
+        value.resize(length, 0);
+    }
+    Ok(value)
+}
+
+/// Changes the bytes of a string in place, whose key is made and whose end is filled up with zeros if it has less than
+/// `length`. `change` gets the bytes and whether they have become more.
+pub(crate) fn change_bytes<R>(
+    cx: &mut Cx<'_>,
+    key: &[u8],
+    length: usize,
+    change: impl FnOnce(&mut [u8], bool) -> R,
+) -> Result<R> {
+    let Some(mut slot) = cx.find_mut_kind(key, Kind::String)? else {
+        let mut value = made_longer(b"", length)?;
+        let result = change(&mut value, true);
+        cx.put(key, Value::Bytes(b""), None);
+        replace(cx, key, value);
+        return Ok(result);
+    };
+    let mut text = IntText::new();
+    let old = bytes_of(slot.get(), &mut text);
+    let grows = old.len() < length;
+    let in_place = match slot.get().value() {
+        ValueRef::Blob(_) => true,
+        ValueRef::Bytes(_) => !grows,
+        _ => false,
+    };
+    if !in_place {
+        let mut value = made_longer(old, length)?;
+        let result = change(&mut value, grows);
+        slot.update(|entry| set_changed(entry, value));
+        return Ok(result);
+    }
+    slot.update(|entry| {
+        if grows {
+            entry.update_blob(|blob| overwrite(blob.to_mut(), length, b"")).unwrap_or(Ok(()))?;
+        }
+        entry.set_raw();
+        // Neither an integer nor another type, as found above.
+        Ok(entry
+            .update_bytes(|bytes| change(bytes, grows))
+            .expect("invariant: the value is a string of bytes"))
+    })
+}
+
+/// Changes a string that passes `check` as a vector, in place if it is long and not shared; what `change` does before
+/// it fails may stay. `None` if there is no such key.
+pub(crate) fn change_string<R>(
+    cx: &mut Cx<'_>,
+    key: &[u8],
+    check: impl FnOnce(&[u8]) -> Result,
+    change: impl FnOnce(&mut Vec<u8>) -> Result<R>,
+) -> Result<Option<R>> {
+    let Some(mut slot) = cx.find_mut_kind(key, Kind::String)? else { return Ok(None) };
+    let mut text = IntText::new();
+    let old = bytes_of(slot.get(), &mut text);
+    check(old)?;
+    if matches!(slot.get().value(), ValueRef::Blob(_)) {
+        return slot.update(|entry| entry.update_blob(|blob| change(blob.to_mut())).transpose());
+    }
+    let mut value = old.to_vec();
+    slot.update(Entry::set_raw);
+    let result = change(&mut value)?;
+    slot.update(|entry| set_changed(entry, value));
+    Ok(Some(result))
 }
 
 #[cfg(test)]

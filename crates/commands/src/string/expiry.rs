@@ -7,8 +7,8 @@ use crate::cx::Cx;
 use crate::error::{CommandError, Result};
 
 /// What the arguments said. An option may be repeated, the last one counts; two different ones exclude each other.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Expiry<'a> {
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Expiry<'a> {
     option: Option<(&'static str, &'a [u8])>,
 }
 
@@ -51,6 +51,11 @@ impl<'a> Expiry<'a> {
         self.option.is_some_and(|(word, _)| word == "PXAT")
     }
 
+    /// Whether a time was given.
+    pub fn is_given(&self) -> bool {
+        self.option.is_some_and(|(word, _)| !matches!(word, "KEEPTTL" | "PERSIST"))
+    }
+
     pub fn keeps(&self) -> bool {
         self.option.is_some_and(|(word, _)| word == "KEEPTTL")
     }
@@ -61,19 +66,35 @@ impl<'a> Expiry<'a> {
 
     /// The time in Unix milliseconds, if one was given; `name` is the command's, for the error.
     pub fn at_ms(&self, cx: &Cx<'_>, name: &str) -> Result<Option<i64>> {
+        self.at_ms_from(cx, 1, name)
+    }
+
+    /// As [`Expiry::at_ms`]; the number that was given must be at least `least`.
+    pub fn at_ms_from(&self, cx: &Cx<'_>, least: i64, name: &str) -> Result<Option<i64>> {
         let Some((word, given)) = self.option.filter(|(word, _)| !matches!(*word, "KEEPTTL" | "PERSIST"))
         else {
             return Ok(None);
         };
         let unit = if word.starts_with("EX") { TimeUnit::Seconds } else { TimeUnit::Milliseconds };
-        at_ms(cx, given, unit, !word.ends_with("AT"), name).map(Some)
+        at_least_ms(cx, given, least, unit, !word.ends_with("AT"), name).map(Some)
     }
 }
 
 /// A time that must be positive, in Unix milliseconds.
 pub(super) fn at_ms(cx: &Cx<'_>, given: &[u8], unit: TimeUnit, relative: bool, name: &str) -> Result<i64> {
+    at_least_ms(cx, given, 1, unit, relative, name)
+}
+
+fn at_least_ms(
+    cx: &Cx<'_>,
+    given: &[u8],
+    least: i64,
+    unit: TimeUnit,
+    relative: bool,
+    name: &str,
+) -> Result<i64> {
     let given = int(given)?;
-    if given <= 0 {
+    if given < least {
         return Err(CommandError::new(format!("ERR invalid expire time in '{name}' command")));
     }
     expiry_ms(given, unit, relative.then_some(cx.now_ms), name)

@@ -11,7 +11,7 @@ use crate::cx::Cx;
 use crate::error::{CommandError, NOT_A_FLOAT, NOT_AN_INTEGER, Result};
 
 /// The integer that a string holds.
-fn integer(entry: EntryRef<'_>) -> Result<i64> {
+pub(super) fn integer(entry: EntryRef<'_>) -> Result<i64> {
     match entry.value() {
         ValueRef::Int(number) => Ok(number),
         ValueRef::Bytes(bytes) => num::parse_i64(bytes).ok_or(NOT_AN_INTEGER),

@@ -6,11 +6,14 @@ mod edit;
 pub(crate) mod expiry;
 mod get;
 mod incr;
+mod increx;
 mod lcs;
 mod multi;
 mod set;
 
+pub(crate) use condition::bytes_of;
 use ds::entry::{EntryRef, ValueRef};
+pub(crate) use edit::{change_bytes, change_string, replace};
 use resp::writer::Writer;
 
 use crate::row::{Extract, acl, flag::*, key::*};
@@ -38,6 +41,14 @@ pub(crate) const ROWS: &[Row] = &[
         acl::STRING,
         &[one(1, RW | ACCESS | UPDATE)],
         incr::incrbyfloat,
+    ),
+    Row::new(
+        "increx",
+        -2,
+        WRITE | DENYOOM | FAST,
+        acl::STRING,
+        &[one(1, RW | ACCESS | UPDATE)],
+        increx::increx,
     ),
     Row::new("lcs", -3, READONLY, acl::STRING, &[range(1, 1, 1, RO | ACCESS)], lcs::lcs),
     Row::new("mget", -2, READONLY | FAST, acl::STRING, &[range(1, -1, 1, RO | ACCESS)], get::mget),

@@ -87,6 +87,37 @@ impl LongDouble {
     }
 }
 
+impl std::ops::Neg for LongDouble {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self { negative: !self.negative, kind: self.kind }
+    }
+}
+
+impl std::ops::Sub for LongDouble {
+    type Output = Self;
+
+    /// The difference, rounded once.
+    fn sub(self, other: Self) -> Self {
+        self + -other
+    }
+}
+
+impl PartialOrd for LongDouble {
+    /// By value: `None` if one is not a number, or if both are infinite on the same side.
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        use std::cmp::Ordering::{Equal, Greater, Less};
+        let difference = *self - *other;
+        match difference.kind {
+            Kind::NotANumber => None,
+            Kind::Finite { mantissa: 0, .. } => Some(Equal),
+            _ if difference.negative => Some(Less),
+            _ => Some(Greater),
+        }
+    }
+}
+
 impl std::ops::Add for LongDouble {
     type Output = Self;
 
@@ -266,6 +297,21 @@ fn convert(digits: &[u8], power: i64) -> Option<Kind> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn numbers_have_an_order() {
+        let ordered =
+            ["-inf", "-1e4000", "-2", "-1.5", "-1e-4000", "0", "1e-4000", "0.1", "0.2", "3", "1e4000", "inf"];
+        let parse = |text: &str| LongDouble::parse(text.as_bytes()).expect("a number");
+        for (i, a) in ordered.iter().enumerate() {
+            for (j, b) in ordered.iter().enumerate().filter(|&(j, _)| i != j || !ordered[i].ends_with("inf"))
+            {
+                assert_eq!(parse(a).partial_cmp(&parse(b)), Some(i.cmp(&j)), "{a} {b}");
+            }
+        }
+        assert_eq!(parse("0").partial_cmp(&parse("-0")), Some(std::cmp::Ordering::Equal));
+        assert_eq!((parse("0.5") - parse("0.75")).format(), "-0.25");
+    }
 
     /// Replies of INCRBYFLOAT on a Redis 8.6.3 (x86-64).
     #[test]

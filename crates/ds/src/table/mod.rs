@@ -422,6 +422,21 @@ impl<I: Item> Table<I> {
         self.retire(old.map(Retired::Directory));
     }
 
+    /// Gives the memory of a table without items back; the next item brings it again.
+    pub fn release_if_empty(&mut self) {
+        if self.len > 0 || !self.overflow.is_empty() {
+            return;
+        }
+        let Some(pointer) = self.directory else { return };
+        // Lines that a running snapshot has not seen are empty: there is nothing to save.
+        let segments: Vec<Retired> = (self.directory().into_iter())
+            .flat_map(|directory| directory.segments().map(|(_, segment)| Retired::Segment(segment)))
+            .collect();
+        self.directory = None;
+        self.publish();
+        self.retire(segments.into_iter().chain([Retired::Directory(pointer)]));
+    }
+
     fn publish(&self) {
         if let Some((hints, index)) = &self.hints {
             hints.publish(*index, self.directory);

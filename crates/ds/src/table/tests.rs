@@ -63,6 +63,9 @@ fn delete<const H: u8>(table: &mut Table<Pair<H>>, model: &mut Model, n: u32) {
     let key = key(n);
     let removed = table.find_mut(Pair::<H>::hash(&key), &key).map(|slot| slot.remove().0.1);
     assert_eq!(removed, model.remove(&key));
+    // Does nothing but when the last item has gone, also in the middle of a snapshot.
+    table.release_if_empty();
+    assert!(!table.is_empty() || table.index_bytes() == 0);
 }
 
 fn check<const H: u8>(table: &Table<Pair<H>>, model: &Model) {
@@ -92,6 +95,9 @@ fn against_model<const H: u8>(steps: &[(bool, u32)], hints: bool) {
             false => delete(&mut table, &mut model, n),
         }
     }
+    check(&table, &model);
+    (0..1000).for_each(|n| delete(&mut table, &mut model, n));
+    put(&mut table, &mut model, 1, 1);
     check(&table, &model);
 }
 
@@ -169,6 +175,8 @@ proptest! {
             prop_assert_eq!(saved.len(), at_start.len());
             prop_assert_eq!(saved.into_iter().collect::<Model>(), at_start);
             check(&table, &model);
+            (0..5000).for_each(|n| delete(&mut table, &mut model, n));
+            prop_assert!(table.is_empty());
         }
     }
 }

@@ -139,6 +139,7 @@ pub fn data_set(client: &mut Client) -> Vec<(String, String, i64)> {
                 }
                 "zset" => client.call(&[b"ZRANGE", &key[..], b"0", b"-1", b"WITHSCORES"]).expect("reply"),
                 "stream" => client.call(&[b"XRANGE", &key[..], b"-", b"+"]).expect("reply"),
+                "hash" => hash(client, &key),
                 // Renamed or deleted since KEYS: the caller looks again.
                 "none" => Reply::Null,
                 other => panic!("a key of type {other}"),
@@ -149,6 +150,26 @@ pub fn data_set(client: &mut Client) -> Vec<(String, String, i64)> {
         .collect();
     all.sort();
     all
+}
+
+/// The fields of a hash in the order of their names, each with its value and its expiry.
+fn hash(client: &mut Client, key: &[u8]) -> Reply {
+    let keys = client.call(&[b"HKEYS", key]).expect("HKEYS");
+    let mut names: Vec<Vec<u8>> =
+        keys.items().into_iter().map(|name| name.bytes().expect("a name").to_vec()).collect();
+    names.sort();
+    if names.is_empty() {
+        return Reply::Null;
+    }
+    let count = names.len().to_string();
+    let mut get: Vec<&[u8]> = vec![b"HMGET", key];
+    let mut expiries: Vec<&[u8]> = vec![b"HPEXPIRETIME", key, b"FIELDS", count.as_bytes()];
+    get.extend(names.iter().map(Vec::as_slice));
+    expiries.extend(names.iter().map(Vec::as_slice));
+    let parts = [client.call(&get).expect("HMGET"), client.call(&expiries).expect("HPEXPIRETIME")];
+    let names = names.into_iter().map(Reply::Bulk).collect();
+    let [values, times] = parts;
+    Reply::Array(vec![Reply::Array(names), values, times])
 }
 
 /// Waits until both have the same data set, which is then returned.

@@ -21,11 +21,10 @@ fn encoding_name(entry: EntryRef<'_>) -> &'static str {
             if short && !entry.is_raw() { "embstr" } else { "raw" }
         }
         Encoding::SetIntset => "intset",
-        Encoding::ListPacked
-        | Encoding::SetPacked
-        | Encoding::HashPacked
-        | Encoding::HashPackedTtl
-        | Encoding::ZsetPacked => "listpack",
+        Encoding::ListPacked | Encoding::SetPacked | Encoding::HashPacked | Encoding::ZsetPacked => {
+            "listpack"
+        }
+        Encoding::HashPackedTtl => "listpackex",
         Encoding::List => "quicklist",
         Encoding::Set | Encoding::Hash => "hashtable",
         Encoding::Zset => "skiplist",
@@ -35,7 +34,7 @@ fn encoding_name(entry: EntryRef<'_>) -> &'static str {
 
 /// Bytes of the value in a file.
 fn saved_bytes(entry: EntryRef<'_>) -> usize {
-    crate::bridge::dump(entry).len().saturating_sub(11)
+    crate::bridge::dump(entry, rdb::Dialect::Redis).len().saturating_sub(11)
 }
 
 pub(super) fn object(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {

@@ -75,19 +75,25 @@ pub(super) fn cluster(_: &mut Cx<'_>, text: &mut Text) {
 
 pub(super) fn keyspace(cx: &mut Cx<'_>, text: &mut Text) {
     let now_ms = cx.now_ms;
-    let mut counts = vec![(0usize, 0usize, 0u128); cx.server.keyspace.databases()];
+    let mut counts = vec![(0usize, 0usize, 0usize, 0u128); cx.server.keyspace.databases()];
     cx.each_shard(|shard| {
-        for (db, (keys, expires, left_ms)) in counts.iter_mut().enumerate() {
+        for (db, (keys, expires, volatile, left_ms)) in counts.iter_mut().enumerate() {
             *keys += shard.len(db);
             *expires += shard.expires(db);
+            *volatile += shard.with_volatile_fields(db);
             *left_ms += shard.ttl_sum_ms(db, now_ms);
         }
     });
-    for (db, (keys, expires, left_ms)) in counts.into_iter().enumerate().filter(|(_, count)| count.0 > 0) {
+    for (db, (keys, expires, volatile, left_ms)) in
+        counts.into_iter().enumerate().filter(|(_, count)| count.0 > 0)
+    {
         let average = left_ms.checked_div(expires as u128).unwrap_or(0);
         text.field(
             &format!("db{db}"),
-            format_args!("keys={keys},expires={expires},avg_ttl={average},subexpiry=0"),
+            // Valkey's word for what Redis calls `subexpiry`; tools take no more than four items.
+            format_args!(
+                "keys={keys},expires={expires},avg_ttl={average},keys_with_volatile_items={volatile}"
+            ),
         );
     }
 }

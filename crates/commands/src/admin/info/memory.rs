@@ -38,6 +38,14 @@ impl Usage {
                 _ => clients += bytes,
             }
         }
+        let (size, allocated) = cx.server.journal.backlog_allocated();
+        // Beyond its size the backlog is kept for replicas that have not fetched it yet.
+        let backlog = if cx.server.replication.replicas().is_empty() {
+            allocated
+        } else {
+            replicas += allocated.saturating_sub(size) as u64;
+            allocated.min(size)
+        };
         let databases = cx.server.keyspace.databases();
         let mut tables = vec![(0, 0); databases];
         cx.each_shard(|shard| {
@@ -54,7 +62,7 @@ impl Usage {
             startup: samples.startup_bytes.load(Relaxed),
             rss: sys::os::rss_bytes(),
             total_system: sys::os::total_memory_bytes(),
-            backlog: cx.server.journal.backlog().2 as u64,
+            backlog: backlog as u64,
             replicas,
             clients,
             tables: tables
@@ -119,7 +127,7 @@ pub(super) fn memory(cx: &mut Cx<'_>, text: &mut Text) {
     text.field("maxmemory_human", human(maxmemory));
     text.field("maxmemory_policy", cx.server.config.text(Directive::MaxmemoryPolicy));
     fragmentation(&usage, text);
-    text.field("mem_not_counted_for_evict", 0);
+    text.field("mem_not_counted_for_evict", crate::eviction::not_counted(cx.server));
     text.field("mem_replication_backlog", usage.backlog);
     text.field("mem_total_replication_buffers", usage.backlog + usage.replicas);
     text.field("mem_replicas_repl_buffer", usage.replicas);
@@ -131,8 +139,9 @@ pub(super) fn memory(cx: &mut Cx<'_>, text: &mut Text) {
     text.field("mem_allocator", "jemalloc-5.3.0");
     text.field("mem_overhead_db_hashtable_rehashing", 0);
     text.field("active_defrag_running", 0);
-    text.field("lazyfree_pending_objects", 0);
-    text.field("lazyfreed_objects", cx.server.total(crate::stats::Counter::LazyFreed));
+    let lazy = &cx.server.eviction.lazy;
+    text.field("lazyfree_pending_objects", lazy.objects.load(Relaxed));
+    text.field("lazyfreed_objects", lazy.freed.load(Relaxed));
 }
 
 /// There are no scripts yet.

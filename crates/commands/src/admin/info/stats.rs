@@ -6,10 +6,7 @@ use crate::cx::Cx;
 use crate::stats::Counter;
 
 /// Fields for what does not exist here, or not yet; tools read them all the same.
-const NEVER: &[&str] =
-    &["evicted_clients", "evicted_scripts", "total_eviction_exceeded_time", "current_eviction_exceeded_time"];
-
-const NEVER_AGAIN: &[&str] = &[
+const NEVER: &[&str] = &[
     "latest_fork_usec",
     "total_forks",
     "migrate_cached_sockets",
@@ -45,20 +42,24 @@ pub(super) fn stats(cx: &mut Cx<'_>, text: &mut Text) {
     text.field("sync_full", total(Counter::SyncFull));
     text.field("sync_partial_ok", total(Counter::SyncPartialOk));
     text.field("sync_partial_err", total(Counter::SyncPartialErr));
-    text.field("expired_subkeys", 0);
-    text.field("expired_fields", 0);
+    text.field("expired_subkeys", total(Counter::ExpiredFields));
+    text.field("expired_fields", total(Counter::ExpiredFields));
     text.field("expired_keys", total(Counter::ExpiredKeys));
     text.field("expired_stale_perc", "0.00");
     text.field("expired_time_cap_reached_count", 0);
     text.field("expire_cycle_cpu_milliseconds", 0);
     text.field("evicted_keys", total(Counter::EvictedKeys));
-    NEVER.iter().for_each(|name| text.field(name, 0));
+    text.field("evicted_clients", total(Counter::EvictedClients));
+    text.field("evicted_scripts", 0);
+    let (now_ms, all_ms) = server.eviction.exceeded_ms();
+    text.field("total_eviction_exceeded_time", all_ms);
+    text.field("current_eviction_exceeded_time", now_ms);
     text.field("keyspace_hits", total(Counter::KeyspaceHits));
     text.field("keyspace_misses", total(Counter::KeyspaceMisses));
     text.field("pubsub_channels", server.channels.len(Topic::Channel));
     text.field("pubsub_patterns", server.channels.len(Topic::Pattern));
     text.field("pubsubshard_channels", server.channels.len(Topic::Shard));
-    NEVER_AGAIN.iter().for_each(|name| text.field(name, 0));
+    NEVER.iter().for_each(|name| text.field(name, 0));
     text.field("unexpected_error_replies", total(Counter::UnexpectedErrors));
     text.field("total_error_replies", total(Counter::ErrorReplies));
     text.field("dump_payload_sanitizations", 0);

@@ -1,0 +1,59 @@
+//! The argument `FIELDS count field...` of the commands for expiring fields.
+
+use crate::args::int;
+use crate::error::{CommandError, Result, SYNTAX};
+
+/// What is said of a count that is not that of the fields.
+pub(super) const COUNT: CommandError =
+    CommandError::fixed("ERR numfields should be greater than 0 and match the provided number of fields");
+
+/// Some arguments of a command.
+pub(super) type Words<'a> = &'a [&'a [u8]];
+
+/// The arguments behind `argv[at]`, which must be FIELDS, each group of `width` being a field; `wrong` is the error for
+/// a wrong count.
+pub(super) fn behind<'a>(argv: Words<'a>, at: usize, width: usize, wrong: CommandError) -> Result<Words<'a>> {
+    if !argv.get(at).is_some_and(|word| word.eq_ignore_ascii_case(b"FIELDS")) {
+        return Err(SYNTAX);
+    }
+    let Some(count) = argv.get(at + 1) else { return Err(wrong) };
+    let given = &argv[at + 2..];
+    match usize::try_from(int(count)?) {
+        Ok(count) if count > 0 && count.checked_mul(width) == Some(given.len()) => Ok(given),
+        _ => Err(wrong),
+    }
+}
+
+/// Splits the arguments from `from` on at FIELDS: the options before it, and the fields behind it.
+pub(super) fn split<'a>(
+    argv: Words<'a>,
+    from: usize,
+    width: usize,
+) -> Result<(Words<'a>, Result<Words<'a>>)> {
+    let at = argv[from..].iter().position(|word| word.eq_ignore_ascii_case(b"FIELDS")).ok_or(COUNT)?;
+    Ok((&argv[..from + at], behind(argv, from + at, width, COUNT)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_must_fit() {
+        for (text, width, fields) in [
+            ("FIELDS 1 a", 1, Some(1)),
+            ("fields 2 a b", 1, Some(2)),
+            ("FIELDS 1 a b", 2, Some(2)),
+            ("FIELDS 2 a b", 2, None),
+            ("FIELDS 0", 1, None),
+            ("FIELDS", 1, None),
+            ("FIELDS -1 a", 1, None),
+            ("FIELDS x a", 1, None),
+            ("FIELDS 9223372036854775807 a b", 2, None),
+            ("1 a", 1, None),
+        ] {
+            let argv: Vec<&[u8]> = text.split(' ').map(str::as_bytes).collect();
+            assert_eq!(behind(&argv, 0, width, COUNT).ok().map(<[_]>::len), fields, "{text}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! HyperLogLogs against a plain array of registers, and values that no server made.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn registers(bytes: &[u8]) -> Registers {
+    let mut registers = [0; REGISTERS];
+    merge(bytes, &mut registers).expect("a good value");
+    registers
+}
+
+/// As Valkey answered PFADD and GET.
+#[test]
+fn bytes_are_those_of_a_real_server() {
+    let mut value = empty();
+    assert_eq!(value, b"HYLL\x01\0\0\0\0\0\0\0\0\0\0\0\x7f\xff");
+    for element in [b"a", b"b", b"c"] {
+        assert_eq!(add(&mut value, element, 3000), Ok(true));
+        assert_eq!(add(&mut value, element, 3000), Ok(false));
+    }
+    // PFDEBUG DECODE: Z:8436 v:1,1 Z:4274 v:2,1 Z:3068 v:1,1 Z:603
+    let expected = [(8436, 0), (1, 1), (4274, 0), (1, 2), (3068, 0), (1, 1), (603, 0)];
+    let decoded: Vec<_> = sparse::runs(&value[HEADER_BYTES..])
+        .map(|run| run.map(|run| (run.len, run.rank)).expect("good"))
+        .collect();
+    assert_eq!(decoded, expected);
+    assert_eq!(count(&value), Ok(3));
+}
+
+/// As Valkey counted the numbers from 1 on, in decimal.
+#[test]
+fn counts_are_those_of_a_real_server() {
+    let mut value = empty();
+    let mut added = 0u64;
+    for (elements, expected) in COUNTS {
+        while added < elements {
+            added += 1;
+            add(&mut value, added.to_string().as_bytes(), 3000).expect("a good value");
+        }
+        assert_eq!(count(&value), Ok(expected), "after {elements}");
+    }
+    assert_eq!(encoding(&value), Some(Encoding::Dense));
+}
+
+const COUNTS: [(u64, u64); 10] = [
+    (1, 1),
+    (10, 10),
+    (100, 100),
+    (500, 503),
+    (1000, 1001),
+    (1700, 1709),
+    (3000, 3005),
+    (10000, 9988),
+    (50000, 50353),
+    (200000, 200292),
+];
+
+#[test]
+fn the_cached_count_goes_stale() {
+    let mut value = empty();
+    assert_eq!(cached(&value), Some(0));
+    set_cached(&mut value, 5);
+    assert_eq!(cached(&value), Some(5));
+    invalidate(&mut value);
+    assert_eq!(cached(&value), None);
+}
+
+proptest! {
+    #[test]
+    fn both_forms_hold_what_was_added(
+        ranks in proptest::collection::vec((0..REGISTERS, 1..=51u8), 1..400),
+        narrow: bool,
+        most_bytes in 0..600usize,
+    ) {
+        let mut model = [0u8; REGISTERS];
+        let mut value = empty();
+        for (index, rank) in ranks {
+            // Close together, runs are split and joined a lot.
+            let (index, rank) = if narrow { (index % 40, rank % 5 + 1) } else { (index, rank) };
+            let raised = raise(&mut value, index, rank, most_bytes);
+            prop_assert_eq!(raised, Ok(rank > model[index]));
+            model[index] = rank.max(model[index]);
+        }
+        prop_assert!(registers(&value) == model);
+        let count_now = count(&value);
+        prop_assert_eq!(count_now, Ok(count_registers(&model)));
+        let mut merged = empty();
+        prop_assert_eq!(absorb(&mut merged, &model, false, most_bytes), Ok(()));
+        prop_assert!(registers(&merged) == model);
+        make_dense(&mut value).expect("a good value");
+        prop_assert_eq!(encoding(&value), Some(Encoding::Dense));
+        prop_assert!(registers(&value) == model);
+        prop_assert_eq!(count(&value), count_now);
+        let mut portable = [0; REGISTERS];
+        dense::merge_groups(&value[HEADER_BYTES..], &mut portable);
+        prop_assert!(portable == model);
+    }
+
+    #[test]
+    fn damaged_values_give_errors(
+        codes in proptest::collection::vec(any::<u8>(), 0..300),
+        elements in proptest::collection::vec(any::<u32>(), 20),
+    ) {
+        let mut value = [&empty()[..HEADER_BYTES], &codes].concat();
+        let good = sparse::runs(&codes).all(|run| run.is_ok());
+        prop_assert_eq!(count(&value).is_ok(), good);
+        prop_assert_eq!(merge(&value, &mut [0; REGISTERS]).is_ok(), good);
+        prop_assert_eq!(make_dense(&mut value.clone()).is_ok(), good);
+        for element in elements {
+            if add(&mut value, &element.to_le_bytes(), 250).is_err() {
+                prop_assert!(!good);
+            }
+        }
+    }
+}
