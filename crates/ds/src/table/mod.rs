@@ -424,7 +424,7 @@ impl<I: Item> Table<I> {
 
     /// Gives the memory of a table without items back; the next item brings it again.
     pub fn release_if_empty(&mut self) {
-        if self.len > 0 || !self.overflow.is_empty() {
+        if self.len > 0 || self.overflow().is_some() {
             return;
         }
         let Some(pointer) = self.directory else { return };
