@@ -150,24 +150,28 @@ impl<I: Item> Table<I> {
     /// A frozen view of the table as it is now; costs a copy of the directory.
     pub(crate) fn freeze(&self) -> Frozen<I> {
         debug_assert!(self.hints.is_none() && self.hook.is_none(), "a table of the keyspace is not frozen");
-        let graveyard = self.pins.graveyard_for_view();
+        let graveyard = self.rare.get_or_init(Box::default).pins.graveyard_for_view();
         Frozen {
             directory: self.directory().map(Directory::frozen),
-            overflow: self.overflow.values().flatten().copied().collect(),
+            overflow: self.overflow().into_iter().flat_map(|all| all.values().flatten().copied()).collect(),
             len: self.len,
             _graveyard: graveyard,
             _items: PhantomData,
         }
     }
 
+    fn graveyard(&self) -> Option<Arc<Graveyard<I>>> {
+        self.rare.get()?.pins.graveyard()
+    }
+
     /// Whether a view may live, so that items must be replaced instead of changed.
     pub(crate) fn is_pinned(&self) -> bool {
-        self.pins.graveyard().is_some()
+        self.graveyard().is_some()
     }
 
     /// Frees an item that is not in the table any more, or leaves it to the views.
     pub(crate) fn release(&self, item: I) {
-        match self.pins.graveyard() {
+        match self.graveyard() {
             Some(graveyard) => graveyard.bury(|dead| dead.items.push(item)),
             None => drop(item),
         }
@@ -182,7 +186,7 @@ impl<I: Item> Table<I> {
     #[cold]
     fn thaw_slowly(&self, hash: u64, segment: SegmentRef) -> SegmentRef {
         let Some(directory) = self.directory() else { return segment };
-        let new = match self.pins.graveyard() {
+        let new = match self.graveyard() {
             Some(graveyard) => {
                 graveyard.bury(|dead| dead.segments.push(segment));
                 segment.duplicate()
@@ -205,7 +209,7 @@ impl<I: Item> Table<I> {
     pub(super) fn free_unlinked(&self, block: Retired) {
         if let Retired::Segment(segment) = block
             && segment.is_frozen()
-            && let Some(graveyard) = self.pins.graveyard()
+            && let Some(graveyard) = self.graveyard()
         {
             return graveyard.bury(|dead| dead.segments.push(segment));
         }
@@ -215,10 +219,13 @@ impl<I: Item> Table<I> {
 
     /// Leaves everything to the views when the table goes away; false if there is none.
     pub(super) fn leave_to_pins(&mut self) -> bool {
-        let Some(graveyard) = self.pins.graveyard() else { return false };
+        let Some(graveyard) = self.graveyard() else { return false };
         let mut all = Table::default();
         (all.directory, all.len) = (self.directory.take(), self.len);
-        all.overflow = std::mem::take(&mut self.overflow);
+        let overflow = self.take_overflow();
+        if !overflow.is_empty() {
+            *all.overflow_mut() = overflow;
+        }
         graveyard.bury(|dead| dead.tables.push(all));
         true
     }

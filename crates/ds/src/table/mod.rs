@@ -23,7 +23,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use directory::Directory;
 use freeze::Pins;
@@ -80,10 +80,25 @@ pub struct Table<I: Item> {
     mark: bool,
     hook: Option<Arc<dyn SaveHook<I>>>,
     hints: Option<(Arc<Hints>, usize)>,
-    /// Items whose hash is equal to that of too many others in all bits that place an item.
-    overflow: BTreeMap<u64, Vec<NonNull<u8>>>,
-    pins: Pins<I>,
+    /// What few tables have; apart, so that the rest of the table fits in a line or two.
+    rare: OnceLock<Box<Rare<I>>>,
     _items: PhantomData<I>,
+}
+
+/// Items by their hash.
+type Overflow = BTreeMap<u64, Vec<NonNull<u8>>>;
+
+/// See [`Table`].
+struct Rare<I: Item> {
+    /// Items whose hash is equal to that of too many others in all bits that place an item.
+    overflow: Overflow,
+    pins: Pins<I>,
+}
+
+impl<I: Item> Default for Rare<I> {
+    fn default() -> Self {
+        Rare { overflow: BTreeMap::new(), pins: Pins::default() }
+    }
 }
 
 // SAFETY: the table owns its items and blocks; moving it to another thread moves them.
@@ -99,8 +114,7 @@ impl<I: Item> Default for Table<I> {
             mark: false,
             hook: None,
             hints: None,
-            overflow: BTreeMap::new(),
-            pins: Pins::default(),
+            rare: OnceLock::new(),
             _items: PhantomData,
         }
     }
@@ -152,6 +166,21 @@ impl<I: Item> Table<I> {
         self.directory.map(|directory| unsafe { directory.as_ref() })
     }
 
+    /// The overflow map, unless it is empty.
+    #[inline]
+    fn overflow(&self) -> Option<&Overflow> {
+        self.rare.get().map(|rare| &rare.overflow).filter(|overflow| !overflow.is_empty())
+    }
+
+    fn overflow_mut(&mut self) -> &mut Overflow {
+        self.rare.get_or_init(Box::default);
+        &mut self.rare.get_mut().expect("invariant: it was made just now").overflow
+    }
+
+    fn take_overflow(&mut self) -> Overflow {
+        self.rare.get_mut().map(|rare| std::mem::take(&mut rare.overflow)).unwrap_or_default()
+    }
+
     #[inline]
     fn locate(&self, hash: u64, key: &[u8]) -> Option<(At, NonNull<u8>)> {
         let segment = self.directory()?.segment(hash);
@@ -161,7 +190,7 @@ impl<I: Item> Table<I> {
         if let Some((place, pointer)) = segment.find(bits, matches) {
             return Some((At::Segment(segment, place), pointer));
         }
-        let chain = self.overflow.get(&hash)?;
+        let chain = self.overflow()?.get(&hash)?;
         let index = chain.iter().position(|&pointer| matches(pointer))?;
         Some((At::Overflow(index), chain[index]))
     }
@@ -201,7 +230,7 @@ impl<I: Item> Table<I> {
                 return;
             }
             if !self.make_room(hash, segment) {
-                self.overflow.entry(hash).or_default().push(pointer);
+                self.overflow_mut().entry(hash).or_default().push(pointer);
                 return;
             }
         }
@@ -242,10 +271,9 @@ impl<I: Item> Table<I> {
 
     /// Items in the overflow map whose home is this line.
     fn overflow_of(&self, hash: u64, segment: SegmentRef, home: usize) -> impl Iterator<Item = NonNull<u8>> {
-        let some = !self.overflow.is_empty();
-        let range = some.then(|| {
+        let range = self.overflow().map(|overflow| {
             let (from, to) = (scan::hash_of(hash, segment, home), scan::last_hash_of(hash, segment, home));
-            self.overflow.range(from..=to)
+            overflow.range(from..=to)
         });
         range.into_iter().flatten().flat_map(|(_, chain)| chain.iter().copied())
     }
@@ -316,7 +344,7 @@ impl<I: Item> Table<I> {
                 .collect();
             if rest.is_empty() || class == last {
                 rest.into_iter()
-                    .for_each(|(pointer, hash)| self.overflow.entry(hash).or_default().push(pointer));
+                    .for_each(|(pointer, hash)| self.overflow_mut().entry(hash).or_default().push(pointer));
                 return new;
             }
             // SAFETY: `new` was never published.
@@ -330,7 +358,7 @@ impl<I: Item> Table<I> {
     fn make_smaller(&mut self, hash: u64) {
         let Some(segment) = self.directory().map(|directory| directory.segment(hash)) else { return };
         let (len, lines) = (segment.len(), segment.lines().len());
-        if segment.class() == 0 || len * 4 > lines * line::SLOTS || !self.overflow.is_empty() {
+        if segment.class() == 0 || len * 4 > lines * line::SLOTS || self.overflow().is_some() {
             return;
         }
         self.save_segment(hash, segment);
@@ -396,7 +424,7 @@ impl<I: Item> Table<I> {
 
     /// Gives the memory of a table without items back; the next item brings it again.
     pub fn release_if_empty(&mut self) {
-        if self.len > 0 || !self.overflow.is_empty() {
+        if self.len > 0 || self.overflow().is_some() {
             return;
         }
         let Some(pointer) = self.directory else { return };
@@ -487,7 +515,7 @@ impl<I: Item> Drop for Table<I> {
             segment.items().for_each(|(item, _)| drop(unsafe { I::from_raw(item) }));
             blocks.push(Retired::Segment(segment));
         }
-        for item in std::mem::take(&mut self.overflow).into_values().flatten() {
+        for item in self.take_overflow().into_values().flatten() {
             // SAFETY: as above.
             drop(unsafe { I::from_raw(item) });
         }
@@ -520,7 +548,7 @@ impl<'a, I: Item> Slot<'a, I> {
             match self.at {
                 At::Segment(segment, at) => segment.lines()[at.line].replace(at.slot, pointer),
                 At::Overflow(index) => {
-                    if let Some(chain) = self.table.overflow.get_mut(&self.hash) {
+                    if let Some(chain) = self.table.overflow_mut().get_mut(&self.hash) {
                         chain[index] = pointer;
                     }
                 }
@@ -539,7 +567,7 @@ impl<'a, I: Item> Slot<'a, I> {
         match self.at {
             At::Segment(segment, at) => {
                 let home = segment.home(segment.bits_of(self.hash));
-                if !segment.remove(at) && !self.table.overflow.is_empty() {
+                if !segment.remove(at) && self.table.overflow().is_some() {
                     self.table.refill(self.hash, segment, home);
                 }
                 if segment.lines()[home].presence() == 0 {
@@ -554,10 +582,11 @@ impl<'a, I: Item> Slot<'a, I> {
 
 impl<I: Item> Table<I> {
     fn remove_overflow(&mut self, hash: u64, index: usize) {
-        if let Some(chain) = self.overflow.get_mut(&hash) {
+        let overflow = self.overflow_mut();
+        if let Some(chain) = overflow.get_mut(&hash) {
             chain.swap_remove(index);
             if chain.is_empty() {
-                self.overflow.remove(&hash);
+                overflow.remove(&hash);
             }
         }
     }
@@ -565,7 +594,8 @@ impl<I: Item> Table<I> {
     /// Fetches an item of a home line that has a free slot again back from the overflow map.
     fn refill(&mut self, hash: u64, segment: SegmentRef, home: usize) {
         let (from, to) = (scan::hash_of(hash, segment, home), scan::last_hash_of(hash, segment, home));
-        let first = self.overflow.range(from..=to).next().map(|(&hash, chain)| (hash, chain[0]));
+        let first = self.overflow().and_then(|overflow| overflow.range(from..=to).next());
+        let first = first.map(|(&hash, chain)| (hash, chain[0]));
         if let Some((hash, pointer)) = first {
             self.remove_overflow(hash, 0);
             segment.push(pointer, segment.bits_of(hash));

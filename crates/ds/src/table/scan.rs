@@ -91,14 +91,11 @@ impl<I: Item> Table<I> {
                 visit(item);
             }
         }
-        if !self.overflow.is_empty() {
-            self.overflow
-                .range(hash..=last_hash_of(hash, segment, home))
-                .flat_map(|(_, chain)| chain)
-                .for_each(
-                    // SAFETY: as above.
-                    |&pointer| visit(unsafe { I::borrow(pointer) }),
-                );
+        if let Some(overflow) = self.overflow() {
+            overflow.range(hash..=last_hash_of(hash, segment, home)).flat_map(|(_, chain)| chain).for_each(
+                // SAFETY: as above.
+                |&pointer| visit(unsafe { I::borrow(pointer) }),
+            );
         }
         Self::next(hash, segment, home)
     }
@@ -121,7 +118,7 @@ impl<I: Item> Table<I> {
     pub fn iter(&self) -> impl Iterator<Item = I::Ref<'_>> {
         let segments = self.directory().into_iter().flat_map(|directory| directory.segments());
         let pointers = segments.flat_map(|(_, segment)| segment.items().map(|(pointer, _)| pointer));
-        let rest = self.overflow.values().flatten().copied();
+        let rest = self.overflow().into_iter().flat_map(|overflow| overflow.values().flatten().copied());
         // SAFETY: live items of this table, which is borrowed.
         pointers.chain(rest).map(|pointer| unsafe { I::borrow(pointer) })
     }
@@ -130,7 +127,7 @@ impl<I: Item> Table<I> {
     pub fn random(&self, mut random: impl FnMut() -> u64) -> Option<I::Ref<'_>> {
         const FEW_WORDS: u32 = 4;
         let directory = self.directory().filter(|_| self.len > 0)?;
-        if !self.overflow.is_empty() {
+        if self.overflow().is_some() {
             // Only a flood of equal hashes comes here.
             return self.iter().nth(((u128::from(random()) * self.len as u128) >> 64) as usize);
         }
@@ -177,9 +174,10 @@ impl<I: Item> Table<I> {
                     .collect();
                 places.into_iter().map(move |at| segment.lines()[at.line].clear(at.slot).pointer())
             });
-            all.chain(self.overflow.values().flatten().copied()).collect()
+            let rest = self.overflow().into_iter().flat_map(|overflow| overflow.values().flatten().copied());
+            all.chain(rest).collect()
         };
-        self.overflow.clear();
+        self.take_overflow();
         self.len = 0;
         // SAFETY: each item has left its slot just now.
         pointers.into_iter().map(|pointer| unsafe { I::from_raw(pointer) }).collect()
