@@ -72,7 +72,7 @@ impl Decoder {
     pub fn read_buffer(&mut self) -> &mut Vec<u8> {
         if let (true, Some(length), Some(big)) = (self.in_big, self.bulk, self.bigs.last_mut()) {
             // Room grows with what came, and ends with the argument and its line end.
-            big.reserve((length + 2 - big.len()).min(big.len().max(BIG_BYTES)));
+            big.reserve_exact((length + 2 - big.len()).min(big.len().max(BIG_BYTES)));
             return big;
         }
         self.buffer.reserve(KEEP_BYTES);
@@ -91,6 +91,14 @@ impl Decoder {
     pub fn held_bytes(&self) -> usize {
         let bigs: usize = self.bigs.iter().map(Vec::capacity).sum();
         self.buffer.capacity() + bigs + self.spans.capacity() * size_of::<Span>()
+    }
+
+    /// Received bytes that wait in the buffer that is being filled: those of a big argument alone, while one comes in.
+    pub fn query_bytes(&self) -> usize {
+        match self.bigs.last() {
+            Some(big) if self.in_big => big.len(),
+            _ => self.pending_bytes(),
+        }
     }
 
     /// Received bytes that are not executed yet.
