@@ -93,12 +93,14 @@ impl Decoder {
         self.buffer.capacity() + bigs + self.spans.capacity() * size_of::<Span>()
     }
 
-    /// Received bytes that wait in the buffer that is being filled: those of a big argument alone, while one comes in.
+    /// Received bytes that wait, as CLIENT LIST shows them: where there are big arguments, those alone.
     pub fn query_bytes(&self) -> usize {
-        match self.bigs.last() {
-            Some(big) if self.in_big => big.len(),
-            _ => self.pending_bytes(),
-        }
+        if self.bigs.is_empty() { self.buffer.len() } else { self.bigs.iter().map(Vec::len).sum() }
+    }
+
+    /// As [`Decoder::held_bytes`], but for the small buffer that any connection may have.
+    pub fn large_bytes(&self) -> usize {
+        self.held_bytes().saturating_sub(KEEP_BYTES)
     }
 
     /// Received bytes that are not executed yet.

@@ -340,8 +340,7 @@ impl Connection {
 
     /// Tells how much memory the connection takes; ends the largest ones if all together take too much.
     fn note_memory(&self) {
-        let free = self.decoder.held_bytes().saturating_sub(self.decoder.query_bytes());
-        self.client().query_free_bytes.store(free as u64, Relaxed);
+        self.client().buffer_bytes.store(self.decoder.large_bytes() as u64, Relaxed);
         self.client().state_bytes.store(self.session.state_bytes(), Relaxed);
         self.server.clients.note_memory(self.client());
         let limit = self.server.eviction.clients_limit();
