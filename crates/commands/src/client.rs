@@ -80,8 +80,8 @@ pub struct Client {
     pub close_after_reply: AtomicBool,
     wake: Box<dyn Fn() + Send + Sync>,
     pub query_bytes: AtomicU64,
-    /// Room that the query buffer has beyond that.
-    pub query_free_bytes: AtomicU64,
+    /// What the query buffers take beyond the small one that any connection may have.
+    pub buffer_bytes: AtomicU64,
     pub output_bytes: AtomicU64,
     /// Bytes of what the connection keeps beside its buffers: queued commands, watches, subscriptions.
     pub state_bytes: AtomicU64,
@@ -126,7 +126,7 @@ impl Client {
             close_after_reply: AtomicBool::new(false),
             wake,
             query_bytes: AtomicU64::new(0),
-            query_free_bytes: AtomicU64::new(0),
+            buffer_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
             state_bytes: AtomicU64::new(0),
             counted_bytes: AtomicU64::new(0),
@@ -165,10 +165,12 @@ impl Client {
         bytes
     }
 
-    /// Bytes of memory that the connection takes, its buffers included.
+    /// Bytes of memory that the connection takes, its large buffers included.
     pub fn memory_bytes(&self) -> u64 {
-        let query = self.query_bytes.load(Relaxed) + self.query_free_bytes.load(Relaxed);
-        CONNECTION_BYTES + query + self.output_bytes.load(Relaxed) + self.state_bytes.load(Relaxed)
+        CONNECTION_BYTES
+            + self.buffer_bytes.load(Relaxed)
+            + self.output_bytes.load(Relaxed)
+            + self.state_bytes.load(Relaxed)
     }
 
     /// Whether `maxmemory-clients` is about this client at all, and may end it.
@@ -298,11 +300,11 @@ impl Clients {
 mod tests {
     use super::*;
 
-    fn client(clients: &Clients, query_bytes: u64) -> Arc<Client> {
+    fn client(clients: &Clients, buffer_bytes: u64) -> Arc<Client> {
         let client =
             Arc::new(Client::new(clients.next_id(), String::new(), String::new(), -1, Box::new(|| ())));
         clients.add(client.clone());
-        client.query_bytes.store(query_bytes, Relaxed);
+        client.buffer_bytes.store(buffer_bytes, Relaxed);
         clients.note_memory(&client);
         client
     }

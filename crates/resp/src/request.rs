@@ -72,7 +72,7 @@ impl Decoder {
     pub fn read_buffer(&mut self) -> &mut Vec<u8> {
         if let (true, Some(length), Some(big)) = (self.in_big, self.bulk, self.bigs.last_mut()) {
             // Room grows with what came, and ends with the argument and its line end.
-            big.reserve((length + 2 - big.len()).min(big.len().max(BIG_BYTES)));
+            big.reserve_exact((length + 2 - big.len()).min(big.len().max(BIG_BYTES)));
             return big;
         }
         self.buffer.reserve(KEEP_BYTES);
@@ -91,6 +91,16 @@ impl Decoder {
     pub fn held_bytes(&self) -> usize {
         let bigs: usize = self.bigs.iter().map(Vec::capacity).sum();
         self.buffer.capacity() + bigs + self.spans.capacity() * size_of::<Span>()
+    }
+
+    /// Received bytes that wait, as CLIENT LIST shows them: where there are big arguments, those alone.
+    pub fn query_bytes(&self) -> usize {
+        if self.bigs.is_empty() { self.buffer.len() } else { self.bigs.iter().map(Vec::len).sum() }
+    }
+
+    /// As [`Decoder::held_bytes`], but for the small buffer that any connection may have.
+    pub fn large_bytes(&self) -> usize {
+        self.held_bytes().saturating_sub(KEEP_BYTES)
     }
 
     /// Received bytes that are not executed yet.

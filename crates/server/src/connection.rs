@@ -186,8 +186,7 @@ impl Connection {
             // A full batch may have left complete requests in the buffer.
             let more = report.done < self.decoder.len() || self.decoder.len() >= self.batch_limit();
             self.decoder.finish(report.done);
-            let pending = self.decoder.pending_bytes() as u64;
-            self.client().query_bytes.store(pending, Relaxed);
+            self.client().query_bytes.store(self.decoder.query_bytes() as u64, Relaxed);
             self.queue_output();
             self.note_postponed(report.stop == Stop::Paused);
             wait = match report.stop {
@@ -341,8 +340,7 @@ impl Connection {
 
     /// Tells how much memory the connection takes; ends the largest ones if all together take too much.
     fn note_memory(&self) {
-        let free = self.decoder.held_bytes().saturating_sub(self.decoder.pending_bytes());
-        self.client().query_free_bytes.store(free as u64, Relaxed);
+        self.client().buffer_bytes.store(self.decoder.large_bytes() as u64, Relaxed);
         self.client().state_bytes.store(self.session.state_bytes(), Relaxed);
         self.server.clients.note_memory(self.client());
         let limit = self.server.eviction.clients_limit();
@@ -517,7 +515,7 @@ impl Connection {
         self.count(Counter::Reads, 1);
         bump(&self.client().net_input, bytes as u64);
         let held = self.decoder.pending_bytes();
-        self.client().query_bytes.store(held as u64, Relaxed);
+        self.client().query_bytes.store(self.decoder.query_bytes() as u64, Relaxed);
         self.note_memory();
         if self.client().is_killed() {
             return Err(io::ErrorKind::ConnectionAborted.into());

@@ -8,7 +8,7 @@ use resp::writer::Writer;
 use crate::cx::{Cx, Handler};
 use crate::error::{CommandError, LOADING as LOADING_ERROR, Result, SYNTAX};
 use crate::row::{Plan, flag::*};
-use crate::server::Server;
+use crate::server::{LogLevel, Server};
 use crate::table::CommandRow as Row;
 
 pub(crate) const ROWS: &[Row] = &[Row::container(
@@ -75,10 +75,25 @@ fn may_change_protected(cx: &Cx<'_>) -> bool {
 /// Brings about what a change means: here for the engine, in the shell for sockets, files and threads.
 fn apply(server: &Server, changed: &[Directive]) -> std::result::Result<(), Refusal> {
     server.apply_config();
+    if changed.contains(&Directive::Maxmemory) {
+        warn_of_less_memory(server);
+    }
     for &directive in changed {
         server.shell().reconfigure(directive).map_err(|reason| Refusal { directive, reason })?;
     }
     Ok(())
+}
+
+fn warn_of_less_memory(server: &Server) {
+    let (limit, used) = (server.eviction.limit(), crate::eviction::used_for_limit(server));
+    if limit > 0 && limit < used {
+        let text = format!(
+            "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the current memory usage ({used}). \
+             This will result in key eviction and/or the inability to accept new write commands depending on the \
+             maxmemory-policy."
+        );
+        server.log(LogLevel::Warning, &text);
+    }
 }
 
 fn resetstat(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {

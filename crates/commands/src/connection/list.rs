@@ -78,7 +78,7 @@ pub(super) fn line(client: &Client, now_ms: u64, argv_bytes: usize) -> String {
         details.db,
         details.queued.map_or(-1, |queued| queued as i64),
         details.watched,
-        client.query_free_bytes.load(Relaxed),
+        client.buffer_bytes.load(Relaxed).saturating_sub(query),
         details.queued_bytes,
         u64::from(output > 0),
         client.memory_bytes() + argv_bytes as u64,

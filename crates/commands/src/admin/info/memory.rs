@@ -32,15 +32,15 @@ impl Usage {
         let used = samples.note_memory();
         let (mut replicas, mut clients) = (0, 0);
         for client in cx.server.clients.all() {
-            let bytes = client.query_bytes.load(Relaxed) + client.output_bytes.load(Relaxed);
             match client.details().kind {
-                ClientType::Replica => replicas += bytes,
-                _ => clients += bytes,
+                _ if client.is_killed() => {}
+                ClientType::Replica => replicas += client.memory_bytes(),
+                _ => clients += client.memory_bytes(),
             }
         }
         let (size, allocated) = cx.server.journal.backlog_allocated();
         // Beyond its size the backlog is kept for replicas that have not fetched it yet.
-        let backlog = if cx.server.replication.replicas().is_empty() {
+        let backlog = if replicas == 0 {
             allocated
         } else {
             replicas += allocated.saturating_sub(size) as u64;
