@@ -70,6 +70,7 @@ fn watch(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
         shard.watches.add(db, key, mark, expired);
         cx.session.watched.push(at);
     }
+    cx.session.publish();
     out.ok();
     Ok(())
 }

@@ -197,7 +197,10 @@ impl Store {
             })
         };
         let rows = ROWS.iter().flat_map(|row| row.names().map(move |name| (row, name)));
-        rows.filter_map(|(row, name)| Some((shown_as(row, name)?, self.shown(row.id)))).collect()
+        let mut found: Vec<_> =
+            rows.filter_map(|(row, name)| Some((name, shown_as(row, name)?, self.shown(row.id)))).collect();
+        found.sort_unstable_by_key(|(name, ..)| *name);
+        found.into_iter().map(|(_, shown, value)| (shown, value)).collect()
     }
 
     /// The value as CONFIG GET shows it.

@@ -23,8 +23,13 @@ const MISCONF: CommandError = CommandError::fixed(
 /// Bytes of arguments that the error about an unknown command quotes.
 const QUOTED_BYTES: usize = 128;
 
-/// The command of a request, with its subcommand resolved and its arity checked.
-pub fn resolve(argv: &[&[u8]], found: Option<Found>) -> Result<Found> {
+/// The command of a request, with its subcommand resolved and its arity checked. Who has not authenticated learns nothing
+/// about commands that it may not call.
+pub fn resolve(server: &Server, session: &Session, argv: &[&[u8]], found: Option<Found>) -> Result<Found> {
+    let open = found.is_some_and(|found| found.row.flags.has(flag::NO_AUTH));
+    if !session.authenticated && !open && wants_password(server) {
+        return Err(NOAUTH);
+    }
     let found = found.ok_or_else(|| unknown(argv))?;
     if found.row.subs.is_empty() {
         return if found.row.accepts(argv.len()) { Ok(found) } else { Err(wrong_arity(found.row.name)) };

@@ -34,6 +34,8 @@ const UNAUTHENTICATED_REQUESTS: usize = 1;
 const UNAUTHENTICATED_OUTPUT: usize = 1024;
 /// Largest query buffer before authentication.
 const UNAUTHENTICATED_INPUT: usize = 1 << 20;
+/// How often a client that is over its soft output limit is looked at.
+const SOFT_LIMIT_CHECK_US: u64 = 100_000;
 /// Pieces of one vectored write.
 const MOST_SLICES: usize = 64;
 
@@ -256,6 +258,12 @@ impl Connection {
         if self.out.is_empty() {
             return;
         }
+        let more = self.out.len();
+        if more > UNAUTHENTICATED_OUTPUT && self.exceeds_limit(self.pending_bytes + more) {
+            self.out.clear();
+            self.session.client.kill();
+            return;
+        }
         let position = self.session.last_write;
         if self.held.is_empty() && position <= self.server.journal.released() {
             // The common case: one buffer, one write, nothing queued.
@@ -356,7 +364,12 @@ impl Connection {
 
     /// Whether the client reads too slowly for what it asks.
     fn over_output_limit(&mut self) -> bool {
-        let bytes = self.pending_bytes as u64;
+        self.exceeds_limit(self.pending_bytes)
+    }
+
+    /// Whether so many bytes of output are too many.
+    fn exceeds_limit(&mut self, bytes: usize) -> bool {
+        let bytes = bytes as u64;
         if bytes <= UNAUTHENTICATED_OUTPUT as u64 {
             self.soft_since_ms = None;
             return false;
@@ -451,6 +464,11 @@ impl Connection {
         let may_read = self.may_read();
         let may_write = !self.pending.is_empty();
         let deadline = self.session.blocked.as_ref().and_then(|blocked| blocked.deadline_us);
+        // Who is over the soft limit is looked at again when nothing happens.
+        let deadline = match self.soft_since_ms {
+            Some(_) => Some(deadline.unwrap_or(u64::MAX).min(sys::os::monotonic_us() + SOFT_LIMIT_CHECK_US)),
+            None => deadline,
+        };
         let event = {
             let limit = self.decoder.read_limit();
             let (mut read, write) = self.stream.split();
