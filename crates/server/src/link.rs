@@ -148,7 +148,7 @@ impl Link {
                 if user.is_empty() { vec!["AUTH", &password] } else { vec!["AUTH", &user, &password] };
             let answer = self.ask(&words).await?;
             if answer.starts_with('-') {
-                return Err(io::Error::other(format!("unable to AUTH to PRIMARY: {answer}")));
+                return Err(io::Error::other(format!("Unable to AUTH to PRIMARY: {answer}")));
             }
         }
         let announced = config.int(Directive::ReplicaAnnouncePort);

@@ -5,13 +5,14 @@
 
 use std::fs;
 use std::io::Read;
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::peers::workspace;
 
@@ -26,9 +27,12 @@ const TOOLS: &[&str] = &[
     "valkey-check-aof",
     "valkey-check-rdb",
 ];
-/// First port of worker 0; cluster units use ports 10,000 above.
-const BASE_PORT: usize = 21_111;
-const PORTS_PER_WORKER: usize = 1_000;
+/// Ranges of ports: the first, what the suite may use of each, what lies free around it, and how many there are. Cluster
+/// units use ports 10,000 above; all lie below those that the system gives to clients.
+const FIRST_PORT: u16 = 11_000;
+const PORTS: u16 = 900;
+const SPARE: u16 = 100;
+const RANGES: u16 = 10;
 
 /// Results of one unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,6 +102,25 @@ fn without_colours(line: &str) -> String {
         rest = after.split_once('m').map_or("", |(_, tail)| tail);
     }
     out + rest
+}
+
+/// A range of ports that no other run on this machine uses, for as long as this lives.
+struct Ports {
+    first: u16,
+    _guard: TcpListener,
+}
+
+impl Ports {
+    /// Claims a range: whoever can listen on its last port has it.
+    fn claim(worker: usize) -> Result<Ports> {
+        for turn in 0..RANGES {
+            let range = FIRST_PORT + (worker as u16 + turn) % RANGES * (PORTS + SPARE);
+            if let Ok(guard) = TcpListener::bind(("127.0.0.1", range + PORTS + SPARE - 1)) {
+                return Ok(Ports { first: range + SPARE / 2, _guard: guard });
+            }
+        }
+        bail!("all ranges of ports are taken")
+    }
 }
 
 /// The suite, ready to run.
@@ -175,12 +198,12 @@ impl Suite {
         fs::write(&skip_file, skips.join("\n"))?;
         let out = self.root.join("out").join(format!("{}.txt", unit.replace('/', "-")));
         let log = fs::File::create(&out)?;
-        let base = BASE_PORT + worker * PORTS_PER_WORKER;
+        let ports = Ports::claim(worker)?;
         let begun = Instant::now();
         let mut command = Command::new("./runtest");
         command
             .args(["--single", unit, "--clients", "1", "--durable", "--skip-leaks"])
-            .args(["--baseport", &base.to_string(), "--portcount", &PORTS_PER_WORKER.to_string()])
+            .args(["--baseport", &ports.first.to_string(), "--portcount", &PORTS.to_string()])
             .args(["--timeout", &limit.as_secs().to_string()])
             .env("VALKEY_BIN_DIR", &self.bin)
             .env_remove("RUST_BACKTRACE")
