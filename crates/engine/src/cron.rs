@@ -30,9 +30,9 @@ pub fn expire_due(worker: &mut Worker, server: &Server, workers: usize) {
     for shard in (worker.index..SHARDS).step_by(workers) {
         if server.keyspace.due_ms(shard as u16) <= now_ms {
             expire_shard(worker, server, shard as u16, now_ms, start);
-        }
-        if start.elapsed() > ROUND {
-            return;
+            if start.elapsed() > ROUND {
+                return;
+            }
         }
     }
 }
