@@ -106,10 +106,10 @@ fn admit_write(server: &Server) -> Result {
     {
         return Err(MISCONF);
     }
-    let wanted = server.config.int(Directive::MinReplicasToWrite);
+    let wanted = server.config.unsigned(Directive::MinReplicasToWrite);
     if wanted > 0
-        && server.config.int(Directive::MinReplicasMaxLag) > 0
-        && (server.replication.good_replicas.load(Relaxed) as i64) < wanted
+        && server.config.unsigned(Directive::MinReplicasMaxLag) > 0
+        && server.replication.good_replicas.load(Relaxed) < wanted
     {
         return Err(NOREPLICAS);
     }

@@ -34,6 +34,16 @@ pub(crate) struct Planned {
     found: Option<Found>,
     /// Hash of its first key, if it has keys at a fixed place.
     hash: Option<u64>,
+    /// Whether it never needs the gate, whatever its arguments say: nearly every command.
+    plain: bool,
+}
+
+/// See [`Planned::plain`].
+fn is_plain(found: Found) -> bool {
+    found.row.subs.is_empty()
+        && found.row.plan != Plan::Gate
+        && found.id != special().exec
+        && !may_reach_beyond(found.row)
 }
 
 /// Why a batch ended.
@@ -117,18 +127,19 @@ impl<'s> Turn<'s> {
     fn look_ahead(&mut self, decoder: &Decoder) {
         self.scratch.planned.clear();
         // Pipelines repeat themselves: what was found for one name serves the next that reads the same.
-        let mut last: (&[u8], Option<Found>) = (&[], None);
+        let mut last: (&[u8], Option<Found>, bool) = (&[], None, true);
         for i in 0..decoder.len() {
             let name = decoder.arg(i, 0);
             if name != last.0 {
-                last = (name, table().find(name));
+                let found = table().find(name);
+                last = (name, found, found.is_none_or(is_plain));
             }
-            let found = last.1;
+            let (_, found, plain) = last;
             let hash = found.and_then(|found| {
                 let first = found.row.legacy.first as usize;
                 (first > 0 && first < decoder.argc(i)).then(|| ds::hash::of(decoder.arg(i, first)))
             });
-            self.scratch.planned.push(Planned { found, hash });
+            self.scratch.planned.push(Planned { found, hash, plain });
         }
     }
 
@@ -145,8 +156,9 @@ impl<'s> Turn<'s> {
     }
 
     /// Whether the next request has to run alone.
+    #[inline]
     fn needs_gate(&self, session: &Session, decoder: &Decoder, at: usize) -> bool {
-        let Some(found) = self.scratch.planned[at].found else { return false };
+        let Planned { found: Some(found), plain: false, .. } = self.scratch.planned[at] else { return false };
         if found.id == special().exec {
             return session.transaction.as_ref().is_some_and(exec::needs_gate);
         }

@@ -168,8 +168,8 @@ pub fn account(
     if server.config.flag(Directive::LatencyTracking) {
         row.latency.record(usec);
     }
-    let threshold_ms = server.config.int(Directive::LatencyMonitorThreshold);
-    if threshold_ms > 0 && usec / 1000 >= threshold_ms as u64 {
+    let threshold_ms = server.config.unsigned(Directive::LatencyMonitorThreshold);
+    if threshold_ms > 0 && usec / 1000 >= threshold_ms {
         let event = if found.row.flags.has(flag::FAST) { "fast-command" } else { "command" };
         server.latency.add(event, sys::os::unix_ms() / 1000, usec / 1000);
     }
@@ -177,8 +177,8 @@ pub fn account(
         return;
     }
     let request_bytes: usize = argv.iter().map(|arg| arg.len() + ARGUMENT_BYTES).sum();
-    // A negative threshold is off.
-    let over = |value: u64, threshold: Directive| value >= server.config.int(threshold) as u64;
+    // A negative threshold is off: without its sign it is larger than anything.
+    let over = |value: u64, threshold: Directive| value >= server.config.unsigned(threshold);
     if over(usec, Directive::SlowlogLogSlowerThan) {
         note(&server.slow_log, Directive::SlowlogMaxLen, server, session, found, argv, usec);
     }
@@ -211,10 +211,15 @@ fn note(
 }
 
 /// Shows a command to those who MONITOR.
+#[inline]
 pub fn show_to_monitors(server: &Server, session: &Session, found: Found, argv: &[&[u8]]) {
-    if server.monitor_count.load(Relaxed) == 0 || found.row.flags.has(flag::SKIP_MONITOR | flag::ADMIN) {
-        return;
+    if server.monitor_count.load(Relaxed) > 0 && !found.row.flags.has(flag::SKIP_MONITOR | flag::ADMIN) {
+        monitor(server, session, found, argv);
     }
+}
+
+#[cold]
+fn monitor(server: &Server, session: &Session, found: Found, argv: &[&[u8]]) {
     let now_us = sys::os::unix_us();
     let address = session.client.shown_address();
     let mut line =
