@@ -43,7 +43,7 @@ const fn row(name: &'static str, data: &'static str, request: &'static str, cost
 pub const DATA: &[Data] = &[
     Data { name: "nothing", fills: &[] },
     Data { name: "strings", fills: &[fill("SET key:{s} {v}", 1)] },
-    Data { name: "counters", fills: &[fill("SET cnt:{s} {s}", 1)] },
+    Data { name: "counters", fills: &[fill("INCR cnt:{s}", 1)] },
     Data {
         name: "lists",
         fills: &[fill(
