@@ -58,6 +58,7 @@ fn completion_of_commands_and_live_keys() {
 fn hints_come_from_the_server_or_the_copy() {
     let mut session = Session::start("hints", &[], &[]);
     let terminal = &mut session.terminal;
+    assert!(!session.server.saw("COMMAND"), "the first prompt does not wait for documentation");
     terminal.send("set k v ");
     terminal.expect("[NX|XX");
     assert!(session.server.saw("COMMAND"));
@@ -295,6 +296,34 @@ fn scripts_may_span_lines() {
     terminal.prompt();
     terminal.run("get script", "\"return\\n1\"");
     assert_eq!(terminal.leave(), 0);
+}
+
+#[test]
+fn the_prompt_tells_where_one_is() {
+    let server = Server::start();
+    let home = home("prompt");
+    server.script("ROLE", "*5\r\n$5\r\nslave\r\n$1\r\nh\r\n:1\r\n$9\r\nconnected\r\n:0\r\n");
+    let mut terminal = Terminal::start(&["-p", &server.port.to_string()], &home);
+    let prompt = format!("127.0.0.1:{}", server.port);
+    terminal.expect(&format!("{prompt}(replica)> "));
+    terminal.run("select 3", &format!("{prompt}[3](replica)> "));
+    server.script("MULTI", "+OK\r\n");
+    terminal.run("multi", &format!("{prompt}[3](replica)(TX)> "));
+    server.script("EXEC", "*0\r\n");
+    terminal.run("exec", &format!("{prompt}[3](replica)> "));
+    let help = terminal.run("help getrange", "GETRANGE key start end");
+    assert!(help.contains("summary:") && help.contains("group: string"), "{help}");
+    assert_eq!(terminal.leave(), 0);
+    std::fs::remove_dir_all(home).expect("remove");
+}
+
+#[test]
+fn a_dumb_terminal_gets_plain_lines() {
+    let mut session = Session::start("dumb", &[], &[("TERM", "dumb")]);
+    session.terminal.run("hgetall user:1", "2) \"Zo\\xc3\\xab\"");
+    session.terminal.send("quit\r");
+    assert_eq!(session.terminal.code(), 0);
+    assert!(!session.terminal.raw_text().contains('\x1b'), "{:?}", session.terminal.raw_text());
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod history;
 mod live;
 mod pager;
 pub mod profiles;
-mod prompt;
+pub mod prompt;
 pub mod render;
 mod settings;
 

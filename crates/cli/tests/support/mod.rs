@@ -106,6 +106,11 @@ fn serve(mut stream: impl Read + Write, plain: &TcpStream, shared: &Mutex<State>
         if read == 0 {
             return;
         }
+        // As replicas send it: a line, no array.
+        if chunk[..read].eq_ignore_ascii_case(b"SYNC\r\n") {
+            let _ = stream.write_all(b"$5\r\nDUMP!");
+            continue;
+        }
         decoder.feed(&chunk[..read]);
         loop {
             let items = match decoder.next() {
@@ -178,7 +183,6 @@ fn answer(name: &str, argv: &[Vec<u8>], stream: &TcpStream, shared: &Mutex<State
         "ROLE" => b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n".to_vec(),
         "ECHO" => bulk(&argument(1)),
         "ASKING" => b"+OK\r\n".to_vec(),
-        "PSYNC" | "SYNC" => b"$5\r\nDUMP!".to_vec(),
         "INFO" => bulk(b"# Keyspace\r\ndb0:keys=5\r\n"),
         other => format!("-ERR unknown command '{other}'\r\n").into_bytes(),
     }
