@@ -69,6 +69,12 @@ impl ReadError {
             if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut))
     }
 
+    /// What came instead of a reply is an alert record of TLS: the port wants a handshake.
+    #[must_use]
+    pub fn is_tls_alert(&self) -> bool {
+        matches!(self, Self::Protocol(DecodeError::UnknownType(0x15)))
+    }
+
     /// True when a signal ended the wait.
     #[must_use]
     pub fn is_interrupt(&self) -> bool {
@@ -123,7 +129,7 @@ impl Connection {
             Address::Tcp(host, port) => {
                 let socket = connect_tcp(host, *port, options)?;
                 if options.tls.on {
-                    let stream = tls::connect(&options.tls, host, socket)
+                    let stream = tls::connect(&options.tls, host, socket, options.timeout)
                         .map_err(|reason| format!("Could not negotiate a TLS connection: {reason}"))?;
                     Stream::Tls(Box::new(stream))
                 } else {

@@ -1,12 +1,13 @@
-//! The classic prompt without a terminal: lines from stdin, replies to stdout, no editing. Also what runs
-//! under `FAKETTY`, which makes the formats those of a terminal.
+//! The classic prompt without a terminal that can edit: lines from stdin, replies to stdout. On dumb terminals the
+//! prompt is shown. Also what runs under `FAKETTY`, which makes the formats those of a terminal.
 
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags};
 
 use crate::connection::poll_once;
+use crate::interactive::prompt;
 use crate::options::Output;
 use crate::session::{Outcome, Session, lower};
 use crate::{docs, emit, number, quote, say, warn};
@@ -66,9 +67,14 @@ pub fn run(session: &mut Session) -> i32 {
 /// [`run`] on lines already begun.
 pub fn run_lines(session: &mut Session, lines: &mut Lines) -> i32 {
     session.interactive = true;
+    let shows_prompt = io::stdin().is_terminal() && io::stdout().is_terminal();
     loop {
         if session.pubsub.active() {
             wait_subscribed(session, lines);
+        }
+        if shows_prompt {
+            say!("{}", prompt::text(session, ""));
+            emit::flush();
         }
         let Some(line) = lines.next() else { return 0 };
         if let Step::Quit = step(session, &line) {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use resp::reply::Value;
 
 use crate::connection::{Address, Connection, ReadError};
+use crate::face::Face;
 use crate::options::{Options, Output, Protocol};
 use crate::{emit, format, pubsub, warn};
 
@@ -162,8 +163,7 @@ impl Session {
     }
 
     fn greet(&mut self, argv: &[String], complaint: &str, loud: bool) -> bool {
-        let Some(connection) = self.connection.as_mut() else { return false };
-        match connection.call(argv) {
+        match self.call(argv) {
             Ok(Value::Error(text)) => {
                 if loud {
                     warn!("{complaint}: {}\n", String::from_utf8_lossy(&text));
@@ -172,10 +172,36 @@ impl Session {
             }
             Ok(_) => true,
             Err(error) => {
-                warn!("Error: {error}\n");
+                if !error.is_interrupt() {
+                    self.complain(&error);
+                }
                 self.connection = None;
                 false
             }
+        }
+    }
+
+    /// One command and its reply, neither printed nor learnt from. Ctrl-C ends it when a prompt handles it.
+    ///
+    /// # Errors
+    /// The connection is gone or out of step: the caller drops it.
+    pub fn call<A: AsRef<[u8]>>(&mut self, argv: &[A]) -> Result<Value, ReadError> {
+        self.connection.as_mut().ok_or(ReadError::Closed)?.send(argv)?;
+        loop {
+            match self.wait()? {
+                Value::Push(_) => {}
+                value => return Ok(value),
+            }
+        }
+    }
+
+    /// Says on stderr, in one line, why there is no reply.
+    fn complain(&self, error: &ReadError) {
+        // The classic clients show the byte and leave the rest to the reader.
+        if error.is_tls_alert() && !self.options.tls.on && self.options.face == Face::Russet {
+            warn!("Error: the server speaks TLS on this port (--tls)\n");
+        } else {
+            warn!("Error: {error}\n");
         }
     }
 
@@ -214,7 +240,7 @@ impl Session {
             self.shutting_down = false;
             return Outcome::Done;
         }
-        warn!("Error: {error}\n");
+        self.complain(error);
         Outcome::Lost
     }
 
@@ -222,11 +248,10 @@ impl Session {
     fn exchange(&mut self, argv: &[Vec<u8>], asking: bool) -> Result<Option<Redirect>, ReadError> {
         let name = lower(argv.first());
         self.shutting_down = name == "shutdown";
-        let connection = self.connection.as_mut().ok_or(ReadError::Closed)?;
         if asking {
-            connection.call(&["ASKING"])?;
+            self.call(&["ASKING"])?;
         }
-        connection.send(argv)?;
+        self.connection.as_mut().ok_or(ReadError::Closed)?.send(argv)?;
         let mut confirmations = self.pubsub.confirmations(argv);
         loop {
             let value = self.wait()?;

@@ -123,6 +123,10 @@ fn command(mut session: Session) -> i32 {
         session.connect(false);
         return repl::run(&mut session);
     }
+    let asks = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+    if session.options.production && asks && !interactive::guard::allows(&session, &words) {
+        return 1;
+    }
     if !session.connect(false) {
         return 1;
     }

@@ -5,6 +5,7 @@
 use std::fs;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -21,20 +22,50 @@ use crate::options::Tls;
 /// A TLS connection over TCP.
 pub type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
-/// Shakes hands on a connected socket.
+/// Longest handshake when no connection timeout is given: a port that takes connections and says nothing must not
+/// hold a script for ever.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Shakes hands on a connected socket, in `limit` altogether.
 ///
 /// # Errors
 /// One line saying what is wrong with the files, the peer or its certificate.
-pub fn connect(settings: &Tls, host: &str, socket: TcpStream) -> Result<TlsStream, String> {
+pub fn connect(
+    settings: &Tls,
+    host: &str,
+    mut socket: TcpStream,
+    limit: Option<Duration>,
+) -> Result<TlsStream, String> {
     let config = config(settings)?;
     let name = settings.sni.as_deref().unwrap_or(host).to_owned();
     let name = ServerName::try_from(name.clone()).map_err(|_| format!("Invalid server name: {name}"))?;
     let mut connection = ClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())?;
-    let mut socket = socket;
+    let until = Instant::now() + limit.unwrap_or(HANDSHAKE_LIMIT);
     while connection.is_handshaking() {
-        connection.complete_io(&mut socket).map_err(|error| describe(&error))?;
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err("the handshake timed out".to_owned());
+        }
+        wait_at_most(&socket, Some(left))?;
+        match connection.complete_io(&mut socket) {
+            Ok(_) => {}
+            // The clock, or a signal: the loop decides.
+            Err(error) if is_pause(&error) => {}
+            Err(error) => return Err(describe(&error)),
+        }
     }
+    wait_at_most(&socket, None)?;
     Ok(StreamOwned::new(connection, socket))
+}
+
+fn wait_at_most(socket: &TcpStream, limit: Option<Duration>) -> Result<(), String> {
+    let set = socket.set_read_timeout(limit).and_then(|()| socket.set_write_timeout(limit));
+    set.map_err(|error| crate::connection::strerror(&error))
+}
+
+fn is_pause(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 }
 
 /// Says "this port speaks no TLS" in words.

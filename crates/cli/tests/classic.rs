@@ -3,33 +3,8 @@
 
 mod support;
 
-use std::io::Write;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
-
 use support::Server;
-
-struct Run {
-    out: String,
-    err: String,
-    code: i32,
-}
-
-fn run(name: &str, args: &[&str], input: &str, env: &[(&str, &str)]) -> Run {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_russet-cli"));
-    command.arg0(name).args(args).env_clear().env("HOME", "/nonexistent").env("TERM", "dumb");
-    command.envs(env.iter().copied());
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("client starts");
-    // The client may end without reading.
-    let _ = child.stdin.take().expect("stdin").write_all(input.as_bytes());
-    let output = child.wait_with_output().expect("client ends");
-    Run {
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        code: output.status.code().unwrap_or(-1),
-    }
-}
+use support::run::run;
 
 #[test]
 fn formats() {
@@ -86,37 +61,6 @@ fn prompt_without_terminal() {
     );
     let faked = run("valkey-cli", &["-p", &port], "get k\nget \"\"'k'\n:get pubsub\n", &[("FAKETTY", "1")]);
     assert_eq!(faked.out, "\"a b\"\n\"a b\"\n0\n");
-}
-
-#[test]
-fn failures_are_one_clear_line() {
-    let server = Server::start();
-    let port = server.port.to_string();
-    let closed =
-        std::net::TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address").port();
-    let closed = closed.to_string();
-    let refused = run("redis-cli", &["-p", &closed, "ping"], "", &[]);
-    let expected = format!("Could not connect to Redis at 127.0.0.1:{closed}: Connection refused\n");
-    assert_eq!((refused.err, refused.code), (expected, 1));
-
-    let wrong = run("redis-cli", &["-p", &port, "--no-auth-warning", "-a", "x", "ping"], "", &[]);
-    let expected = "AUTH failed: WRONGPASS invalid username-password pair or user is disabled.\n";
-    assert_eq!((wrong.err.as_str(), wrong.out.as_str(), wrong.code), (expected, "PONG\n", 0));
-
-    let loading =
-        run("redis-cli", &["-p", &port, "-e", "frame", "-LOADING loading the dataset\r\n"], "", &[]);
-    assert_eq!((loading.err.as_str(), loading.code), ("LOADING loading the dataset\n", 1));
-
-    let cut = run("redis-cli", &["-p", &port, "cut", "$10\r\nabc"], "", &[]);
-    assert_eq!((cut.err.as_str(), cut.code), ("Error: Server closed the connection\n", 1));
-
-    let garbage = run("redis-cli", &["-p", &port, "frame", "HTTP/1.1 400\r\n"], "", &[]);
-    let expected = "Error: Protocol error, got \"H\" as reply type byte\n";
-    assert_eq!((garbage.err.as_str(), garbage.code), (expected, 1));
-
-    let tls = run("redis-cli", &["-p", &port, "--tls", "--insecure", "ping"], "", &[]);
-    assert_eq!((tls.err.lines().count(), tls.code), (1, 1), "{}", tls.err);
-    assert!(tls.err.contains("Could not negotiate a TLS connection"), "{}", tls.err);
 }
 
 #[test]

@@ -1,138 +1,22 @@
 //! Words of a configuration line: splitting and quoting.
 //!
-//! Invariant: `split(quote(x)) == [x]` for every byte string. Called by `load` and `rewrite`; the console
-//! client's grammar is the same.
+//! Invariant: `split(quote(x)) == [x]` for every byte string. Called by `load` and `rewrite`; the grammar is that of
+//! inline requests and of the console client, and its reader stands in `resp`.
 
 /// The quotes of a line do not match up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unbalanced;
 
-/// Splits a line into words. Double quotes know `\n \r \t \b \a \xHH` and `\` before anything else; single
-/// quotes know `\'` only. A closing quote must end the word.
+/// Splits a line into words under the servers' rule: a closing quote must end the word.
 pub fn split(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
-    let mut words = Vec::new();
-    let mut rest = line;
-    loop {
-        let start = rest.iter().position(|c| !is_space(*c)).unwrap_or(rest.len());
-        rest = &rest[start..];
-        if rest.is_empty() {
-            return Ok(words);
-        }
-        let (word, after) = next_word(rest)?;
-        words.push(word);
-        rest = after;
-    }
-}
-
-/// White space as the C library has it.
-pub(crate) fn is_space(c: u8) -> bool {
-    matches!(c, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
-}
-
-fn next_word(mut rest: &[u8]) -> Result<(Vec<u8>, &[u8]), Unbalanced> {
-    let mut word = Vec::new();
-    loop {
-        match rest {
-            [] => return Ok((word, rest)),
-            [c, ..] if is_space(*c) => return Ok((word, rest)),
-            [b'"', after @ ..] => {
-                let after = double_quoted(after, &mut word)?;
-                return ends_word(after).map(|()| (word, after));
-            }
-            [b'\'', after @ ..] => {
-                let after = single_quoted(after, &mut word)?;
-                return ends_word(after).map(|()| (word, after));
-            }
-            [c, after @ ..] => {
-                word.push(*c);
-                rest = after;
-            }
-        }
-    }
-}
-
-fn ends_word(rest: &[u8]) -> Result<(), Unbalanced> {
-    if rest.first().is_none_or(|c| is_space(*c)) { Ok(()) } else { Err(Unbalanced) }
-}
-
-fn double_quoted<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Result<&'a [u8], Unbalanced> {
-    loop {
-        rest = match rest {
-            [] => return Err(Unbalanced),
-            [b'"', after @ ..] => return Ok(after),
-            [b'\\', b'x', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                word.push(hex(*high) << 4 | hex(*low));
-                after
-            }
-            [b'\\', c, after @ ..] => {
-                word.push(match c {
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    b'b' => 0x08,
-                    b'a' => 0x07,
-                    other => *other,
-                });
-                after
-            }
-            [c, after @ ..] => {
-                word.push(*c);
-                after
-            }
-        };
-    }
-}
-
-fn single_quoted<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Result<&'a [u8], Unbalanced> {
-    loop {
-        rest = match rest {
-            [] => return Err(Unbalanced),
-            [b'\'', after @ ..] => return Ok(after),
-            [b'\\', b'\'', after @ ..] => {
-                word.push(b'\'');
-                after
-            }
-            [c, after @ ..] => {
-                word.push(*c);
-                after
-            }
-        };
-    }
-}
-
-fn hex(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        _ => (digit | 0x20) - b'a' + 10,
-    }
+    resp::inline::split_words(line).ok_or(Unbalanced)
 }
 
 /// The word in double quotes, all that is not printable ASCII escaped.
 pub fn quote(word: &[u8]) -> String {
-    let mut out = String::with_capacity(word.len() + 2);
-    out.push('"');
-    for &c in word {
-        match c {
-            b'\\' | b'"' => {
-                out.push('\\');
-                out.push(char::from(c));
-            }
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            0x07 => out.push_str("\\a"),
-            0x08 => out.push_str("\\b"),
-            b' '..=b'~' => out.push(char::from(c)),
-            _ => {
-                const DIGITS: &[u8; 16] = b"0123456789abcdef";
-                out.push_str("\\x");
-                out.push(char::from(DIGITS[usize::from(c >> 4)]));
-                out.push(char::from(DIGITS[usize::from(c & 15)]));
-            }
-        }
-    }
-    out.push('"');
-    out
+    let mut out = Vec::with_capacity(word.len() + 2);
+    resp::inline::quote_into(word, &mut out);
+    String::from_utf8(out).expect("invariant: quoted text is ASCII")
 }
 
 #[cfg(test)]

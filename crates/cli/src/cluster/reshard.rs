@@ -6,7 +6,7 @@ use super::node::runs;
 use super::{Failed, Outcome, SLOTS, Topology, ask, log, migrate, plan};
 use crate::face::Face;
 use crate::options::Options;
-use crate::{say, warn};
+use crate::{emit, say, warn};
 
 /// Runs the subcommand.
 pub fn reshard(options: &Options) -> Outcome {
@@ -43,9 +43,16 @@ pub fn execute(topology: &mut Topology, target: usize, moves: &[(usize, u16)]) -
         }
         return Ok(());
     }
+    let bar = crate::modes::progress::bar(Some(moves.len() as u64), false);
     for (source, slot) in moves {
-        migrate::slot(topology, *source, target, *slot, migrate::Manner::default())?;
+        bar.suspend(|| {
+            let moved = migrate::slot(topology, *source, target, *slot, migrate::Manner::default());
+            emit::flush();
+            moved
+        })?;
+        bar.inc(1);
     }
+    bar.finish_and_clear();
     Ok(())
 }
 

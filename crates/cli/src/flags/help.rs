@@ -1,6 +1,6 @@
 //! The help page, laid out from the table of flags.
 
-use super::table;
+use super::{Flag, table};
 use crate::face::Face;
 
 /// The whole page for one name.
@@ -20,6 +20,33 @@ pub fn page(face: Face) -> String {
     }
     out.push_str(&TAIL.replace("{program}", program).replace("{scheme}", scheme(face)));
     out
+}
+
+/// A flag's lines taken apart, for the manual page and the documentation.
+pub struct Entry {
+    /// Flag and value, all spellings: `--pass <password>`, `-v, --version`.
+    pub head: String,
+    /// What it does, on one line.
+    pub text: String,
+}
+
+/// The entry of a flag; `None` when the page does not list it.
+#[must_use]
+pub fn entry(flag: &Flag, face: Face) -> Option<Entry> {
+    let lines = reword(flag.help.lines(face)?, face);
+    let (first, more) = lines.trim_start().split_once('\n').unwrap_or((lines.trim_start(), ""));
+    // The text starts behind a gap, or behind the value when a long flag leaves no gap.
+    let gap = first.find("  ").unwrap_or(first.len());
+    let value = first.find("> ").filter(|at| *at < gap && !first[at + 2..].starts_with('['));
+    let (head, body) = first.split_at(value.map_or(gap, |at| at + 1));
+    let mut head = head.to_owned();
+    for name in flag.names.iter().skip(1) {
+        head.push_str(", ");
+        head.push_str(name);
+    }
+    let lines = std::iter::once(body).chain(more.lines());
+    let text: Vec<&str> = lines.map(str::trim).filter(|line| !line.is_empty()).collect();
+    Some(Entry { head, text: text.join(" ") })
 }
 
 fn scheme(face: Face) -> &'static str {

@@ -128,7 +128,14 @@ fn peek(session: &mut Session, settings: &Shared, words: &[Vec<u8>]) -> Step {
     if !session.is_connected() && !session.connect(false) {
         return Step::Continue;
     }
-    let mut ask = |argv: &[&[u8]]| -> Option<Value> { session.connection()?.call(argv).ok() };
+    // After Ctrl-C or a loss the rest of the questions is answered by None at once.
+    let mut ask = |argv: &[&[u8]]| -> Option<Value> {
+        let reply = session.call(argv);
+        if reply.is_err() {
+            session.disconnect();
+        }
+        reply.ok()
+    };
     let Some(kind) = ask(&[b"TYPE", key]).map(|value| value.to_text()) else {
         say!("(no answer)\n");
         return Step::Continue;

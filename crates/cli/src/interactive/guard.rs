@@ -28,7 +28,9 @@ const DANGEROUS: &[(&str, Option<&str>, &str)] = &[
 #[must_use]
 pub fn danger(words: &[Vec<u8>]) -> Option<&'static str> {
     let (first, second) = (lower(words.first()), lower(words.get(1)));
-    if first.bytes().all(|byte| byte.is_ascii_digit()) && words.len() > 1 {
+    // A count in front hides nothing, and neither does `:watch [SECONDS]`.
+    let is_count = first.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if (is_count || first == ":watch") && words.len() > 1 {
         return danger(&words[1..]);
     }
     let hit = |row: &&(&str, Option<&str>, &str)| row.0 == first && row.1.is_none_or(|sub| sub == second);
@@ -67,6 +69,10 @@ mod tests {
             ("config set x y", true),
             ("get flushall", false),
             ("2 flushall", true),
+            (":watch flushall", true),
+            (":watch 0.5 flushall", true),
+            (":watch 2 get x", false),
+            (":set table", false),
             ("cluster reset hard", true),
             ("cluster info", false),
         ] {

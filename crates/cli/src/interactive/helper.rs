@@ -297,7 +297,8 @@ impl Hinter for LineHelper {
 
 impl Highlighter for LineHelper {
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
-        if !self.settings.borrow().color {
+        // The documentation is fetched with the first letter, not before the first prompt.
+        if line.is_empty() || !self.settings.borrow().color {
             return Cow::Borrowed(line);
         }
         let docs = self.side.borrow_mut().docs();

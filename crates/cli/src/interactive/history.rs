@@ -59,7 +59,7 @@ pub fn is_secret(words: &[Vec<u8>]) -> bool {
         ("sentinel", "set") => any(&["auth-pass", "auth-user"]),
         ("sentinel", "config") => any(&["sentinel-pass", "sentinel-user"]),
         // A count in front, or our own prefix, hides nothing.
-        (first, _) if first.bytes().all(|byte| byte.is_ascii_digit()) && words.len() > 1 => {
+        (first, _) if first.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && words.len() > 1 => {
             is_secret(&words[1..])
         }
         (":watch", _) => is_secret(&words[1..]),
@@ -83,6 +83,7 @@ mod tests {
             ("config get requirepass", false),
             ("migrate h 1 k 0 1 auth p", true),
             ("3 auth x", true),
+            (":watch 0.5 auth x", true),
             ("set auth x", false),
             ("sentinel set m auth-pass x", true),
         ] {

@@ -5,13 +5,13 @@
 //! classic name only the input is rich: replies stay in the classic format until `:set table`.
 
 mod commands;
-mod guard;
+pub mod guard;
 mod helper;
 mod history;
 mod live;
 mod pager;
 pub mod profiles;
-mod prompt;
+pub mod prompt;
 pub mod render;
 mod settings;
 
@@ -19,6 +19,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
@@ -31,6 +32,10 @@ use crate::{emit, quote, say, warn};
 use helper::LineHelper;
 pub use settings::Settings;
 
+/// Longest wait for a connection at the prompt unless `-t` says otherwise: a prompt that does not come cannot be
+/// interrupted without leaving.
+const CONNECT_LIMIT: Duration = Duration::from_secs(15);
+
 /// Lines kept, over all sessions.
 const HISTORY_LINES: usize = 20_000;
 
@@ -41,6 +46,7 @@ pub fn run(mut session: Session) -> i32 {
     let face = session.options.face;
     let settings = Rc::new(RefCell::new(Settings::new(&session.options)));
     session.interactive = true;
+    session.options.timeout.get_or_insert(CONNECT_LIMIT);
     let interrupt = Arc::new(AtomicBool::new(false));
     // Without the handler Ctrl-C would kill us: still usable.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&interrupt));
@@ -130,11 +136,11 @@ fn prompt_loop(
 
 /// Runs one line: our own commands, guarded commands, then what the classic prompt knows.
 fn one_line(session: &mut Session, settings: &Rc<RefCell<Settings>>, words: &[Vec<u8>], line: &[u8]) -> Step {
-    if words[0].first() == Some(&b':') {
-        return commands::run(session, settings, words);
-    }
     if session.options.production && !guard::allows(session, words) {
         return Step::Continue;
+    }
+    if words[0].first() == Some(&b':') {
+        return commands::run(session, settings, words);
     }
     if live::is_endless(words) {
         say!("{}\n", settings.borrow().dim("Live view: Ctrl-C returns to the prompt."));

@@ -11,7 +11,14 @@ pub fn role(session: &mut Session) -> String {
     if session.options.face != Face::Russet {
         return String::new();
     }
-    let reply = session.connection().and_then(|connection| connection.call(&["ROLE"]).ok());
+    if !session.is_connected() {
+        return String::new();
+    }
+    let reply = session.call(&["ROLE"]);
+    if reply.is_err() {
+        session.disconnect();
+    }
+    let reply = reply.ok();
     let role = reply.as_ref().and_then(Value::as_slice).and_then(<[Value]>::first).map(Value::to_text);
     match role.as_deref() {
         Some("slave") => "replica".to_owned(),

@@ -2,7 +2,7 @@
 
 use crate::emit;
 use crate::face::Face;
-use crate::flags::table;
+use crate::flags::{help, table};
 use crate::options::Options;
 
 /// Prints the page.
@@ -31,20 +31,8 @@ fn page(face: Face) -> String {
         program.to_uppercase()
     );
     for flag in table() {
-        let Some(lines) = flag.help.lines(face) else { continue };
-        let mut words = lines.trim_start().splitn(2, "  ");
-        let (head, body) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let (head, first) = if body.is_empty() {
-            head.split_once("> ").map_or((head, ""), |(head, body)| (head, body))
-        } else {
-            (head, body)
-        };
-        let head =
-            if head.contains('<') && !head.contains('>') { format!("{head}>") } else { head.to_owned() };
-        let aliases: Vec<&str> = flag.names.iter().skip(1).copied().collect();
-        let also = if aliases.is_empty() { String::new() } else { format!(", {}", aliases.join(", ")) };
-        let text: Vec<&str> = first.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        out.push_str(&format!(".TP\n.B {}\n{}\n", escape(&format!("{head}{also}")), escape(&text.join(" "))));
+        let Some(entry) = help::entry(flag, face) else { continue };
+        out.push_str(&format!(".TP\n.B {}\n{}\n", escape(&entry.head), escape(&entry.text)));
     }
     out.push_str(
         ".SH ENVIRONMENT\n.TP\n.B RUSSETCLI_AUTH, VALKEYCLI_AUTH, REDISCLI_AUTH\nPassword.\n.TP\n.B RUSSETCLI_HISTFILE\n\
