@@ -1,11 +1,12 @@
 //! The same invocations given to a real client and to ours must print the same bytes and exit alike.
 //!
-//! Needs a real client in `RUSSET_PEER_CLI` (redis-cli 8.6.3 or valkey-cli 9.1.2) and a real, empty server's
-//! port in `RUSSET_PEER_PORT`; run with `cargo test -p russet-cli --test peers -- --ignored`.
+//! Compares with the real clients and servers that stand in `$RUSSET_PEERS`, and says so where there are none.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+
+use testkit::process::{Server, Spec};
 
 type Seen = (String, String, Option<i32>);
 
@@ -82,30 +83,47 @@ const FLAGS: &[&[&str]] = &[
     &["--cluster", "create"],
 ];
 
+/// A program of a family, as `cargo xtask peers` lays them out.
+fn peer(family: &str, tool: &str) -> Option<String> {
+    let dir = std::path::PathBuf::from(std::env::var_os("RUSSET_PEERS")?);
+    let name = format!("{family}-{tool}");
+    let found = [dir.join(&name), dir.join(family).join("src").join(&name)].into_iter().find(|p| p.is_file());
+    found.map(|path| path.display().to_string())
+}
+
 #[test]
-#[ignore = "needs a real client and server, see the head of the file"]
 fn same_bytes_and_codes() {
-    let peer = std::env::var("RUSSET_PEER_CLI").expect("RUSSET_PEER_CLI");
-    let port = std::env::var("RUSSET_PEER_PORT").expect("RUSSET_PEER_PORT");
+    for family in ["redis", "valkey"] {
+        match (peer(family, "cli"), peer(family, "server")) {
+            (Some(client), Some(server)) => {
+                let server = Server::start(&Spec::new(server)).expect("a real server");
+                compare(&client, &server.port().to_string());
+            }
+            _ => eprintln!("left out: no {family}-cli and {family}-server in $RUSSET_PEERS"),
+        }
+    }
+}
+
+fn compare(peer: &str, port: &str) {
     let name = peer.rsplit('/').next().expect("name").to_owned();
     let ours = env!("CARGO_BIN_EXE_russet-cli");
     let setup = "flushall\nhset h a 1 b 2\nrpush l \"a\\xff\" \"q\\\"x\" 1,2\nsadd s one\nzadd z 1.5 a 2 b\nxadd st 1-1 f v\n";
-    run(&peer, &name, &["-p", &port], setup, &[]);
+    run(peer, &name, &["-p", port], setup, &[]);
     let mut differing = Vec::new();
     let mut check = |args: &[&str], input: &str, env: &[(&str, &str)]| {
-        let (theirs, own) = (run(&peer, &name, args, input, env), run(ours, &name, args, input, env));
+        let (theirs, own) = (run(peer, &name, args, input, env), run(ours, &name, args, input, env));
         if theirs != own {
             differing.push(format!("{args:?} {input:?}\n  theirs {theirs:?}\n  ours   {own:?}"));
         }
     };
     for mode in MODES {
         for command in COMMANDS {
-            check(&[&["-p", &port], *mode, *command].concat(), "", &[]);
+            check(&[&["-p", port], *mode, *command].concat(), "", &[]);
         }
     }
     for lines in LINES {
-        check(&["-p", &port], lines, &[]);
-        check(&["-p", &port], lines, &[("FAKETTY", "1")]);
+        check(&["-p", port], lines, &[]);
+        check(&["-p", port], lines, &[("FAKETTY", "1")]);
     }
     for flags in FLAGS {
         check(flags, "", &[]);
