@@ -198,6 +198,7 @@ fn wait(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let waiting = &cx.server.replication.waiting;
     waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(cx.session.client.clone());
     cx.block = Some(BlockRequest {
+        retry_ms: None,
         replicas: Some(wanted as usize),
         ..BlockRequest::keys(Vec::new(), timeout as u64, TimeoutReply::Acknowledged)
     });

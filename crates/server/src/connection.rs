@@ -238,7 +238,12 @@ impl Connection {
             let waiting = &self.server.replication.waiting;
             waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(self.session.client.clone());
         }
-        let due = enough || blocked.deadline_us.is_some_and(|at| sys::os::monotonic_us() >= at);
+        let at = sys::os::monotonic_us();
+        if block::retry_us(&self.session).is_some_and(|retry| at >= retry) {
+            block::retry(&mut self.worker.borrow_mut(), self.server, &self.session);
+        }
+        let Some(blocked) = &self.session.blocked else { return };
+        let due = enough || blocked.deadline_us.is_some_and(|deadline| at >= deadline);
         let outcome = match self.client().unblock.swap(0, Relaxed) {
             1 => block::end_wait(self.server, &mut self.session, End::Timeout),
             2 => block::end_wait(self.server, &mut self.session, End::Unblocked),
@@ -469,6 +474,7 @@ impl Connection {
             Some(_) => Some(deadline.unwrap_or(u64::MAX).min(sys::os::monotonic_us() + SOFT_LIMIT_CHECK_US)),
             None => deadline,
         };
+        let deadline = [deadline, block::retry_us(&self.session)].into_iter().flatten().min();
         let event = {
             let limit = self.decoder.read_limit();
             let (mut read, write) = self.stream.split();
