@@ -14,6 +14,15 @@ pub enum TimeoutReply {
     NullArray,
     /// WAIT: the number of replicas that acknowledged so far.
     Acknowledged,
+    /// WAITAOF: how many have synced so far, here and among the replicas.
+    Synced,
+}
+
+/// The reply of WAITAOF: nothing is ever synced without an append-only file.
+pub fn reply_synced(out: &mut Writer) {
+    out.array(2);
+    out.int(0);
+    out.int(0);
 }
 
 /// A handler's wish to wait: each key with the command that serves the client from that key alone.

@@ -254,6 +254,7 @@ pub fn end_wait(server: &Server, session: &mut Session, end: End) -> Option<(Wri
         (End::Timeout, TimeoutReply::Acknowledged) => {
             out.int(server.replication.acknowledged(session.last_write) as i64);
         }
+        (End::Timeout, TimeoutReply::Synced) => commands::block::reply_synced(&mut out),
         (End::Unblocked, _) => out.error(&UNBLOCKED.0),
         (End::Forced, _) => out.error(&FORCED.0),
         (End::Gone, _) => {}
