@@ -3,7 +3,8 @@
 //! - [`delete`]: DEL, UNLINK, EXISTS, TOUCH, TYPE. - [`expire`]: setting, asking and removing expiries.
 //! - [`moving`]: RENAME, COPY, MOVE. - [`walk`]: SCAN, KEYS, RANDOMKEY, DBSIZE. - [`flush`]: FLUSHDB, FLUSHALL, SWAPDB.
 //! - [`object`]: OBJECT. - [`restore`]: DUMP and RESTORE.
-//! - [`migrate`]: MIGRATE.
+//!
+//! [`migrate`] is MIGRATE.
 
 mod delete;
 mod expire;
