@@ -44,8 +44,7 @@ impl<'a> Add<'a> {
         let id = loop {
             if args.peek() == Some(b"*") {
                 break AddId::parse(args.arg()?).ok_or(INVALID_ID)?;
-            } else if trim.take(&mut args)? {
-            } else if Producing::take(&mut args, &mut producing)? {
+            } else if trim.take(&mut args)? || Producing::take(&mut args, &mut producing)? {
             } else if args.take("NOMKSTREAM") {
                 create = false;
             } else {

@@ -103,11 +103,10 @@ impl Idempotence {
     /// Heap bytes, estimated.
     pub(super) fn memory_bytes(&self) -> usize {
         const PER_ID: usize = 48;
-        let of = |(name, producer): (&Box<[u8]>, &Producer)| {
-            let ids: usize = producer.recent.iter().map(|(iid, _)| iid.len() + PER_ID).sum();
-            name.len() + size_of::<Producer>() + ids
-        };
-        self.producers.iter().map(of).sum()
+        let of_producer =
+            |producer: &Producer| producer.recent.iter().map(|(iid, _)| iid.len() + PER_ID).sum::<usize>();
+        let names: usize = self.producers.keys().map(|name| name.len() + size_of::<Producer>()).sum();
+        names + self.producers.values().map(of_producer).sum::<usize>()
     }
 
     /// Remembers an ID, forgetting the oldest beyond the limit.
