@@ -1,5 +1,6 @@
 //! Blocking: what a handler asks for when its keys are empty, and what the engine needs to serve it later.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use resp::writer::Writer;
@@ -13,6 +14,15 @@ pub enum TimeoutReply {
     NullArray,
     /// WAIT: the number of replicas that acknowledged so far.
     Acknowledged,
+    /// WAITAOF: how many have synced so far, here and among the replicas.
+    Synced,
+}
+
+/// The reply of WAITAOF: nothing is ever synced without an append-only file.
+pub fn reply_synced(out: &mut Writer) {
+    out.array(2);
+    out.int(0);
+    out.int(0);
 }
 
 /// A handler's wish to wait: each key with the command that serves the client from that key alone.
@@ -23,6 +33,8 @@ pub struct BlockRequest {
     pub on_timeout: TimeoutReply,
     /// Whether the client is to be served an error when the key is deleted (XREADGROUP).
     pub unblock_on_delete: bool,
+    /// Milliseconds after which the command is tried again although no key became ready (XREADGROUP CLAIM).
+    pub retry_ms: Option<u64>,
     /// WAIT: the number of replicas to wait for.
     pub replicas: Option<usize>,
 }
@@ -34,7 +46,14 @@ impl BlockRequest {
         timeout_ms: u64,
         on_timeout: TimeoutReply,
     ) -> BlockRequest {
-        BlockRequest { keys, timeout_ms, on_timeout, unblock_on_delete: false, replicas: None }
+        BlockRequest {
+            keys,
+            timeout_ms,
+            on_timeout,
+            unblock_on_delete: false,
+            retry_ms: None,
+            replicas: None,
+        }
     }
 }
 
@@ -45,6 +64,8 @@ pub struct BlockedRequest {
     pub resp3: bool,
     /// (key, argv) as in [`BlockRequest`].
     pub keys: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
+    /// When the command is tried again, in monotonic microseconds; `u64::MAX` for never.
+    pub retry_us: AtomicU64,
     /// Filled by whoever serves it, before the client is woken: the reply and the journal position it depends on.
     pub outcome: Mutex<Option<(Writer, u64)>>,
 }

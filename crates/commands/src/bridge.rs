@@ -69,8 +69,8 @@ fn pinned_hash<R>(hash: &fields::Pin, use_it: impl FnOnce(SaveValue<'_>) -> R) -
 }
 
 /// The payload of DUMP, in the words of `dialect` where the two families differ.
-pub fn dump(entry: EntryRef<'_>, dialect: Dialect) -> Vec<u8> {
-    with_saved(entry, |value| rdb::dump(value, true, dialect))
+pub fn dump(entry: EntryRef<'_>, compress: bool, dialect: Dialect) -> Vec<u8> {
+    with_saved(entry, |value| rdb::dump(value, compress, dialect))
 }
 
 /// Takes the fields whose time is past out of a loaded hash; false if none is left. Only for who may expire.

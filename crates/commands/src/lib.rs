@@ -44,7 +44,7 @@ mod bitmap;
 mod command;
 mod configure;
 mod connection;
-mod generic;
+pub mod generic;
 mod geo;
 pub mod hash;
 mod hyperloglog;

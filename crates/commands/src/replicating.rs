@@ -23,6 +23,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("slaveof", 3, ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING, 0, &[], replicaof),
     Row::new("sync", 1, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI, 0, &[], psync).plan(Plan::Connection),
     Row::new("wait", 3, BLOCKING, acl::CONNECTION, &[], wait).plan(Plan::Registry),
+    Row::new("waitaof", 4, BLOCKING, acl::CONNECTION, &[], waitaof).plan(Plan::Registry),
 ];
 
 fn replicaof(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
@@ -198,9 +199,40 @@ fn wait(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let waiting = &cx.server.replication.waiting;
     waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(cx.session.client.clone());
     cx.block = Some(BlockRequest {
+        retry_ms: None,
         replicas: Some(wanted as usize),
         ..BlockRequest::keys(Vec::new(), timeout as u64, TimeoutReply::Acknowledged)
     });
+    Ok(())
+}
+
+/// WAITAOF numlocal numreplicas timeout. There is no append-only file here, and replicas report none.
+fn waitaof(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    const LOCAL: CommandError = CommandError::fixed("ERR value is out of range, value must between 0 and 1");
+    const REPLICAS: CommandError = CommandError::fixed("ERR value is out of range, must be positive");
+    const NO_FILE: CommandError =
+        CommandError::fixed("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+    if cx.server.replication.is_replica() {
+        return Err(CommandError::fixed(
+            "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and are not propagated.",
+        ));
+    }
+    let local = int(argv[1])?;
+    if !(0..=1).contains(&local) {
+        return Err(LOCAL);
+    }
+    let wanted = num::parse_i64(argv[2]).and_then(|count| usize::try_from(count).ok()).ok_or(REPLICAS)?;
+    let timeout = num::parse_i64(argv[3])
+        .ok_or(CommandError::fixed("ERR timeout is not an integer or out of range"))?;
+    let timeout_ms = u64::try_from(timeout).map_err(|_| CommandError::fixed("ERR timeout is negative"))?;
+    if local > 0 {
+        return Err(NO_FILE);
+    }
+    if wanted == 0 || !cx.may_block {
+        crate::block::reply_synced(out);
+        return Ok(());
+    }
+    cx.block = Some(BlockRequest::keys(Vec::new(), timeout_ms, TimeoutReply::Synced));
     Ok(())
 }
 

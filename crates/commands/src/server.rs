@@ -103,6 +103,8 @@ pub struct Server {
     pub active_expire: AtomicBool,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: AtomicBool,
+    /// Connections to other servers that MIGRATE keeps.
+    pub migrate_sockets: AtomicU64,
     pub blocked_clients: AtomicI64,
     /// Of these, those with a deadline.
     pub timed_clients: AtomicI64,
@@ -145,6 +147,7 @@ impl Server {
             errors: crate::errorstats::ErrorStats::default(),
             active_expire: AtomicBool::new(true),
             cron_paused: AtomicBool::new(false),
+            migrate_sockets: AtomicU64::new(0),
             blocked_clients: AtomicI64::new(0),
             timed_clients: AtomicI64::new(0),
             random: AtomicU64::new(ds::hash::of(b"random numbers")),

@@ -57,6 +57,8 @@ pub struct ReplicaInfo {
 pub enum Takeover {
     /// Stream the replication from here on: a full sync, or from an offset.
     Replica { psync: bool, from: Option<u64> },
+    /// Send keys to another server, then run the request again with the outcome in [`Session::migrated`].
+    Migrate(Box<crate::generic::migrate::Migration>),
     /// Close once all replies are sent.
     Close,
 }
@@ -99,6 +101,8 @@ pub struct Session {
     pub blocked: Option<Blocked>,
     pub replica: ReplicaInfo,
     pub takeover: Option<Takeover>,
+    /// What became of keys that were sent elsewhere, for the second run of MIGRATE.
+    pub migrated: Option<Box<crate::generic::migrate::Migration>>,
     /// Journal position behind the last write, for WAIT and for holding replies back.
     pub last_write: u64,
     /// Commands come from the primary's stream: no checks of roles, no replies.
@@ -132,6 +136,7 @@ impl Session {
             blocked: None,
             replica: ReplicaInfo::default(),
             takeover: None,
+            migrated: None,
             last_write: 0,
             is_primary_link: false,
             is_local: true,

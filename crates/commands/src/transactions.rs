@@ -29,10 +29,19 @@ pub(crate) const ROWS: &[Row] = &[
     ),
 ];
 
-fn multi(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
-    if cx.session.transaction.is_some() {
-        return Err(CommandError::fixed("ERR MULTI calls can not be nested"));
+/// As with Valkey, what may not be queued spoils the transaction; Redis lets it run on.
+fn not_inside(cx: &mut Cx<'_>, error: &'static str) -> Result {
+    match &mut cx.session.transaction {
+        Some(transaction) => {
+            transaction.dirty = true;
+            Err(CommandError::fixed(error))
+        }
+        None => Ok(()),
     }
+}
+
+fn multi(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
+    not_inside(cx, "ERR Command 'multi' not allowed inside a transaction")?;
     cx.session.transaction = Some(Transaction::default());
     out.ok();
     Ok(())
@@ -53,9 +62,7 @@ fn discard(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
 }
 
 fn watch(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    if cx.session.transaction.is_some() {
-        return Err(CommandError::fixed("ERR WATCH inside MULTI is not allowed"));
-    }
+    not_inside(cx, "ERR Command 'watch' not allowed inside a transaction")?;
     for key in &argv[1..] {
         let at = (cx.db, key.to_vec());
         if cx.session.watched.contains(&at) {

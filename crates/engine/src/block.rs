@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use commands::block::{BlockRequest, BlockedRequest, TimeoutReply};
@@ -22,8 +23,8 @@ use keyspace::shard_of;
 use keyspace::wait::Waiter;
 use resp::writer::Writer;
 
-use crate::Scratch;
 use crate::run::{Shards, call, context, in_order, settle, shards_of};
+use crate::{Scratch, Worker};
 
 /// A key that is ready for a client whose command needs more locks.
 pub(crate) struct Deferred {
@@ -52,6 +53,7 @@ pub fn park(cx: &mut Cx<'_>, request: BlockRequest) {
         client: cx.session.client.clone(),
         db: cx.db,
         resp3: cx.session.resp3,
+        retry_us: AtomicU64::new(retry_at_us(request.retry_ms)),
         keys: request.keys,
         outcome: std::sync::Mutex::new(None),
     };
@@ -71,6 +73,33 @@ pub fn park(cx: &mut Cx<'_>, request: BlockRequest) {
         replicas: request.replicas,
         on_timeout: request.on_timeout,
     });
+}
+
+fn retry_at_us(retry_ms: Option<u64>) -> u64 {
+    retry_ms.map_or(u64::MAX, |ms| sys::os::monotonic_us().saturating_add(ms.saturating_mul(1000)))
+}
+
+/// When the client's command is to be tried again by [`retry`], in monotonic microseconds.
+pub fn retry_us(session: &Session) -> Option<u64> {
+    let blocked = session.blocked.as_ref()?;
+    let request: &BlockedRequest = blocked.waiter.request.downcast_ref()?;
+    Some(request.retry_us.load(Relaxed)).filter(|at| *at < u64::MAX)
+}
+
+/// Tries the command of a client that waits for time to pass, not only for keys.
+pub fn retry(worker: &mut Worker, server: &Server, session: &Session) {
+    /// If the gate is closed, or the key is gone for now.
+    const LATER_MS: u64 = 20;
+    let Some(blocked) = session.blocked.as_ref() else { return };
+    request_of(&blocked.waiter).retry_us.store(retry_at_us(Some(LATER_MS)), Relaxed);
+    let Worker { index, slot, scratch } = worker;
+    let Some(_batch) = server.keyspace.gate().enter(slot) else { return };
+    for key in &blocked.keys {
+        scratch.deferred.push(Deferred { db: blocked.db, key: key.clone() });
+        serve_deferred(*index, scratch, server);
+    }
+    server.persistence.dirty.fetch_add(std::mem::take(&mut scratch.dirty), Relaxed);
+    server.journal.wake_readers();
 }
 
 fn request_of(waiter: &Waiter) -> &BlockedRequest {
@@ -144,7 +173,8 @@ fn serve_one(cx: &mut Cx<'_>, waiter: &Arc<Waiter>, found: Found, argv: &[Vec<u8
     let argv: Vec<&[u8]> = argv.iter().map(|arg| &arg[..]).collect();
     let position = cx.in_place_of(&mut session, |cx| {
         call(cx, found, &argv, &mut out);
-        if cx.block.take().is_some() {
+        if let Some(again) = cx.block.take() {
+            request.retry_us.store(retry_at_us(again.retry_ms), Relaxed);
             return None;
         }
         Some(settle(cx))
@@ -224,6 +254,7 @@ pub fn end_wait(server: &Server, session: &mut Session, end: End) -> Option<(Wri
         (End::Timeout, TimeoutReply::Acknowledged) => {
             out.int(server.replication.acknowledged(session.last_write) as i64);
         }
+        (End::Timeout, TimeoutReply::Synced) => commands::block::reply_synced(&mut out),
         (End::Unblocked, _) => out.error(&UNBLOCKED.0),
         (End::Forced, _) => out.error(&FORCED.0),
         (End::Gone, _) => {}

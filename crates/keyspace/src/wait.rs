@@ -101,6 +101,11 @@ impl WaitQueues {
         self.0.len()
     }
 
+    /// Number of keys whose deletion somebody wants to know.
+    pub fn for_deletion(&self) -> usize {
+        self.0.values().filter(|queue| queue.on_delete > 0).count()
+    }
+
     /// Whether somebody waits for this key.
     pub fn waits_for(&self, db: usize, key: &[u8]) -> bool {
         !self.is_empty() && self.0.contains_key(&(db, key.into()))

@@ -111,7 +111,7 @@ fn idempotence<R: Read>(input: &mut Input<R>, stream: &mut Stream) -> Result<()>
         for _ in 0..input.length()? {
             let iid = input.string()?;
             let id = id(input)?;
-            if stream.idempotence().find(&producer, &iid).is_some() {
+            if stream.idempotence().find(&producer, &iid, 0).is_some() {
                 return input.corrupt("duplicate idempotency id");
             }
             stream.idempotence_mut().restore(&producer, &iid, id);

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::BufMut;
 use commands::client::Client;
+use commands::generic::migrate::Migration;
 use commands::server::Server;
 use commands::session::{Session, Takeover};
 use commands::stats::{Counter, bump};
@@ -156,6 +157,10 @@ impl Connection {
         if self.pending.is_empty() && self.held.is_empty() {
             match self.session.takeover.take() {
                 Some(Takeover::Replica { psync, from }) => return Ok(Some(Over::Replica { psync, from })),
+                Some(Takeover::Migrate(migration)) => {
+                    self.migrate(migration).await?;
+                    return Ok(None);
+                }
                 Some(Takeover::Close) => return Ok(Some(Over::Closed)),
                 None if self.closing => return Ok(Some(Over::Closed)),
                 None => {}
@@ -205,6 +210,40 @@ impl Connection {
         wait
     }
 
+    /// Sends keys to another server while nothing else of this connection runs, then runs the request again with what
+    /// came of it.
+    async fn migrate(&mut self, migration: Box<Migration>) -> io::Result<()> {
+        let server = self.server;
+        let sent = tokio::task::spawn_blocking(move || crate::migrate::send(server, migration));
+        let migration = sent.await.map_err(io::Error::other)?;
+        let mut bytes = Vec::new();
+        resp::reply::encode_command(&migration.argv, &mut bytes);
+        self.session.migrated = Some(migration);
+        let limits = Limits { bulk_bytes: i64::MAX, authenticated: true, requests: 1 };
+        let mut decoder = Decoder::default();
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let limit = decoder.read_limit().clamp(1, rest.len());
+            decoder.read_buffer().extend_from_slice(&rest[..limit]);
+            rest = &rest[limit..];
+            decoder.parse(&limits).map_err(|error| io::Error::other(error.0))?;
+        }
+        loop {
+            let report = {
+                let mut worker = self.worker.borrow_mut();
+                batch::run(&mut worker, server, &mut self.session, &decoder, &mut self.out)
+            };
+            if report.done > 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_micros(500)).await;
+        }
+        // Still there if the request was refused.
+        self.session.migrated = None;
+        self.queue_output();
+        Ok(())
+    }
+
     /// A paused client counts as blocked.
     fn note_postponed(&mut self, postponed: bool) {
         if postponed != self.postponed {
@@ -238,7 +277,12 @@ impl Connection {
             let waiting = &self.server.replication.waiting;
             waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(self.session.client.clone());
         }
-        let due = enough || blocked.deadline_us.is_some_and(|at| sys::os::monotonic_us() >= at);
+        let at = sys::os::monotonic_us();
+        if block::retry_us(&self.session).is_some_and(|retry| at >= retry) {
+            block::retry(&mut self.worker.borrow_mut(), self.server, &self.session);
+        }
+        let Some(blocked) = &self.session.blocked else { return };
+        let due = enough || blocked.deadline_us.is_some_and(|deadline| at >= deadline);
         let outcome = match self.client().unblock.swap(0, Relaxed) {
             1 => block::end_wait(self.server, &mut self.session, End::Timeout),
             2 => block::end_wait(self.server, &mut self.session, End::Unblocked),
@@ -469,6 +513,7 @@ impl Connection {
             Some(_) => Some(deadline.unwrap_or(u64::MAX).min(sys::os::monotonic_us() + SOFT_LIMIT_CHECK_US)),
             None => deadline,
         };
+        let deadline = [deadline, block::retry_us(&self.session)].into_iter().flatten().min();
         let event = {
             let limit = self.decoder.read_limit();
             let (mut read, write) = self.stream.split();

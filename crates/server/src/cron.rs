@@ -29,6 +29,7 @@ pub async fn run(server: &'static Server) {
             count_good_replicas(server);
             ping_replicas(server, &mut last_ping_ms);
             rest_idle_clients(server);
+            crate::migrate::release(server);
         }
         server.journal.wake_readers();
     }

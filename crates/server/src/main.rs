@@ -14,6 +14,7 @@ mod link;
 mod listen;
 mod load;
 mod log;
+mod migrate;
 mod orders;
 mod process;
 mod replica;

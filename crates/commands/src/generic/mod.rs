@@ -3,17 +3,20 @@
 //! - [`delete`]: DEL, UNLINK, EXISTS, TOUCH, TYPE. - [`expire`]: setting, asking and removing expiries.
 //! - [`moving`]: RENAME, COPY, MOVE. - [`walk`]: SCAN, KEYS, RANDOMKEY, DBSIZE. - [`flush`]: FLUSHDB, FLUSHALL, SWAPDB.
 //! - [`object`]: OBJECT. - [`restore`]: DUMP and RESTORE.
+//!
+//! [`migrate`] is MIGRATE.
 
 mod delete;
 mod expire;
 pub(crate) use expire::Condition;
 mod flush;
+pub mod migrate;
 mod moving;
 mod object;
 mod restore;
 mod walk;
 
-use crate::row::{Plan, acl, flag::*, key::*};
+use crate::row::{Extract, Plan, acl, flag::*, key::*};
 use crate::table::CommandRow as Row;
 
 const KEYSPACE: u64 = acl::KEYSPACE;
@@ -38,6 +41,15 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("flushall", -1, WRITE | ALL_DBS, KEYSPACE | DANGEROUS, &[], flush::flushall),
     Row::new("flushdb", -1, WRITE, KEYSPACE | DANGEROUS, &[], flush::flushdb),
     Row::new("keys", 2, READONLY, KEYSPACE | DANGEROUS, &[], walk::keys).plan(Plan::Walk),
+    Row::new(
+        "migrate",
+        -6,
+        WRITE,
+        KEYSPACE | DANGEROUS,
+        &[one(3, RW | ACCESS | DELETE), after_range("KEYS", -2, -1, 0, RW | ACCESS | DELETE | INCOMPLETE)],
+        migrate::migrate,
+    )
+    .extract(Extract::Migrate),
     Row::new("move", 3, WRITE | FAST, KEYSPACE, &[one(1, RW | ACCESS | UPDATE)], moving::move_key),
     Row::container(
         "object",
@@ -76,6 +88,14 @@ pub(crate) const ROWS: &[Row] = &[
         moving::renamenx,
     ),
     Row::new("restore", -4, WRITE | DENYOOM, KEYSPACE | DANGEROUS, &[one(1, OW | UPDATE)], restore::restore),
+    Row::new(
+        "restore-asking",
+        -4,
+        WRITE | DENYOOM | ASKING,
+        KEYSPACE | DANGEROUS,
+        &[one(1, OW | UPDATE)],
+        restore::restore,
+    ),
     Row::new("scan", -2, READONLY | TOUCHES_ARBITRARY_KEYS, KEYSPACE, &[], walk::scan).plan(Plan::Walk),
     Row::new("swapdb", 3, WRITE | FAST, KEYSPACE | DANGEROUS, &[], flush::swapdb),
     Row::new("touch", -2, READONLY | FAST, KEYSPACE, &[range(1, -1, 1, RO)], delete::touch),

@@ -9,10 +9,15 @@ use crate::cx::Cx;
 use crate::error::{CommandError, Result, SYNTAX};
 use crate::lru;
 
+/// The dialect of payloads, and whether their strings are compressed.
+pub(super) fn format(cx: &Cx<'_>) -> (rdb::Dialect, bool) {
+    (cx.server.persistence.dialect(), cx.server.config.flag(Directive::Rdbcompression))
+}
+
 pub(super) fn dump(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let dialect = cx.server.persistence.dialect();
+    let (dialect, compress) = format(cx);
     match cx.find(argv[1]) {
-        Some(entry) => out.bulk(&bridge::dump(entry, dialect)),
+        Some(entry) => out.bulk(&bridge::dump(entry, compress, dialect)),
         None => out.null(),
     }
     Ok(())
@@ -83,7 +88,7 @@ pub(super) fn restore(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
         cx.notify(Events::GENERIC, "restore", key);
         if let Some(at) = expire_ms.filter(|_| !options.absolute) {
             let at = at.to_string();
-            let mut words = vec![argv[0], key, at.as_bytes(), argv[3]];
+            let mut words = vec![&b"RESTORE"[..], key, at.as_bytes(), argv[3]];
             words.extend(&argv[4..]);
             words.push(b"ABSTTL");
             cx.propagate(&words);

@@ -7,6 +7,7 @@ use ds::stream::{AddId, BlockLimits, RefPolicy, Stream, StreamId, TrimTo};
 use resp::writer::Writer;
 
 use super::args::{INVALID_ID, Trim};
+use super::idempotent::{Producing, new_stream};
 use super::{change_in, find, id_text, reply_id, update};
 use crate::args::Args;
 use crate::cx::Cx;
@@ -15,24 +16,35 @@ use crate::error::{CommandError, Result, SYNTAX, wrong_arity};
 const TOO_SMALL: CommandError =
     CommandError::fixed("ERR The ID specified in XADD is equal or smaller than the target stream top item");
 
+const ONLY_AUTO: CommandError =
+    CommandError::fixed("ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs");
+
+/// What became of a message.
+enum Added {
+    New(StreamId),
+    /// It was there before.
+    Again(StreamId),
+}
+
 struct Add<'a> {
     create: bool,
     trim: Trim,
     id: AddId,
+    producing: Option<Producing<'a>>,
     /// field, value, field, value...
     pairs: &'a [&'a [u8]],
 }
 
 impl<'a> Add<'a> {
-    fn parse(argv: &'a [&'a [u8]]) -> Result<Add<'a>> {
+    fn parse(argv: &'a [&'a [u8]], any_id: bool) -> Result<Add<'a>> {
         const ZERO: CommandError =
             CommandError::fixed("ERR The ID specified in XADD must be greater than 0-0");
-        let (mut create, mut trim) = (true, Trim::default());
+        let (mut create, mut trim, mut producing) = (true, Trim::default(), None);
         let mut args = Args::new(argv, 2);
         let id = loop {
             if args.peek() == Some(b"*") {
                 break AddId::parse(args.arg()?).ok_or(INVALID_ID)?;
-            } else if trim.take(&mut args)? {
+            } else if trim.take(&mut args)? || Producing::take(&mut args, &mut producing)? {
             } else if args.take("NOMKSTREAM") {
                 create = false;
             } else {
@@ -41,13 +53,38 @@ impl<'a> Add<'a> {
         };
         trim.check(false)?;
         let pairs = args.rest();
+        let producing = producing.map(|it: Producing<'a>| it.with_content(pairs));
         if pairs.is_empty() || pairs.len() % 2 == 1 {
             return Err(wrong_arity("xadd"));
+        }
+        if producing.is_some() && id != AddId::Auto && !any_id {
+            return Err(ONLY_AUTO);
         }
         if id == AddId::Exact(StreamId::MIN) {
             return Err(ZERO);
         }
-        Ok(Add { create, trim, id, pairs })
+        Ok(Add { create, trim, id, producing, pairs })
+    }
+
+    /// What the producer's message became when it was sent before; else the message is appended, and remembered.
+    fn append_once(
+        &self,
+        stream: &mut Stream,
+        now_ms: u64,
+        clock_ms: u64,
+        limits: BlockLimits,
+    ) -> Result<Added> {
+        let Some(producing) = &self.producing else {
+            return self.append(stream, now_ms, limits).map(Added::New);
+        };
+        if let Some(id) = stream.idempotence().find(producing.producer, &producing.iid, clock_ms) {
+            stream.idempotence_mut().duplicates += 1;
+            return Ok(Added::Again(id));
+        }
+        let id = self.append(stream, now_ms, limits)?;
+        stream.idempotence_mut().expire(clock_ms);
+        stream.idempotence_mut().record(producing.producer, &producing.iid, id);
+        Ok(Added::New(id))
     }
 
     fn append(&self, stream: &mut Stream, now_ms: u64, limits: BlockLimits) -> Result<StreamId> {
@@ -76,13 +113,16 @@ fn do_trim(stream: &mut Stream, trim: &Trim, limit: Option<u64>) -> u64 {
 
 pub(super) fn xadd(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let key = argv[1];
-    let add = Add::parse(argv)?;
+    // What comes from a primary has its ID already, and finds what the primary found.
+    let clock_ms = cx.field_clock();
+    let add = Add::parse(argv, clock_ms == 0)?;
     let (now_ms, limits, limit) = (cx.now_ms, block_limits(cx), add.trim.limit(cx));
-    let (id, trimmed) = match cx.find_mut_kind(key, Kind::Stream)? {
+    let (added, trimmed) = match cx.find_mut_kind(key, Kind::Stream)? {
         Some(mut slot) => {
             let added = change_in(&mut slot, |stream| {
-                let id = add.append(stream, now_ms, limits)?;
-                Ok((id, do_trim(stream, &add.trim, limit)))
+                let added = add.append_once(stream, now_ms, clock_ms, limits)?;
+                let trims = matches!(added, Added::New(_));
+                Ok((added, if trims { do_trim(stream, &add.trim, limit) } else { 0 }))
             });
             added.ok_or(SYNTAX)??
         }
@@ -91,11 +131,21 @@ pub(super) fn xadd(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
             return Ok(());
         }
         None => {
-            let mut stream = Stream::new();
-            let id = add.append(&mut stream, now_ms, limits)?;
+            let mut stream = new_stream(cx);
+            let added = add.append_once(&mut stream, now_ms, clock_ms, limits)?;
             let trimmed = do_trim(&mut stream, &add.trim, limit);
             cx.put(key, Value::Object(Box::new(Object::Stream(stream))), None);
-            (id, trimmed)
+            (added, trimmed)
+        }
+    };
+    let id = match added {
+        Added::New(id) => id,
+        Added::Again(id) => {
+            // Replicas count the repeat, and would take it for a new message if they knew less.
+            cx.effects.dirty += 1;
+            propagate(cx, key, &add, id)?;
+            reply_id(id, out);
+            return Ok(());
         }
     };
     cx.changed(key);
@@ -113,6 +163,9 @@ pub(super) fn xadd(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
 /// The journal gets the ID that was given, and what an approximate trim came to.
 fn propagate(cx: &mut Cx<'_>, key: &[u8], add: &Add<'_>, id: StreamId) -> Result {
     let mut argv: Vec<Vec<u8>> = vec![b"XADD".to_vec(), key.to_vec()];
+    if let Some(producing) = &add.producing {
+        producing.push_to(&mut argv);
+    }
     push_trim(cx, key, &add.trim, &mut argv)?;
     argv.push(id_text(id));
     argv.extend(add.pairs.iter().map(|part| part.to_vec()));

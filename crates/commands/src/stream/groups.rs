@@ -8,6 +8,7 @@ use resp::writer::Writer;
 
 use super::args::{INVALID_ID, strict_id};
 use super::delete::Chosen;
+use super::idempotent::new_stream;
 use super::info::no_group;
 use super::{find, update};
 use crate::args::{Args, int};
@@ -117,7 +118,8 @@ pub(super) fn create(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     }
     let id = group_id(argv[4], stream, StreamId::parse)?;
     if missing {
-        cx.put(key, Value::Object(Box::new(Object::Stream(Stream::new()))), None);
+        let stream = new_stream(cx);
+        cx.put(key, Value::Object(Box::new(Object::Stream(stream))), None);
     }
     let made = update(cx, key, |stream| {
         let group = Group::new(id, options.entries_read(stream));

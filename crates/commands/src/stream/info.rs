@@ -64,8 +64,9 @@ fn radix_nodes(stream: &Stream) -> u64 {
 }
 
 /// What both forms of XINFO STREAM begin with: 13 pairs.
-fn begin(stream: &Stream, out: &mut Writer) {
+fn begin(stream: &Stream, now_ms: u64, out: &mut Writer) {
     let (meta, idempotence) = (stream.meta(), stream.idempotence());
+    let (producers, ids) = idempotence.tracked(now_ms);
     number("length", stream.len(), out);
     number("radix-tree-keys", stream.block_count() as u64, out);
     number("radix-tree-nodes", radix_nodes(stream), out);
@@ -75,8 +76,8 @@ fn begin(stream: &Stream, out: &mut Writer) {
     id("recorded-first-entry-id", meta.first_id, out);
     number("idmp-duration", idempotence.duration_s, out);
     number("idmp-maxsize", idempotence.max_size, out);
-    number("pids-tracked", idempotence.producers().len() as u64, out);
-    number("iids-tracked", idempotence.producers().map(|(_, ids)| ids.len() as u64).sum(), out);
+    number("pids-tracked", producers as u64, out);
+    number("iids-tracked", ids as u64, out);
     number("iids-added", idempotence.added, out);
     number("iids-duplicates", idempotence.duplicates, out);
 }
@@ -98,11 +99,11 @@ pub(super) fn stream(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
             )));
         }
     };
-    let resp3 = cx.session.resp3;
+    let (resp3, now_ms) = (cx.session.resp3, cx.now_ms);
     let stream = find(cx, argv[2])?.ok_or(NO_SUCH_KEY)?;
     let Some(count) = full else {
         out.map(16);
-        begin(stream, out);
+        begin(stream, now_ms, out);
         number("groups", stream.groups().len() as u64, out);
         let all = (StreamId::MIN, StreamId::MAX);
         for (name, entry) in [
@@ -122,7 +123,7 @@ pub(super) fn stream(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
         count => usize::try_from(count).unwrap_or(10),
     };
     out.map(15);
-    begin(stream, out);
+    begin(stream, now_ms, out);
     out.bulk(b"entries");
     reply_entries(stream.range(StreamId::MIN, StreamId::MAX).take(most), resp3, out);
     out.bulk(b"groups");

@@ -9,6 +9,7 @@ mod claim;
 mod delete;
 mod effects;
 mod groups;
+mod idempotent;
 mod info;
 mod pending;
 mod range;
@@ -33,10 +34,19 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("xackdel", -6, WRITE | FAST, acl::STREAM, &[one(1, RW | UPDATE | DELETE)], groups::xackdel),
     Row::new("xadd", -5, WRITE | DENYOOM | FAST, acl::STREAM, &[one(1, RW | UPDATE)], add::xadd),
     Row::new("xautoclaim", -6, WRITE | FAST, acl::STREAM, &[one(1, RW | DELETE)], claim::xautoclaim),
+    Row::new("xcfgset", -2, WRITE | FAST, acl::STREAM, &[one(1, RW | UPDATE)], idempotent::xcfgset),
     Row::new("xclaim", -6, WRITE | FAST, acl::STREAM, &[one(1, RW | UPDATE)], claim::xclaim),
     Row::new("xdel", -3, WRITE | FAST, acl::STREAM, &[one(1, RW | DELETE)], delete::xdel),
     Row::new("xdelex", -5, WRITE | FAST, acl::STREAM, &[one(1, RW | DELETE)], delete::xdelex),
     Row::container("xgroup", -2, 0, 0, XGROUP),
+    Row::new(
+        "xidmprecord",
+        5,
+        WRITE | DENYOOM | FAST,
+        acl::STREAM,
+        &[one(1, RW | UPDATE)],
+        idempotent::xidmprecord,
+    ),
     Row::container("xinfo", -2, 0, 0, XINFO),
     Row::new("xlen", 2, READONLY | FAST, acl::STREAM, &[one(1, RO)], range::xlen),
     Row::new("xpending", -3, READONLY, acl::STREAM, &[one(1, LOOK)], pending::xpending),
@@ -126,6 +136,10 @@ fn reply_id(id: StreamId, out: &mut Writer) {
 fn reply_entry(entry: Entry<'_>, out: &mut Writer) {
     out.array(2);
     reply_id(entry.id(), out);
+    reply_fields(entry, out);
+}
+
+fn reply_fields(entry: Entry<'_>, out: &mut Writer) {
     out.array(2 * entry.len());
     for (field, value) in entry.fields() {
         for part in [field, value] {

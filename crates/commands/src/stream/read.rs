@@ -15,6 +15,8 @@ use crate::error::{CommandError, Result, SYNTAX, wrong_arity};
 pub(super) struct Read<'a> {
     pub group: Option<(&'a [u8], &'a [u8])>,
     pub noack: bool,
+    /// CLAIM: pending entries that were delivered at least so many milliseconds ago are read first.
+    pub claim_ms: Option<u64>,
     pub count: Option<u64>,
     /// Milliseconds to wait, 0 for ever.
     pub block_ms: Option<u64>,
@@ -25,7 +27,15 @@ pub(super) struct Read<'a> {
 impl<'a> Read<'a> {
     pub(super) fn parse(argv: &'a [&'a [u8]], name: &str) -> Result<Read<'a>> {
         let in_group = name == "xreadgroup";
-        let mut read = Read { group: None, noack: false, count: None, block_ms: None, keys: &[], ids: &[] };
+        let mut read = Read {
+            group: None,
+            noack: false,
+            claim_ms: None,
+            count: None,
+            block_ms: None,
+            keys: &[],
+            ids: &[],
+        };
         let mut args = Args::new(argv, 1);
         while !args.is_empty() {
             if args.take_with("BLOCK", 1) {
@@ -44,6 +54,9 @@ impl<'a> Read<'a> {
             } else if args.take_with("GROUP", 2) {
                 only_in_group(in_group, "GROUP")?;
                 read.group = Some((args.arg()?, args.arg()?));
+            } else if args.take_with("CLAIM", 1) {
+                only_in_group(in_group, "CLAIM")?;
+                read.claim_ms = Some(claim_ms(args.arg()?)?);
             } else if args.take("NOACK") {
                 only_in_group(in_group, "NOACK")?;
                 read.noack = true;
@@ -75,6 +88,9 @@ impl<'a> Read<'a> {
             if self.noack {
                 argv.push(b"NOACK".to_vec());
             }
+            if let Some(claim_ms) = self.claim_ms {
+                argv.extend([b"CLAIM".to_vec(), claim_ms.to_string().into_bytes()]);
+            }
             argv.extend([b"STREAMS".to_vec(), key.to_vec(), id.clone()]);
             (key.to_vec(), argv)
         };
@@ -92,6 +108,11 @@ fn only_in_group(in_group: bool, option: &str) -> Result {
     Err(CommandError::new(format!(
         "ERR The {option} option is only supported by XREADGROUP. You called XREAD instead."
     )))
+}
+
+fn claim_ms(given: &[u8]) -> Result<u64> {
+    let ms = int_or(given, CommandError::fixed("ERR min-idle-time is not an integer or out of range"))?;
+    u64::try_from(ms).map_err(|_| CommandError::fixed("ERR min-idle-time must be a positive integer"))
 }
 
 fn block_ms(given: &[u8]) -> Result<u64> {

@@ -1,14 +1,14 @@
 //! XREADGROUP.
 
 use config::Events;
-use ds::stream::{Nack, Stream, StreamId};
+use ds::stream::{Entry, Group, Nack, Stream, StreamId};
 use resp::writer::Writer;
 
 use super::args::strict_id;
 use super::effects::GroupEffects;
 use super::groups::consumer_of;
 use super::read::{Read, begin_stream, reply_streams};
-use super::{find, reply_entry, reply_id, update};
+use super::{find, reply_entry, reply_fields, reply_id, update};
 use crate::cx::Cx;
 use crate::error::{CommandError, Result};
 
@@ -49,6 +49,38 @@ fn wanted(cx: &mut Cx<'_>, key: &[u8], group: &[u8], id: &[u8]) -> Result<Wanted
     }
 }
 
+fn idle_ms(now_ms: i64, delivery_ms: i64) -> u64 {
+    u64::try_from(now_ms.saturating_sub(delivery_ms)).unwrap_or(0)
+}
+
+/// `[id, [field, value, ...], idle, deliveries]`
+fn reply_delivery(entry: Entry<'_>, idle_ms: u64, deliveries: u64, out: &mut Writer) {
+    out.array(4);
+    reply_id(entry.id(), out);
+    reply_fields(entry, out);
+    out.int(idle_ms as i64);
+    out.int(deliveries as i64);
+}
+
+/// Milliseconds until a pending entry may have waited for `claim_ms`. One that comes to be pending meanwhile has to wait
+/// for all of them, so that no other event needs to be watched.
+fn next_claim_ms(cx: &mut Cx<'_>, read: &Read<'_>, group: &[u8], claim_ms: u64) -> Result<u64> {
+    // Entries that are pending but gone from the stream are due for ever.
+    const SHORTEST_MS: u64 = 20;
+    let now_ms = cx.now_ms as i64;
+    let until_due = |group: &Group| {
+        let idle = group.pending_from(StreamId::MIN).map(|entry| idle_ms(now_ms, entry.nack.delivery_ms));
+        let waiting = idle.filter(|idle| *idle < claim_ms).max().unwrap_or(0);
+        claim_ms - waiting
+    };
+    let mut next = claim_ms;
+    for key in read.keys {
+        let pending = find(cx, key)?.and_then(|stream| stream.groups().get(group)).map(until_due);
+        next = next.min(pending.unwrap_or(claim_ms));
+    }
+    Ok(next.max(SHORTEST_MS))
+}
+
 /// One stream's part of the command.
 struct Part<'a> {
     read: &'a Read<'a>,
@@ -58,23 +90,77 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
+    /// Reads entries that others left, if CLAIM asks for them, then new ones; answers how many.
+    fn unread(&self, stream: &mut Stream, effects: &mut GroupEffects, body: &mut Writer) -> u64 {
+        let mut entries = Writer::new(self.resp3);
+        let claimed = self.left_entries(stream, effects, &mut entries);
+        let count = claimed
+            + match self.read.count.map(|count| count - claimed.min(count)) {
+                Some(0) => 0,
+                left => self.new_entries(stream, left, effects, &mut entries),
+            };
+        if count > 0 {
+            begin_stream(self.key, self.resp3, body);
+            body.array(count as usize);
+            body.append(&mut entries);
+        }
+        count
+    }
+
+    /// Takes over entries that have been pending for long enough, the longest first.
+    fn left_entries(&self, stream: &mut Stream, effects: &mut GroupEffects, entries: &mut Writer) -> u64 {
+        let (Some((name, consumer_name)), Some(claim_ms)) = (self.read.group, self.read.claim_ms) else {
+            return 0;
+        };
+        let Some(group) = stream.groups().get(name) else { return 0 };
+        let Some(consumer) = group.find_consumer(consumer_name) else { return 0 };
+        let mut left: Vec<(i64, StreamId, u64)> = group
+            .pending_from(StreamId::MIN)
+            .map(|entry| (entry.nack.delivery_ms, entry.id, entry.nack.deliveries))
+            .filter(|(delivery_ms, ..)| idle_ms(self.now_ms, *delivery_ms) >= claim_ms)
+            .collect();
+        left.sort_unstable();
+        let mut count = 0;
+        for (delivery_ms, id, deliveries) in left {
+            if self.read.count.is_some_and(|most| count >= most) {
+                break;
+            }
+            // What is no longer in the stream stays as it is.
+            let Some(entry) = stream.get(id) else { continue };
+            reply_delivery(entry, idle_ms(self.now_ms, delivery_ms), deliveries, entries);
+            let Some(group) = stream.groups_mut().get_mut(name) else { break };
+            let nack = Nack { delivery_ms: self.now_ms, deliveries: deliveries.saturating_add(1), consumer };
+            group.set_pending(id, nack);
+            group.consumer_mut(consumer).active_ms = self.now_ms;
+            effects.claimed((self.key, name), consumer_name, id, nack, group.last_id);
+            count += 1;
+        }
+        count
+    }
+
     /// Reads new entries; answers how many.
-    fn new_entries(&self, stream: &mut Stream, effects: &mut GroupEffects, body: &mut Writer) -> u64 {
+    fn new_entries(
+        &self,
+        stream: &mut Stream,
+        most: Option<u64>,
+        effects: &mut GroupEffects,
+        entries: &mut Writer,
+    ) -> u64 {
         let Some((name, consumer_name)) = self.read.group else { return 0 };
         let Some(group) = stream.groups().get(name) else { return 0 };
         let consumer = group.find_consumer(consumer_name).filter(|_| !self.read.noack);
-        let (mut entries, mut ids) = (Writer::new(self.resp3), Vec::new());
-        let count = stream.read_new(name, consumer, self.read.count, self.now_ms, |entry| {
+        let mut ids = Vec::new();
+        let count = stream.read_new(name, consumer, most, self.now_ms, |entry| {
             ids.push(entry.id());
-            reply_entry(entry, &mut entries);
+            match self.read.claim_ms {
+                Some(_) => reply_delivery(entry, 0, 0, entries),
+                None => reply_entry(entry, entries),
+            }
         });
         let count = count.unwrap_or(0);
         if count == 0 {
             return 0;
         }
-        begin_stream(self.key, self.resp3, body);
-        body.array(ids.len());
-        body.append(&mut entries);
         if let Some(group) = stream.groups_mut().get_mut(name) {
             if let Some(consumer) = consumer {
                 group.consumer_mut(consumer).active_ms = self.now_ms;
@@ -139,7 +225,7 @@ pub(super) fn xreadgroup(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> R
             cx.notify(Events::STREAM, "xgroup-createconsumer", key);
         }
         let count = update(cx, key, |stream| match wanted {
-            Wanted::New => part.new_entries(stream, &mut effects, &mut body),
+            Wanted::New => part.unread(stream, &mut effects, &mut body),
             Wanted::History(after) => {
                 part.history(stream, after, &mut body);
                 0
@@ -155,6 +241,12 @@ pub(super) fn xreadgroup(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> R
     } else {
         let ids: Vec<Vec<u8>> = read.ids.iter().map(|id| id.to_vec()).collect();
         read.wait(cx, "xreadgroup", &ids, out);
+        if let (Some(claim_ms), true) = (read.claim_ms, cx.block.is_some()) {
+            let retry_ms = next_claim_ms(cx, &read, group, claim_ms)?;
+            if let Some(request) = &mut cx.block {
+                request.retry_ms = Some(retry_ms);
+            }
+        }
     }
     Ok(())
 }

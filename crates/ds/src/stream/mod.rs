@@ -186,7 +186,8 @@ impl Stream {
         let count = self.blocks.len();
         let sampled: usize = self.blocks.iter().take(SAMPLE).map(Block::memory_bytes).sum();
         let blocks = if count > SAMPLE { sampled / SAMPLE * count } else { sampled };
-        size_of::<Self>() + self.blocks.overhead_bytes() + blocks + self.groups.memory_bytes()
+        let beside = self.groups.memory_bytes() + self.idempotence.memory_bytes();
+        size_of::<Self>() + self.blocks.overhead_bytes() + blocks + beside
     }
 
     /// The ID that an append with this form gets; None if it is not above `last_id` or the IDs are exhausted.

@@ -34,7 +34,7 @@ fn encoding_name(entry: EntryRef<'_>) -> &'static str {
 
 /// Bytes of the value in a file.
 fn saved_bytes(entry: EntryRef<'_>) -> usize {
-    crate::bridge::dump(entry, rdb::Dialect::Redis).len().saturating_sub(11)
+    crate::bridge::dump(entry, true, rdb::Dialect::Redis).len().saturating_sub(11)
 }
 
 pub(super) fn object(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {

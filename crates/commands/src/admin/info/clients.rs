@@ -34,19 +34,20 @@ fn tally(cx: &Cx<'_>) -> Tally {
     tally
 }
 
-/// Keys that clients wait for, and keys that they watch.
-fn keys(cx: &mut Cx<'_>) -> (usize, usize) {
-    let (mut awaited, mut watched) = (0, 0);
+/// Keys that clients wait for, those of them whose deletion ends a wait, and keys that they watch.
+fn keys(cx: &mut Cx<'_>) -> (usize, usize, usize) {
+    let (mut awaited, mut for_deletion, mut watched) = (0, 0, 0);
     cx.each_shard(|shard| {
         awaited += shard.queues.len();
+        for_deletion += shard.queues.for_deletion();
         watched += shard.watches.len();
     });
-    (awaited, watched)
+    (awaited, for_deletion, watched)
 }
 
 pub(super) fn clients(cx: &mut Cx<'_>, text: &mut Text) {
     let tally = tally(cx);
-    let (awaited, watched) = keys(cx);
+    let (awaited, for_deletion, watched) = keys(cx);
     let server = cx.server;
     text.field("connected_clients", tally.connected);
     text.field("cluster_connections", 0);
@@ -60,7 +61,7 @@ pub(super) fn clients(cx: &mut Cx<'_>, text: &mut Text) {
     text.field("clients_in_timeout_table", server.timed_clients.load(Relaxed).max(0));
     text.field("total_watched_keys", watched);
     text.field("total_blocking_keys", awaited);
-    text.field("total_blocking_keys_on_nokey", 0);
+    text.field("total_blocking_keys_on_nokey", for_deletion);
     let left = server.paused_until_ms.load(Relaxed).saturating_sub(cx.now_ms);
     let actions = match (left > 0, server.pause_writes_only.load(Relaxed)) {
         (false, _) => "none",

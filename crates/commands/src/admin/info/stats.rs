@@ -9,7 +9,6 @@ use crate::stats::Counter;
 const NEVER: &[&str] = &[
     "latest_fork_usec",
     "total_forks",
-    "migrate_cached_sockets",
     "slave_expires_tracked_keys",
     "active_defrag_hits",
     "active_defrag_misses",
@@ -59,6 +58,7 @@ pub(super) fn stats(cx: &mut Cx<'_>, text: &mut Text) {
     text.field("pubsub_channels", server.channels.len(Topic::Channel));
     text.field("pubsub_patterns", server.channels.len(Topic::Pattern));
     text.field("pubsubshard_channels", server.channels.len(Topic::Shard));
+    text.field("migrate_cached_sockets", server.migrate_sockets.load(std::sync::atomic::Ordering::Relaxed));
     NEVER.iter().for_each(|name| text.field(name, 0));
     text.field("unexpected_error_replies", total(Counter::UnexpectedErrors));
     text.field("total_error_replies", total(Counter::ErrorReplies));
