@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use resp::writer::Writer;
 
 use crate::client::Client;
+use crate::server::ShutdownMode;
 
 /// What a client gets when its time is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,6 +14,8 @@ pub enum TimeoutReply {
     NullArray,
     /// WAIT: the number of replicas that acknowledged so far.
     Acknowledged,
+    /// SHUTDOWN: there is none; the process ends, or says that it does not.
+    Never,
 }
 
 /// A handler's wish to wait: each key with the command that serves the client from that key alone.
@@ -25,6 +28,8 @@ pub struct BlockRequest {
     pub unblock_on_delete: bool,
     /// WAIT: the number of replicas to wait for.
     pub replicas: Option<usize>,
+    /// SHUTDOWN: ordered once the client is parked, so that a refusal finds it waiting.
+    pub shutdown: Option<ShutdownMode>,
 }
 
 impl BlockRequest {
@@ -34,7 +39,19 @@ impl BlockRequest {
         timeout_ms: u64,
         on_timeout: TimeoutReply,
     ) -> BlockRequest {
-        BlockRequest { keys, timeout_ms, on_timeout, unblock_on_delete: false, replicas: None }
+        BlockRequest {
+            keys,
+            timeout_ms,
+            on_timeout,
+            unblock_on_delete: false,
+            replicas: None,
+            shutdown: None,
+        }
+    }
+
+    /// A wish to wait for the end of the process.
+    pub fn shutdown(mode: ShutdownMode) -> BlockRequest {
+        BlockRequest { shutdown: Some(mode), ..BlockRequest::keys(Vec::new(), 0, TimeoutReply::Never) }
     }
 }
 
