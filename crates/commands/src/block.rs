@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use resp::writer::Writer;
 
 use crate::client::Client;
+use crate::server::ShutdownMode;
 
 /// What a client gets when its time is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,6 +17,8 @@ pub enum TimeoutReply {
     Acknowledged,
     /// WAITAOF: how many have synced so far, here and among the replicas.
     Synced,
+    /// SHUTDOWN: there is none; the process ends, or says that it does not.
+    Never,
 }
 
 /// The reply of WAITAOF: nothing is ever synced without an append-only file.
@@ -37,6 +40,8 @@ pub struct BlockRequest {
     pub retry_ms: Option<u64>,
     /// WAIT: the number of replicas to wait for.
     pub replicas: Option<usize>,
+    /// SHUTDOWN: ordered once the client is parked, so that a refusal finds it waiting.
+    pub shutdown: Option<ShutdownMode>,
 }
 
 impl BlockRequest {
@@ -53,7 +58,13 @@ impl BlockRequest {
             unblock_on_delete: false,
             retry_ms: None,
             replicas: None,
+            shutdown: None,
         }
+    }
+
+    /// A wish to wait for the end of the process.
+    pub fn shutdown(mode: ShutdownMode) -> BlockRequest {
+        BlockRequest { shutdown: Some(mode), ..BlockRequest::keys(Vec::new(), 0, TimeoutReply::Never) }
     }
 }
 

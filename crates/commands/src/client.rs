@@ -53,6 +53,8 @@ pub struct Details {
     pub no_evict: bool,
     pub no_touch: bool,
     pub blocked: bool,
+    /// Blocked in a way that CLIENT UNBLOCK and a change of role may end.
+    pub unblockable: bool,
     pub monitor: bool,
     pub readonly: bool,
     /// CLIENT CAPA REDIRECT: the client follows a failover by itself.
@@ -92,7 +94,8 @@ pub struct Client {
     pub commands: AtomicU64,
     /// Row id of the last command, plus one; 0 before the first.
     pub last_row: AtomicU64,
-    /// CLIENT UNBLOCK and CLIENT PAUSE reach a blocked client here: 0 nothing, 1 time out, 2 error.
+    /// CLIENT UNBLOCK and CLIENT PAUSE reach a blocked client here: 0 nothing, 1 time out, 2 error,
+    /// 3 another role, 4 no shutdown after all.
     pub unblock: AtomicI64,
 }
 

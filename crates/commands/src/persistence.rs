@@ -76,6 +76,15 @@ impl Persistence {
         true
     }
 
+    /// Marks the running save as ended, which nobody waited for in vain if it failed: SAVE tells its client.
+    pub fn end_in_foreground(&self, ok: bool) {
+        if ok {
+            self.end(true);
+        } else {
+            self.saving.store(false, Relaxed);
+        }
+    }
+
     /// Marks the running save as ended.
     pub fn end(&self, ok: bool) {
         let now = sys::os::unix_ms() / 1000;

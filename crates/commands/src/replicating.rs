@@ -66,7 +66,7 @@ fn replicaof(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
 /// Clients that wait for keys would wait for ever on a replica.
 fn unblock_all(cx: &Cx<'_>) {
     for client in cx.server.clients.all() {
-        if client.details().blocked {
+        if client.details().unblockable {
             client.unblock.store(3, Relaxed);
             client.wake();
         }

@@ -90,11 +90,11 @@ pub struct Replication {
     history: Mutex<History>,
     is_replica: AtomicBool,
     link_up: AtomicBool,
+    /// Counts the links to primaries: what an earlier one still does must not touch this server any more.
+    links: AtomicU64,
     replicas: Mutex<Vec<Arc<Replica>>>,
     /// Replicas online whose lag is within `min-replicas-max-lag`.
     pub good_replicas: AtomicU64,
-    /// Asked for by WAIT: replicas are to acknowledge now.
-    pub wants_ack: AtomicBool,
     /// Clients in WAIT, to be woken by acknowledgements.
     pub waiting: Mutex<Vec<Arc<Client>>>,
     /// On a replica, the database that the primary's stream has selected: for those that go on with it.
@@ -128,9 +128,9 @@ impl Replication {
             }),
             is_replica: AtomicBool::new(false),
             link_up: AtomicBool::new(false),
+            links: AtomicU64::new(0),
             replicas: Mutex::default(),
             good_replicas: AtomicU64::new(0),
-            wants_ack: AtomicBool::new(false),
             waiting: Mutex::default(),
             stream_db: AtomicUsize::new(0),
             no_replicas_since_ms: AtomicU64::new(0),
@@ -153,11 +153,17 @@ impl Replication {
         self.link_up.load(Relaxed)
     }
 
+    /// The number of the link to a primary, or of being one.
+    pub fn link(&self) -> u64 {
+        self.links.load(Relaxed)
+    }
+
     /// Makes this server a replica of `primary`, or a primary.
     pub fn set_primary(&self, primary: Option<(String, u16)>) {
         let mut history = self.history();
         self.is_replica.store(primary.is_some(), Relaxed);
         self.link_up.store(false, Relaxed);
+        self.links.fetch_add(1, Relaxed);
         history.primary = primary.map(|(host, port)| PrimaryLink {
             host,
             port,

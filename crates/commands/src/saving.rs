@@ -23,7 +23,7 @@ fn save(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
         return Err(IN_PROGRESS);
     }
     let result = cx.server.shell().save_alone(&mut cx.access);
-    cx.server.persistence.end(result.is_ok());
+    cx.server.persistence.end_in_foreground(result.is_ok());
     if result.is_err() {
         return Err(CommandError::fixed("ERR"));
     }

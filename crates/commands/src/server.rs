@@ -27,8 +27,8 @@ pub trait Shell: Send + Sync {
     /// Begins a snapshot at this moment, the caller being alone, and saves it in the background. The caller has marked the
     /// save as running.
     fn begin_save(&self, access: &mut Access<'_>) -> Result<(), String>;
-    /// Replaces the data set by that of the dump file while the caller is alone.
-    fn load_alone(&self, access: &mut Access<'_>) -> Result<(), String>;
+    /// Loads the dump file while the caller is alone: in the place of the data set if `flush`, else on top of it.
+    fn load_alone(&self, access: &mut Access<'_>, flush: bool) -> Result<(), String>;
     /// Frees something large on another thread.
     fn free_later(&self, garbage: Box<dyn std::any::Any + Send>);
     /// Starts, changes or ends the link to a primary.
@@ -90,6 +90,10 @@ pub struct Server {
     /// CLIENT PAUSE: until when (Unix ms), and whether for writes only.
     pub paused_until_ms: AtomicU64,
     pub pause_writes_only: AtomicBool,
+    /// Clients in SHUTDOWN.
+    pub awaiting_end: Mutex<Vec<Arc<crate::client::Client>>>,
+    /// While a shutdown waits for replicas: until when at most, Unix ms.
+    pub shutdown_until_ms: AtomicU64,
     /// Connections in MONITOR.
     pub monitors: Mutex<Vec<Arc<crate::client::Client>>>,
     pub monitor_count: AtomicU64,
@@ -137,6 +141,8 @@ impl Server {
             lrm: AtomicBool::new(false),
             paused_until_ms: AtomicU64::new(0),
             pause_writes_only: AtomicBool::new(false),
+            awaiting_end: Mutex::default(),
+            shutdown_until_ms: AtomicU64::new(0),
             monitors: Mutex::default(),
             monitor_count: AtomicU64::new(0),
             slow_log: crate::slowlog::SlowLog::default(),

@@ -171,5 +171,7 @@ impl Session {
         details.monitor = self.monitor;
         details.readonly = self.readonly;
         details.blocked = self.blocked.is_some();
+        let ends = |blocked: &Blocked| blocked.on_timeout != crate::block::TimeoutReply::Never;
+        details.unblockable = self.blocked.as_ref().is_some_and(ends);
     }
 }

@@ -69,6 +69,12 @@ pub fn admit(server: &Server, session: &Session, found: Found) -> Result {
     }
     if flags.has(flag::WRITE) {
         admit_write(server)?;
+    } else if !server.persistence.last_ok.load(Relaxed)
+        && found.row.name == PING
+        && !server.replication.is_replica()
+    {
+        // So that whoever watches by PING learns of it.
+        admit_by_disk(server)?;
     }
     if !session.resp3 && session.subscription_count() + session.subscriptions[2].len() > 0 {
         admit_subscribed(session, found)?;
@@ -100,12 +106,7 @@ fn admit_write(server: &Server) -> Result {
     if server.replication.is_replica() {
         return if server.config.flag(Directive::ReplicaReadOnly) { Err(READONLY) } else { Ok(()) };
     }
-    if !server.persistence.last_ok.load(Relaxed)
-        && server.config.flag(Directive::StopWritesOnBgsaveError)
-        && server.config.saves_by_itself()
-    {
-        return Err(MISCONF);
-    }
+    admit_by_disk(server)?;
     let wanted = server.config.unsigned(Directive::MinReplicasToWrite);
     if wanted > 0
         && server.config.unsigned(Directive::MinReplicasMaxLag) > 0
@@ -114,6 +115,15 @@ fn admit_write(server: &Server) -> Result {
         return Err(NOREPLICAS);
     }
     Ok(())
+}
+
+/// Whether the last background save succeeded, where that is asked for.
+#[inline]
+fn admit_by_disk(server: &Server) -> Result {
+    let failed = !server.persistence.last_ok.load(Relaxed)
+        && server.config.flag(Directive::StopWritesOnBgsaveError)
+        && server.config.saves_by_itself();
+    if failed { Err(MISCONF) } else { Ok(()) }
 }
 
 /// In RESP2 a subscriber can only manage its subscriptions.

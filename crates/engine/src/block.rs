@@ -40,6 +40,8 @@ pub enum End {
     Unblocked,
     /// The role changed, or the server pauses.
     Forced,
+    /// The process does not end after all.
+    NoShutdown,
     /// The connection ended.
     Gone,
 }
@@ -73,6 +75,12 @@ pub fn park(cx: &mut Cx<'_>, request: BlockRequest) {
         replicas: request.replicas,
         on_timeout: request.on_timeout,
     });
+    if let Some(mode) = request.shutdown {
+        let mut waiting = cx.server.awaiting_end.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        waiting.push(cx.session.client.clone());
+        drop(waiting);
+        cx.server.shell().shutdown(mode);
+    }
 }
 
 fn retry_at_us(retry_ms: Option<u64>) -> u64 {
@@ -255,6 +263,8 @@ pub fn end_wait(server: &Server, session: &mut Session, end: End) -> Option<(Wri
             out.int(server.replication.acknowledged(session.last_write) as i64);
         }
         (End::Timeout, TimeoutReply::Synced) => commands::block::reply_synced(&mut out),
+        (End::Timeout, TimeoutReply::Never) => {}
+        (End::NoShutdown, _) => out.error(&NO_SHUTDOWN.0),
         (End::Unblocked, _) => out.error(&UNBLOCKED.0),
         (End::Forced, _) => out.error(&FORCED.0),
         (End::Gone, _) => {}
@@ -267,6 +277,8 @@ const UNBLOCKED: CommandError = CommandError::fixed("UNBLOCKED client unblocked 
 const FORCED: CommandError = CommandError::fixed(
     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
 );
+
+const NO_SHUTDOWN: CommandError = CommandError::fixed("ERR Errors trying to SHUTDOWN. Check logs.");
 
 /// The reply of whoever served the client, if somebody has.
 pub fn take_outcome(server: &Server, session: &mut Session) -> Option<(Writer, u64)> {

@@ -28,7 +28,7 @@ impl Shell for NoShell {
     fn begin_save(&self, _access: &mut Access<'_>) -> Result<(), String> {
         Err("no disk".into())
     }
-    fn load_alone(&self, _access: &mut Access<'_>) -> Result<(), String> {
+    fn load_alone(&self, _access: &mut Access<'_>, _flush: bool) -> Result<(), String> {
         Err("no disk".into())
     }
     fn replace_file(&self, _path: &str, _make: &mut dyn FnMut(&[u8]) -> Vec<u8>) -> Result<(), String> {

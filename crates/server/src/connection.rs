@@ -287,6 +287,7 @@ impl Connection {
             1 => block::end_wait(self.server, &mut self.session, End::Timeout),
             2 => block::end_wait(self.server, &mut self.session, End::Unblocked),
             3 => block::end_wait(self.server, &mut self.session, End::Forced),
+            4 => block::end_wait(self.server, &mut self.session, End::NoShutdown),
             _ if due => block::end_wait(self.server, &mut self.session, End::Timeout),
             _ => block::take_outcome(self.server, &mut self.session),
         };

@@ -74,7 +74,8 @@ fn count_good_replicas(server: &Server) {
 fn ping_replicas(server: &Server, last_ping_ms: &mut u64) {
     let period_ms = server.config.int(Directive::ReplPingReplicaPeriod).max(1) as u64 * 1000;
     let now_ms = sys::os::unix_ms();
-    if now_ms.saturating_sub(*last_ping_ms) < period_ms || server.replication.is_replica() {
+    let ending = server.shutdown_until_ms.load(Relaxed) > 0;
+    if now_ms.saturating_sub(*last_ping_ms) < period_ms || server.replication.is_replica() || ending {
         return;
     }
     *last_ping_ms = now_ms;

@@ -71,12 +71,13 @@ async fn once(
     host: &str,
     port: u16,
 ) -> io::Result<()> {
+    let number = server.replication.link();
     let patience = Duration::from_secs(server.config.int(Directive::ReplTimeout).max(1) as u64);
     let connect = TcpStream::connect((host, port));
     let stream = tokio::time::timeout(patience, connect).await.map_err(|_| io::ErrorKind::TimedOut)??;
     stream.set_nodelay(true)?;
     log::notice("PRIMARY <-> REPLICA sync started");
-    let mut link = Link { server, stream, received: Vec::new(), patience };
+    let mut link = Link { server, stream, number, received: Vec::new(), patience };
     let agreed = link.handshake().await?;
     if let Agreed::Full { id, offset } = agreed {
         link.full(&id, offset).await?;
@@ -92,6 +93,8 @@ async fn once(
 struct Link {
     server: &'static Server,
     stream: TcpStream,
+    /// Its number; see [`commands::replication::Replication::link`].
+    number: u64,
     /// Bytes received and not yet used.
     received: Vec<u8>,
     patience: Duration,
@@ -205,8 +208,9 @@ impl Link {
         let result = match received {
             Ok(()) => {
                 log::notice("PRIMARY <-> REPLICA sync: Flushing old data");
-                let (server, id, file) = (self.server, id.to_owned(), path.clone());
-                let load = tokio::task::spawn_blocking(move || replace_data_set(server, &file, &id, offset));
+                let (server, number, id, file) = (self.server, self.number, id.to_owned(), path.clone());
+                let load =
+                    tokio::task::spawn_blocking(move || replace_data_set(server, number, &file, &id, offset));
                 load.await.map_err(io::Error::other)?.map_err(io::Error::other)
             }
             Err(error) => Err(error),
@@ -359,10 +363,20 @@ impl Stream {
     }
 }
 
-/// Loads a dump in the place of the data set, and begins the journal at its offset.
-fn replace_data_set(server: &'static Server, path: &Path, id: &str, offset: u64) -> Result<(), String> {
+/// Loads a dump in the place of the data set, and begins the journal at its offset: unless the link that brought it is
+/// over. This runs beside the link's task, which may have been ended by REPLICAOF.
+fn replace_data_set(
+    server: &'static Server,
+    number: u64,
+    path: &Path,
+    id: &str,
+    offset: u64,
+) -> Result<(), String> {
     let old: Vec<_> = {
         let _alone = server.keyspace.gate().close();
+        if server.replication.link() != number {
+            return Err("the dump is of no use any more".into());
+        }
         server.set_loading(true);
         let mut access = server.keyspace.access_all();
         (0..server.keyspace.databases()).flat_map(|db| access.take_database(db)).collect()
@@ -370,7 +384,10 @@ fn replace_data_set(server: &'static Server, path: &Path, id: &str, offset: u64)
     drop(server.keyspace.hand_to_snapshot(old));
     log::notice("PRIMARY <-> REPLICA sync: Loading DB in memory");
     let result = crate::load::load_file(server, path, true, &mut crate::load::into_keyspace(server));
-    if let Ok(loaded) = &result {
+    // Whoever was promoted meanwhile has a history of its own, which the dump's must not replace: the role is looked at,
+    // and the history changed, while no command runs.
+    let alone = server.keyspace.gate().close();
+    if let (Ok(loaded), true) = (&result, server.replication.link() == number) {
         server.replication.stream_db.store(loaded.stream_db, Relaxed);
         let size = server.config.int(Directive::ReplBacklogSize).max(16 << 10) as usize;
         // Replicas of this server have another history now: they must come again.
@@ -382,6 +399,7 @@ fn replace_data_set(server: &'static Server, path: &Path, id: &str, offset: u64)
         history.second_offset = -1;
     }
     server.set_loading(false);
+    drop(alone);
     if result.is_ok() {
         log::notice("PRIMARY <-> REPLICA sync: Finished with success");
     }

@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use commands::bridge;
 use commands::server::Server;
+use config::Directive;
 use ds::entry::Entry;
 use keyspace::{Access, Shard, shard_of};
 use rdb::{Dialect, Event, Reader};
@@ -33,11 +35,6 @@ pub fn into_keyspace(server: &Server) -> impl FnMut(usize, u64, Entry, u64) -> b
         }
         std::thread::yield_now();
     }
-}
-
-/// Puts entries into what the one that is alone holds.
-pub fn into_access<'a>(access: &'a mut Access<'_>) -> impl FnMut(usize, u64, Entry, u64) -> bool + 'a {
-    |db, hash, entry, now_ms| place_in(access.shard(shard_of(hash)), db, hash, entry, now_ms)
 }
 
 fn place_in(shard: &mut Shard, db: usize, hash: u64, entry: Entry, now_ms: u64) -> bool {
@@ -132,6 +129,7 @@ pub fn load(
                     return Err(format!("Duplicate key '{name}' in the file (offset {})", reader.offset()));
                 }
                 loaded.keys += 1;
+                delay(server, loaded.keys);
             }
             Event::Function(_) => return Err("The file holds functions, which are not supported yet".into()),
             _ => {}
@@ -144,12 +142,29 @@ pub fn load(
     Ok(loaded)
 }
 
-/// Replaces the data set by that of the dump file, for the one that is alone.
-pub fn load_alone(server: &Server, access: &mut Access<'_>) -> Result<(), String> {
-    let old: Vec<_> = (0..server.keyspace.databases()).flat_map(|db| access.take_database(db)).collect();
+/// `key-load-delay`, which tests use: microseconds for each key, or one for each so many keys if it is negative.
+fn delay(server: &Server, keys: u64) {
+    let delay = server.config.int(Directive::KeyLoadDelay);
+    if delay > 0 {
+        std::thread::sleep(Duration::from_micros(delay.unsigned_abs()));
+    } else if delay < 0 && keys.is_multiple_of(delay.unsigned_abs()) {
+        std::thread::sleep(Duration::from_micros(1));
+    }
+}
+
+/// Loads the dump file, for the one that is alone: in the place of the data set if `flush`, else on top of it.
+pub fn load_alone(server: &Server, access: &mut Access<'_>, flush: bool) -> Result<(), String> {
+    let databases = if flush { server.keyspace.databases() } else { 0 };
+    let old: Vec<_> = (0..databases).flat_map(|db| access.take_database(db)).collect();
     server.set_loading(true);
     let path = crate::save::dump_path(server);
-    let result = load_file(server, &path, server.replication.is_replica(), &mut into_access(access));
+    let result = load_file(server, &path, server.replication.is_replica(), &mut |db, hash, entry, now_ms| {
+        let shard = access.shard(shard_of(hash));
+        if !flush && let Some(old) = shard.find_mut(db, hash, entry.view().key(), now_ms) {
+            drop(old.remove());
+        }
+        place_in(shard, db, hash, entry, now_ms)
+    });
     server.set_loading(false);
     drop(server.keyspace.hand_to_snapshot(old));
     result.map(drop)

@@ -1,6 +1,7 @@
 //! The main task: what the engine orders, and signals.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -34,7 +35,8 @@ impl Listening {
     }
 }
 
-struct Signals {
+/// The signals that the process takes.
+pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     /// Nobody waits for this one: having it means ignoring it.
@@ -42,7 +44,8 @@ struct Signals {
 }
 
 impl Signals {
-    fn new() -> Result<Signals, String> {
+    /// From here on these signals do not end the process by themselves.
+    pub fn new() -> Result<Signals, String> {
         let on = |kind| signal(kind).map_err(|error| error.to_string());
         Ok(Signals {
             terminate: on(SignalKind::terminate())?,
@@ -67,11 +70,73 @@ impl Signals {
         }
     }
 
-    /// Ends the process when SIGINT comes a second time.
+    /// Ends the process when SIGINT comes while a shutdown is on its way; SIGTERM has nothing to add to it.
     async fn insist(&mut self) {
-        self.interrupt.recv().await;
-        log::warning("You insist... exiting now.");
-        std::process::exit(1);
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => log::warning("Received SIGTERM scheduling shutdown..."),
+                _ = self.interrupt.recv() => {
+                    log::warning("You insist... exiting now.");
+                    crate::save::remove_temporary_files();
+                    std::process::exit(1);
+                }
+            }
+        }
+    }
+
+    /// Ends the process if it is asked to while the data set is still being loaded: there is nothing to save then.
+    pub async fn end_of_loading(&mut self, server: &Server, inbox: &mut Inbox) {
+        let signal = async {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+            log::warning("Received shutdown signal during loading, exiting now.");
+        };
+        let order = async {
+            while let Some(order) = inbox.orders.recv().await {
+                if matches!(order, Order::Shutdown(_)) {
+                    return log::notice("User requested shutdown...");
+                }
+                inbox.later.push_back(order);
+            }
+            std::future::pending().await
+        };
+        tokio::select! { () = signal => {}, () = order => {} }
+        crate::process::remove_pid_file(server);
+        std::process::exit(0);
+    }
+}
+
+/// What comes while a shutdown is on its way: another SHUTDOWN joins it, or hastens it; the rest waits.
+async fn more_orders(inbox: &mut Inbox) {
+    while let Some(order) = inbox.orders.recv().await {
+        match order {
+            Order::Shutdown(mode) if mode.now => shutdown::hasten(),
+            Order::Shutdown(_) => {}
+            order => inbox.later.push_back(order),
+        }
+    }
+    std::future::pending().await
+}
+
+/// The orders that come, and those that had to wait.
+pub struct Inbox {
+    orders: mpsc::UnboundedReceiver<Order>,
+    later: VecDeque<Order>,
+}
+
+impl Inbox {
+    /// An inbox where nothing waits.
+    pub fn new(orders: mpsc::UnboundedReceiver<Order>) -> Inbox {
+        Inbox { orders, later: VecDeque::new() }
+    }
+
+    async fn next(&mut self) -> Option<Order> {
+        match self.later.pop_front() {
+            Some(order) => Some(order),
+            None => self.orders.recv().await,
+        }
     }
 }
 
@@ -79,18 +144,18 @@ impl Signals {
 pub async fn follow(
     server: &'static Server,
     worker: Rc<RefCell<engine::Worker>>,
-    mut inbox: mpsc::UnboundedReceiver<Order>,
+    mut inbox: Inbox,
     mut listening: Listening,
+    mut signals: Signals,
 ) -> Result<(), String> {
     let link =
         |(host, port)| tokio::task::spawn_local(crate::link::replicate(server, worker.clone(), host, port));
     let mut running = server.config.replicaof().map(link);
     log::set_role(running.is_some());
-    let mut signals = Signals::new()?;
     loop {
         let mode = tokio::select! {
             mode = signals.end(server) => mode,
-            order = inbox.recv() => match order {
+            order = inbox.next() => match order {
                 None => return Ok(()),
                 Some(Order::Shutdown(mode)) => mode,
                 Some(Order::Listen(answer)) => {
@@ -111,6 +176,7 @@ pub async fn follow(
         let ended = tokio::select! {
             ended = shutdown::finish(server, mode) => ended,
             () = signals.insist() => true,
+            () = more_orders(&mut inbox) => true,
         };
         if ended {
             return Ok(());

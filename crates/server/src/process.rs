@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::OnceLock;
 
 use commands::server::Server;
 use config::Directive;
@@ -96,27 +97,71 @@ pub fn notify(server: &Server, state: &str) {
     }
 }
 
-/// A panic writes a report to the log and ends the process: a change that was half done must not be served.
-pub fn report_panics(server: &'static Server) {
-    std::panic::set_hook(Box::new(move |panic| {
-        let thread = std::thread::current();
-        let backtrace = std::backtrace::Backtrace::force_capture().to_string();
-        log::warning("=== REDIS BUG REPORT START: Cut & paste starting from here ===");
-        log::warning(&format!("Redis {} crashed by a panic", commands::server::REDIS_VERSION));
-        log::warning(&format!(
-            "russet {}, thread '{}'",
-            env!("CARGO_PKG_VERSION"),
-            thread.name().unwrap_or("?")
-        ));
-        log::warning(&panic.to_string().replace('\n', ": "));
-        log::warning("------ STACK TRACE ------");
-        backtrace.lines().for_each(log::warning);
-        log::warning("------ CLIENTS ------");
-        log::warning(&format!(
-            "{} connections",
-            server.clients.count.load(std::sync::atomic::Ordering::Relaxed)
-        ));
-        log::warning("=== REDIS BUG REPORT END. Make sure to include from START to END. ===");
+/// The server, for reports that nobody can hand it to.
+static SERVER: OnceLock<&'static Server> = OnceLock::new();
+
+/// A panic, and a fault, write a report to the log and end the process: a change that was half done must not be served.
+pub fn report_crashes(server: &'static Server) {
+    // The program calls this once.
+    let _ = SERVER.set(server);
+    std::panic::set_hook(Box::new(|panic| {
+        // Another panic, or the signal that ends this one, is not to be reported again.
+        sys::crash::reported();
+        log::raw("\n\n=== REDIS BUG REPORT START: Cut & paste starting from here ===\n");
+        let text = payload_text(panic.payload()).replace('\n', ": ");
+        let place = panic.location().map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()));
+        if text.starts_with("assertion") {
+            log::warning("=== ASSERTION FAILED ===");
+            log::warning(&format!("==> {place} '{text}' is not true"));
+        } else {
+            log::warning("------------------------------------------------");
+            log::warning("!!! Software Failure. Press left mouse button to continue");
+            log::warning(&format!("Guru Meditation: {text} #{place}"));
+        }
+        report();
         std::process::abort();
     }));
+    sys::crash::on_crash(|signal| {
+        if !server_flag(Directive::CrashLogEnabled) {
+            return;
+        }
+        log::raw("\n\n=== REDIS BUG REPORT START: Cut & paste starting from here ===\n");
+        let version = commands::server::REDIS_VERSION;
+        log::warning(&format!(
+            "Redis {version} crashed by signal: {signal} (SIG{})",
+            sys::crash::name(signal)
+        ));
+        report();
+    });
+}
+
+/// The words of a panic.
+fn payload_text(payload: &dyn std::any::Any) -> &str {
+    let owned = || payload.downcast_ref::<String>().map(String::as_str);
+    payload.downcast_ref::<&str>().copied().or_else(owned).unwrap_or("a panic")
+}
+
+fn server_flag(directive: Directive) -> bool {
+    SERVER.get().is_some_and(|server| server.config.flag(directive))
+}
+
+/// The part of a report that is the same for all kinds of crashes.
+fn report() {
+    let thread = std::thread::current();
+    log::raw("\n------ STACK TRACE ------\n");
+    log::raw(&format!("thread '{}'\n", thread.name().unwrap_or("?")));
+    let backtrace = std::backtrace::Backtrace::force_capture().to_string();
+    log::raw(&format!("{backtrace}\n------ STACK TRACE DONE ------\n"));
+    log::raw("\n------ INFO OUTPUT ------\n");
+    if let Some(server) = SERVER.get() {
+        let clients = server.clients.count.load(std::sync::atomic::Ordering::Relaxed);
+        log::raw(&format!(
+            "redis_version:{}\nrusset_version:{}\nuptime_in_seconds:{}\nconnected_clients:{clients}\nused_memory:{}\n",
+            commands::server::REDIS_VERSION,
+            env!("CARGO_PKG_VERSION"),
+            sys::os::unix_ms().saturating_sub(server.started_ms) / 1000,
+            sys::alloc::allocated(),
+        ));
+    }
+    log::raw("\n=== REDIS BUG REPORT END. Make sure to include from START to END. ===\n");
 }

@@ -278,15 +278,38 @@ impl DumpFile {
 
     /// Makes the file durable and gives it its name, or removes it if the snapshot failed.
     pub fn settle(self, result: io::Result<()>) -> io::Result<()> {
+        let rename = || {
+            std::fs::rename(&self.temporary, &self.path).inspect_err(|error| {
+                let (from, to, reason) =
+                    (self.temporary.display(), self.path.display(), config::load::system_words(error));
+                let root = std::env::current_dir().unwrap_or_default();
+                crate::log::warning(&format!(
+                    "Error moving temp DB file {from} on the final destination {to} (in server root dir {}): {reason}",
+                    root.display()
+                ));
+            })
+        };
         let result = result
             .and_then(|()| self.file.sync_all())
-            .and_then(|()| std::fs::rename(&self.temporary, &self.path))
+            .and_then(|()| rename())
             .and_then(|()| File::open(".")?.sync_all());
         if result.is_err() {
             // The error that counts is the first one.
             let _ = std::fs::remove_file(&self.temporary);
         }
         result
+    }
+}
+
+/// Removes what this process was writing, before it ends in the middle of it.
+pub fn remove_temporary_files() {
+    let start = format!("temp-{}-", std::process::id());
+    for entry in std::fs::read_dir(".").into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with(&start) {
+            // It may have got its name meanwhile.
+            let _ = std::fs::remove_file(name);
+        }
     }
 }
 
@@ -344,7 +367,10 @@ pub fn begin_to_file(server: &'static Server, access: &mut Access<'_>) -> Result
                 crate::log::notice(&format!("DB saved on disk: {seconds:.3} seconds"));
                 crate::log::notice("Background saving terminated with success");
             }
-            Err(error) => crate::log::warning(&format!("Background saving error: {error}")),
+            Err(error) => crate::log::warning(&format!(
+                "Background saving error: {}",
+                config::load::system_words(error)
+            )),
         }
         server.persistence.end(result.is_ok());
     })?;
@@ -365,7 +391,9 @@ pub fn save_alone(server: &'static Server, access: &mut Access<'_>) -> Result<()
     let result = file.settle(snapshot.finish());
     match &result {
         Ok(()) => crate::log::notice("DB saved on disk"),
-        Err(error) => crate::log::warning(&format!("Error saving DB on disk: {error}")),
+        Err(error) => {
+            crate::log::warning(&format!("Error saving DB on disk: {}", config::load::system_words(error)))
+        }
     }
     result.map_err(|error| error.to_string())
 }

@@ -72,8 +72,8 @@ impl Shell for Program {
         crate::save::begin_to_file(self.server, access)
     }
 
-    fn load_alone(&self, access: &mut Access<'_>) -> Result<(), String> {
-        crate::load::load_alone(self.server, access)
+    fn load_alone(&self, access: &mut Access<'_>, flush: bool) -> Result<(), String> {
+        crate::load::load_alone(self.server, access, flush)
     }
 
     fn free_later(&self, garbage: Box<dyn Any + Send>) {

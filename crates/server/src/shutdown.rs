@@ -1,11 +1,19 @@
 //! The end in good order: replicas get what they lack, the data set is saved, then the process ends.
 //!
-//! Only one shutdown at a time. While it waits for replicas it can be given up (SHUTDOWN ABORT).
+//! ```text
+//!   asked -> wait for replicas -> save -> over
+//!               |  ABORT             | no save, no FORCE
+//!               +--------------------+--> refused: clients in SHUTDOWN get an error, the server goes on
+//! ```
+//!
+//! Only one shutdown at a time. While it waits for replicas it can be given up (SHUTDOWN ABORT), and hastened (NOW).
+//! The main task calls [`finish`].
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::time::Duration;
 
-use commands::replication::ReplicaState;
+use commands::replication::{Replica, ReplicaState};
 use commands::server::{Server, ShutdownMode};
 use config::Directive;
 
@@ -14,6 +22,7 @@ use crate::{log, process};
 const NONE: u8 = 0;
 const WAITING: u8 = 1;
 const ABORTED: u8 = 2;
+const HASTENED: u8 = 3;
 
 static STATE: AtomicU8 = AtomicU8::new(NONE);
 
@@ -25,63 +34,137 @@ pub fn abort() -> bool {
     STATE.compare_exchange(WAITING, ABORTED, SeqCst, SeqCst).is_ok()
 }
 
-/// Whether an online replica has not acknowledged everything.
-fn some_lag(server: &Server) -> bool {
-    let end = server.journal.end();
-    server.replication.replicas().iter().any(|replica| {
-        let state = *replica.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        state == ReplicaState::Online && replica.ack_offset.load(std::sync::atomic::Ordering::Relaxed) < end
-    })
+/// Ends the wait for replicas, if there is one.
+pub fn hasten() {
+    // One that is given up, or does not wait, is not to be hastened.
+    let _ = STATE.compare_exchange(WAITING, HASTENED, SeqCst, SeqCst);
 }
 
-/// Waits up to `shutdown-timeout` seconds for replicas; false if it was given up. Writes are paused meanwhile.
-async fn wait_for_replicas(server: &Server) -> bool {
-    let patience = server.config.int(Directive::ShutdownTimeout).max(0) as u64 * 1000;
-    if patience == 0 || !some_lag(server) {
+/// How far the replicas are that are online or about to be: (in sync, all).
+fn in_sync(server: &Server) -> (usize, usize) {
+    let end = server.journal.end();
+    let replicas: Vec<_> = server.replication.replicas();
+    let counted: Vec<_> = replicas.iter().filter(|replica| is_online(replica)).collect();
+    let lagging = counted.iter().filter(|replica| replica.ack_offset.load(SeqCst) < end).count();
+    (counted.len() - lagging, counted.len())
+}
+
+fn is_online(replica: &Arc<Replica>) -> bool {
+    *replica.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) == ReplicaState::Online
+}
+
+fn some_lag(server: &Server) -> bool {
+    let (synced, all) = in_sync(server);
+    synced < all
+}
+
+/// Says how far the replicas are, if there are any.
+fn log_replicas(server: &Server) {
+    let (end, now_ms) = (server.journal.end(), sys::os::unix_ms());
+    for replica in server.replication.replicas() {
+        let behind = end.saturating_sub(replica.ack_offset.load(SeqCst));
+        if is_online(&replica) && behind > 0 {
+            let lag_s = now_ms.saturating_sub(replica.ack_ms.load(SeqCst)) / 1000;
+            let (address, port) = (&replica.address, replica.port);
+            log::notice(&format!(
+                "Lagging replica {address}:{port} reported offset {behind} behind master, lag={lag_s}, state=online."
+            ));
+        }
+    }
+    let (synced, all) = in_sync(server);
+    if all > 0 {
+        log::notice(&format!("{synced} of {all} replicas are in sync when shutting down."));
+    }
+}
+
+/// Writes are paused from the wait for replicas to the end; if there is no end, as before.
+struct Pause {
+    server: &'static Server,
+    until_ms: u64,
+    writes_only: bool,
+}
+
+impl Pause {
+    fn begin(server: &'static Server) -> Pause {
+        let until_ms = server.paused_until_ms.load(SeqCst);
+        let writes_only = server.pause_writes_only.load(SeqCst);
+        if until_ms < sys::os::unix_ms() {
+            server.pause_writes_only.store(true, SeqCst);
+        }
+        server.paused_until_ms.store(u64::MAX, SeqCst);
+        Pause { server, until_ms, writes_only }
+    }
+
+    fn end(self) {
+        self.server.pause_writes_only.store(self.writes_only, SeqCst);
+        self.server.paused_until_ms.store(self.until_ms, SeqCst);
+    }
+}
+
+/// Waits up to `shutdown-timeout` seconds for replicas; false if it was given up.
+async fn wait_for_replicas(server: &'static Server) -> bool {
+    let patience_ms = server.config.int(Directive::ShutdownTimeout).max(0) as u64 * 1000;
+    if patience_ms == 0 || !some_lag(server) {
         return true;
     }
     log::notice("Waiting for replicas before shutting down.");
-    let until_ms = sys::os::unix_ms() + patience;
-    let before = server.paused_until_ms.load(SeqCst);
-    let writes_only = server.pause_writes_only.load(SeqCst);
-    if before < sys::os::unix_ms() {
-        server.pause_writes_only.store(true, SeqCst);
-    }
-    server.paused_until_ms.store(until_ms.max(before), SeqCst);
+    let until_ms = sys::os::unix_ms() + patience_ms;
+    server.shutdown_until_ms.store(until_ms, SeqCst);
     STATE.store(WAITING, SeqCst);
     while some_lag(server) && sys::os::unix_ms() < until_ms && STATE.load(SeqCst) == WAITING {
-        server.replication.wants_ack.store(true, SeqCst);
         tokio::time::sleep(LOOK).await;
     }
-    if STATE.swap(NONE, SeqCst) == ABORTED {
-        server.pause_writes_only.store(writes_only, SeqCst);
-        server.paused_until_ms.store(before, SeqCst);
+    server.shutdown_until_ms.store(0, SeqCst);
+    let aborted = STATE.swap(NONE, SeqCst) == ABORTED;
+    if aborted {
         log::notice("Shutdown manually aborted.");
-        return false;
     }
-    if some_lag(server) {
-        log::notice("Some replicas did not acknowledge everything before the shutdown.");
-    }
-    true
+    !aborted
 }
 
-/// Does all that precedes the end; false if the server goes on.
+/// Does all that precedes the end; false if the server goes on, which the clients in SHUTDOWN have then been told.
 pub async fn finish(server: &'static Server, mode: ShutdownMode) -> bool {
-    if !mode.now && !wait_for_replicas(server).await {
-        return false;
+    log::notice("User requested shutdown...");
+    let pause = Pause::begin(server);
+    let ended = (mode.now || wait_for_replicas(server).await) && prepare(server, mode).await;
+    if !ended {
+        pause.end();
+        refuse(server);
     }
+    ended
+}
+
+async fn prepare(server: &'static Server, mode: ShutdownMode) -> bool {
+    log_replicas(server);
     process::notify(server, "STOPPING=1");
     let wanted = mode.save.unwrap_or_else(|| !server.config.save_points().is_empty());
-    if wanted && !server.is_loading() {
-        log::notice("Saving the final RDB snapshot before exiting.");
-        process::notify(server, "STATUS=Saving the final RDB snapshot");
-        if !save(server) && !mode.force {
-            log::warning("Error trying to save the DB, can't exit.");
-            process::notify(server, "STATUS=Error trying to save the DB, can't exit.");
-            return false;
-        }
+    if !wanted || server.is_loading() {
+        return true;
     }
-    true
+    log::notice("Saving the final RDB snapshot before exiting.");
+    process::notify(server, "STATUS=Saving the final RDB snapshot");
+    // Beside the main task, so that a second SIGINT is heard.
+    if tokio::task::spawn_blocking(move || save(server)).await.unwrap_or(false) {
+        return true;
+    }
+    if mode.force {
+        log::warning("Error trying to save the DB. Exit anyway.");
+        return true;
+    }
+    log::warning("Error trying to save the DB, can't exit.");
+    log::warning("Errors trying to shut down the server. Check the logs for more information.");
+    process::notify(server, "STATUS=Error trying to save the DB, can't exit.");
+    false
+}
+
+/// Tells the clients in SHUTDOWN that the server goes on.
+fn refuse(server: &Server) {
+    let waiting =
+        std::mem::take(&mut *server.awaiting_end.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+    for client in waiting {
+        client.unblock.store(4, SeqCst);
+        client.wake();
+    }
 }
 
 /// Saves everything. From here on nothing else runs if it succeeds: the process ends with the gate closed.

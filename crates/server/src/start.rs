@@ -135,7 +135,7 @@ fn serve(run: &Run) -> ExitCode {
             "Warning: no config file specified, using the default config. In order to specify a config file use russet-server /path/to/redis.conf",
         ),
     }
-    process::report_panics(server);
+    process::report_crashes(server);
     process::raise_limits(server);
     process::write_pid_file(server);
     process::show_logo(server);
@@ -163,10 +163,16 @@ fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| error.to_string())?;
-    let (program, inbox) = Program::new(server).map_err(|error| error.to_string())?;
+    let (program, orders) = Program::new(server).map_err(|error| error.to_string())?;
+    let mut inbox = orders::Inbox::new(orders);
     if server.shell.set(Box::new(program)).is_err() {
         return Err("The server was started twice".into());
     }
+    // Before anybody can connect, and then ask for the end by a signal.
+    let mut signals = {
+        let _inside = runtime.enter();
+        orders::Signals::new()?
+    };
     let listeners = listen::bind(server)?;
     let (tcp, unix) = (!listeners.tcp.is_empty(), listeners.unix.is_some());
     if server.config.flag(Directive::AlwaysShowLogo) {
@@ -192,7 +198,10 @@ fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
         listen::accept_unix(listeners.unix, workers.clone()).map_err(|error| error.to_string())?;
         match loaded {
             Ok(loaded) => loaded,
-            Err(_) => load.await,
+            Err(_) => tokio::select! {
+                loaded = load => loaded,
+                () = signals.end_of_loading(server, &mut inbox) => return Ok(()),
+            },
         }
         .map_err(|error| error.to_string())??;
         server.set_loading(false);
@@ -205,6 +214,6 @@ fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
         }
         tokio::task::spawn_local(cron::run(server));
         process::notify(server, "STATUS=Ready to accept connections\nREADY=1");
-        orders::follow(server, worker, inbox, orders::Listening { workers, accepting }).await
+        orders::follow(server, worker, inbox, orders::Listening { workers, accepting }, signals).await
     })
 }

@@ -6,9 +6,11 @@
 //! - [`gate`]: the batch counters that let one thread run alone, and that say when freed memory is out of sight.
 //! - [`alloc`]: jemalloc with a running count of allocated bytes.
 //! - [`ticks`]: a cheap clock for durations.
+//! - [`crash`]: what happens when the process ends by a fault.
 //! - [`os`]: clocks, resident size, CPU times, affinity, limits, signals.
 
 pub mod alloc;
+pub mod crash;
 pub mod gate;
 pub mod lock;
 pub mod os;

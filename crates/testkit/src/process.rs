@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -182,22 +182,38 @@ impl Server {
         _ = self.child.wait();
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When it has no process any more.
+    pub fn signal(&self, signal: rustix::process::Signal) -> io::Result<()> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = pid.ok_or_else(|| io::Error::other("no process id"))?;
+        Ok(rustix::process::kill_process(pid, signal)?)
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// When it lives on.
+    pub fn wait(&mut self, limit: Duration) -> io::Result<ExitStatus> {
+        let begin = Instant::now();
+        while begin.elapsed() < limit {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, "the server did not end"))
+    }
+
     /// Ends it with SIGTERM and waits, so that it can save; returns whether it exited with 0.
     ///
     /// # Errors
     /// When the signal cannot be sent or the process does not end in time.
     pub fn terminate(&mut self, limit: Duration) -> io::Result<bool> {
-        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
-        let pid = pid.ok_or_else(|| io::Error::other("no process id"))?;
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
-        let begin = Instant::now();
-        while begin.elapsed() < limit {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status.success());
-            }
-            thread::sleep(Duration::from_millis(2));
-        }
-        Err(io::Error::new(io::ErrorKind::TimedOut, "the server did not end after SIGTERM"))
+        self.signal(rustix::process::Signal::TERM)?;
+        Ok(self.wait(limit)?.success())
     }
 }
 

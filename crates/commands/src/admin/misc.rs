@@ -6,6 +6,7 @@ use config::Directive;
 use resp::writer::Writer;
 
 use crate::args::Args;
+use crate::block::BlockRequest;
 use crate::cx::Cx;
 use crate::error::{CommandError, Result, SYNTAX};
 use crate::replication::ReplicaState;
@@ -67,7 +68,8 @@ pub(super) fn monitor(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result 
     Ok(())
 }
 
-/// No reply if the server ends: the connection is closed by its end.
+/// No reply if the server ends: the connection is closed by its end. Until then the client is blocked, and gets an error
+/// if the server lives on.
 pub(super) fn shutdown(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let mut mode = ShutdownMode::default();
     let (mut abort, mut args) = (false, Args::new(argv, 1));
@@ -99,8 +101,12 @@ pub(super) fn shutdown(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Res
         out.ok();
         return Ok(());
     }
-    cx.server.log(crate::server::LogLevel::Warning, "User requested shutdown...");
-    cx.server.shell().shutdown(mode);
+    if !cx.may_block && !mode.now {
+        return Err(CommandError::fixed(
+            "ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client",
+        ));
+    }
+    cx.block = Some(BlockRequest::shutdown(mode));
     Ok(())
 }
 

@@ -101,7 +101,7 @@ pub(super) fn unblock(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
     }
     let id = int(argv[2])?;
     let client = u64::try_from(id).ok().and_then(|id| cx.server.clients.get(id));
-    match client.filter(|client| client.details().blocked) {
+    match client.filter(|client| client.details().unblockable) {
         Some(client) => {
             client.unblock.store(how, Relaxed);
             client.wake();

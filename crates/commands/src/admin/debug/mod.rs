@@ -26,6 +26,7 @@ const fn sub(name: &'static str, least: usize, most: usize, run: Handler) -> Sub
 const ANY: usize = usize::MAX;
 
 const SUBS: &[Sub] = &[
+    sub("assert", 0, 0, server::assert),
     sub("change-repl-id", 0, 0, server::change_repl_id),
     sub("client-enforce-reply-list", 1, 1, granted),
     sub("dict-resizing", 1, 1, granted),
@@ -48,7 +49,7 @@ const SUBS: &[Sub] = &[
     sub("reload", 0, 3, server::reload),
     sub("replybuffer", 2, 2, replybuffer),
     sub("sdslen", 1, 1, look::sdslen),
-    sub("segfault", 0, 0, server::panic),
+    sub("segfault", 0, 0, server::segfault),
     sub("set-active-expire", 1, 1, server::set_active_expire),
     sub("set-disable-deny-scripts", 1, 1, granted),
     sub("sleep", 1, 1, server::sleep),
@@ -57,6 +58,8 @@ const SUBS: &[Sub] = &[
 
 const HELP: &[&str] = &[
     "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "ASSERT",
+    "    Crash by assertion failed.",
     "CHANGE-REPL-ID",
     "    Change the replication IDs of the instance.",
     "    Dangerous: should be used only for testing the replication subsystem.",
@@ -97,14 +100,15 @@ const HELP: &[&str] = &[
     "    true, false.",
     "QUICKLIST-PACKED-THRESHOLD <size>",
     "    Accepted: chunks of lists hold elements of any size.",
-    "RELOAD [NOSAVE]",
-    "    Save the RDB on disk and reload it back to memory.",
+    "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
+    "    Save the RDB on disk and reload it back to memory. NOFLUSH keeps what is in",
+    "    memory; keys of the file replace those of the same name.",
     "REPLYBUFFER (PEAK-RESET-TIME <NEVER|RESET|time> | RESIZING <0|1>)",
     "    Accepted: reply buffers are given back when their connection rests.",
     "SDSLEN <key>",
     "    Show low level string info representing `key` and value.",
     "SEGFAULT",
-    "    As PANIC.",
+    "    Crash the server with a segmentation fault.",
     "SET-ACTIVE-EXPIRE <0|1>",
     "    Setting it to 0 disables expiring keys in background when they are not",
     "    accessed (otherwise the behavior). Setting it to 1 reenables back the",

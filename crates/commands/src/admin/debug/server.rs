@@ -58,24 +58,31 @@ pub(super) fn change_repl_id(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> 
     Ok(())
 }
 
-/// RELOAD [NOSAVE]: what is in memory goes to the file and comes back from it.
+/// RELOAD [NOSAVE] [NOFLUSH] [MERGE]: what is in memory goes to the file and comes back from it. With NOFLUSH what is in
+/// memory stays, and keys of the file take the place of theirs: MERGE asks for nothing more.
 pub(super) fn reload(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let mut save = true;
+    let (mut save, mut flush) = (true, true);
     for word in &argv[2..] {
-        if !word.eq_ignore_ascii_case(b"nosave") {
-            return Err(CommandError::fixed("ERR DEBUG RELOAD only supports the NOSAVE option."));
+        match &word.to_ascii_lowercase()[..] {
+            b"nosave" => save = false,
+            b"noflush" => flush = false,
+            b"merge" => {}
+            _ => {
+                return Err(CommandError::fixed(
+                    "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+                ));
+            }
         }
-        save = false;
     }
     if save {
         if !cx.server.persistence.begin() {
             return Err(CommandError::fixed("ERR Background save already in progress"));
         }
         let saved = cx.server.shell().save_alone(&mut cx.access);
-        cx.server.persistence.end(saved.is_ok());
+        cx.server.persistence.end_in_foreground(saved.is_ok());
         saved.map_err(|reason| CommandError::new(format!("ERR {reason}")))?;
     }
-    let loaded = cx.server.shell().load_alone(&mut cx.access);
+    let loaded = cx.server.shell().load_alone(&mut cx.access, flush);
     loaded.map_err(|_| CommandError::fixed("ERR Error trying to load the RDB dump, check server logs."))?;
     cx.server.log(LogLevel::Warning, "DB reloaded by DEBUG RELOAD");
     out.ok();
@@ -84,7 +91,19 @@ pub(super) fn reload(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
 
 /// Ends the process as a bug would.
 pub(super) fn panic(_: &mut Cx<'_>, _: &[&[u8]], _: &mut Writer) -> Result {
-    panic!("called by DEBUG");
+    panic!("DEBUG PANIC called");
+}
+
+/// Ends the process as a broken invariant would.
+pub(super) fn assert(cx: &mut Cx<'_>, _: &[&[u8]], _: &mut Writer) -> Result {
+    assert!(cx.server.workers.is_empty(), "assertion of DEBUG ASSERT");
+    Ok(())
+}
+
+/// Ends the process as an access to memory that is not there would.
+pub(super) fn segfault(_: &mut Cx<'_>, _: &[&[u8]], _: &mut Writer) -> Result {
+    sys::crash::segfault();
+    Ok(())
 }
 
 /// POPULATE count [prefix] [size]: keys that are there already stay as they are. Replicas do not learn of it.

@@ -46,6 +46,10 @@ pub(super) fn server(cx: &mut Cx<'_>, text: &mut Text) {
     text.field("config_file", file);
     text.field("io_threads_active", i32::from(server.workers.len() > 2));
     text.field("availability_zone", config.text(Directive::AvailabilityZone));
+    let until_ms = server.shutdown_until_ms.load(Relaxed);
+    if until_ms > 0 {
+        text.field("shutdown_in_milliseconds", until_ms.saturating_sub(now_ms));
+    }
     listeners(config, text);
 }
 
