@@ -134,7 +134,7 @@ fn a_shutdown_waits_for_replicas_and_can_be_given_up() {
         assert_eq!(run(&mut second, "GET a"), "\"c\"");
         // NOW hastens one that waits. How the real servers take a second SHUTDOWN after ABORT was not
         // settled: they are not asked.
-        if binary == OURS {
+        if binary.as_os_str() == OURS {
             client.send(&["SHUTDOWN"]).expect("send");
             wait_for("the wait", || !info(&mut second, "shutdown_in_milliseconds").is_empty());
         }
