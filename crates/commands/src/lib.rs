@@ -16,6 +16,7 @@ pub mod cx;
 pub mod docs;
 mod draws;
 pub mod effects;
+mod element_scan;
 pub mod error;
 pub mod errorstats;
 pub mod eviction;
