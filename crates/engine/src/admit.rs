@@ -23,13 +23,16 @@ const MISCONF: CommandError = CommandError::fixed(
 /// Bytes of arguments that the error about an unknown command quotes.
 const QUOTED_BYTES: usize = 128;
 
-/// The command of a request, with its subcommand resolved and its arity checked. Who has not authenticated learns nothing
-/// about commands that it may not call.
-pub fn resolve(server: &Server, session: &Session, argv: &[&[u8]], found: Option<Found>) -> Result<Found> {
+/// Whether the client has authenticated, or need not for this command. Checked before anything else is said about a command,
+/// also about one that there is not.
+#[inline]
+pub fn authenticated(server: &Server, session: &Session, found: Option<Found>) -> Result {
     let open = found.is_some_and(|found| found.row.flags.has(flag::NO_AUTH));
-    if !session.authenticated && !open && wants_password(server) {
-        return Err(NOAUTH);
-    }
+    if !session.authenticated && !open && wants_password(server) { Err(NOAUTH) } else { Ok(()) }
+}
+
+/// The command of a request, with its subcommand resolved and its arity checked.
+pub fn resolve(argv: &[&[u8]], found: Option<Found>) -> Result<Found> {
     let found = found.ok_or_else(|| unknown(argv))?;
     if found.row.subs.is_empty() {
         return if found.row.accepts(argv.len()) { Ok(found) } else { Err(wrong_arity(found.row.name)) };
@@ -61,9 +64,6 @@ fn unknown(argv: &[&[u8]]) -> CommandError {
 #[inline]
 pub fn admit(server: &Server, session: &Session, found: Found) -> Result {
     let flags = found.row.flags;
-    if !session.authenticated && !flags.has(flag::NO_AUTH) && wants_password(server) {
-        return Err(NOAUTH);
-    }
     if session.is_primary_link {
         return Ok(());
     }

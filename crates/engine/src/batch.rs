@@ -230,7 +230,8 @@ impl<'s> Turn<'s> {
         out: &mut Writer,
         alone: bool,
     ) -> Result<Stop, (Option<Found>, CommandError)> {
-        let found = admit::resolve(self.server, session, argv, planned.found)
+        let found = admit::authenticated(self.server, session, planned.found)
+            .and_then(|()| admit::resolve(argv, planned.found))
             .map_err(|error| (planned.found, error))?;
         admit::admit(self.server, session, found).map_err(|error| (Some(found), error))?;
         if !session.is_primary_link && !evict::make_room(self.worker, self.scratch, self.server, self.now_ms)
