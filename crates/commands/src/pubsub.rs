@@ -87,8 +87,14 @@ fn add(cx: &mut Cx<'_>, topic: Topic, names: &[&[u8]], out: &mut Writer) -> Resu
             .channels
             .subscribe(topic, name, &client, || confirm(out, WORDS[topic as usize].0, Some(name), count));
     }
-    note_kind(cx.session);
+    note_confirmed(cx.session);
     Ok(())
+}
+
+/// What all commands here end with: the confirmations are messages, and the connection may have become another kind.
+fn note_confirmed(session: &mut Session) {
+    session.pushed = true;
+    note_kind(session);
 }
 
 fn note_kind(session: &mut Session) {
@@ -112,7 +118,7 @@ fn drop_some(cx: &mut Cx<'_>, topic: Topic, names: &[&[u8]], out: &mut Writer) -
     if all.is_empty() {
         confirm(out, WORDS[topic as usize].1, None, count(cx.session, topic));
     }
-    note_kind(cx.session);
+    note_confirmed(cx.session);
     Ok(())
 }
 

@@ -95,6 +95,8 @@ pub struct Session {
     /// Channels, patterns, shard channels.
     pub subscriptions: [BTreeSet<Vec<u8>>; 3],
     pub reply_mode: ReplyMode,
+    /// Whether the running command's output are messages, which CLIENT REPLY does not suppress.
+    pub pushed: bool,
     pub no_touch: bool,
     pub monitor: bool,
     pub readonly: bool,
@@ -130,6 +132,7 @@ impl Session {
             watch_mark: Arc::default(),
             subscriptions: Default::default(),
             reply_mode: ReplyMode::On,
+            pushed: false,
             no_touch: false,
             monitor: false,
             readonly: false,

@@ -63,11 +63,14 @@ fn unknown(argv: &[&[u8]]) -> CommandError {
 /// Whether the server's state and the connection's allow the command.
 #[inline]
 pub fn admit(server: &Server, session: &Session, found: Found) -> Result {
-    let flags = found.row.flags;
     if session.is_primary_link {
         return Ok(());
     }
-    if flags.has(flag::WRITE) {
+    let (any, all) = match found.id == crate::special().exec {
+        true => crate::exec::flags(session, found),
+        false => (found.row.flags, found.row.flags),
+    };
+    if any.has(flag::WRITE) {
         admit_write(server)?;
     } else if !server.persistence.last_ok.load(Relaxed)
         && found.row.name == PING
@@ -81,15 +84,15 @@ pub fn admit(server: &Server, session: &Session, found: Found) -> Result {
     }
     if server.replication.is_replica()
         && !server.replication.link_up()
-        && !flags.has(flag::STALE)
+        && !all.has(flag::STALE)
         && !server.config.flag(Directive::ReplicaServeStaleData)
     {
         return Err(MASTERDOWN);
     }
-    if server.is_loading() && !flags.has(flag::LOADING) {
+    if server.is_loading() && !all.has(flag::LOADING) {
         return Err(LOADING);
     }
-    if session.kind == ClientType::Replica && (flags.has(flag::WRITE) || !found.row.keys.is_empty()) {
+    if session.kind == ClientType::Replica && (any.has(flag::WRITE) || !found.row.keys.is_empty()) {
         return Err(CommandError::fixed("ERR Replica can't interact with the keyspace"));
     }
     Ok(())

@@ -211,13 +211,12 @@ impl<'s> Turn<'s> {
         if !self.scratch.deferred.is_empty() {
             block::serve_deferred(self.worker, self.scratch, self.server);
         }
-        match session.reply_mode {
-            ReplyMode::Skip => {
-                out.truncate(before);
-                session.reply_mode = ReplyMode::On;
-            }
-            ReplyMode::Off => out.truncate(before),
-            ReplyMode::On | ReplyMode::SkipNext => {}
+        let pushed = std::mem::take(&mut session.pushed);
+        if matches!(session.reply_mode, ReplyMode::Skip | ReplyMode::Off) && !pushed {
+            out.truncate(before);
+        }
+        if session.reply_mode == ReplyMode::Skip {
+            session.reply_mode = ReplyMode::On;
         }
         if session.takeover.is_some() || session.client.is_killed() {
             report.stop = Stop::Leave;
@@ -236,6 +235,7 @@ impl<'s> Turn<'s> {
         let found = admit::authenticated(self.server, session, planned.found)
             .and_then(|()| admit::resolve(argv, planned.found))
             .map_err(|error| (planned.found, error))?;
+        session.client.last_row.store(u64::from(found.id) + 1, Relaxed);
         admit::admit(self.server, session, found).map_err(|error| (Some(found), error))?;
         if !session.is_primary_link && !evict::make_room(self.worker, self.scratch, self.server, self.now_ms)
         {
@@ -303,7 +303,6 @@ impl<'s> Turn<'s> {
         *dirty += effects.dirty;
         effects.clear();
         account(self.server, self.worker, session, found, argv, reply_bytes, clock_us);
-        session.client.last_row.store(u64::from(found.id) + 1, Relaxed);
         if found.row.plan != Plan::Keys || stop == Stop::Blocked {
             session.publish();
         }
