@@ -129,6 +129,8 @@ pub struct Row {
     pub traits: u8,
     /// Ours.
     pub status: Status,
+    /// The default under Valkey's name, where it is another.
+    pub valkey: Option<&'static str>,
 }
 
 impl Row {
@@ -149,11 +151,18 @@ pub struct Spec {
     pub(crate) kind: Kind,
     pub(crate) traits: u8,
     pub(crate) status: Status,
+    pub(crate) valkey: Option<&'static str>,
 }
 
 impl Spec {
     const fn of(kind: Kind) -> Self {
-        Self { kind, traits: 0, status: Status::Inert }
+        Self { kind, traits: 0, status: Status::Inert, valkey: None }
+    }
+
+    /// Valkey has another default.
+    pub(crate) const fn in_valkey(mut self, default: &'static str) -> Self {
+        self.valkey = Some(default);
+        self
     }
 
     pub(crate) const fn works(mut self) -> Self {

@@ -218,7 +218,7 @@ mod tests {
 
     use super::*;
     use crate::argv;
-    use crate::store::Environment;
+    use crate::store::{Environment, Family};
 
     /// Files by name.
     struct Fake(BTreeMap<&'static str, &'static str>);
@@ -244,7 +244,7 @@ mod tests {
     }
 
     fn store() -> Store {
-        Store::new(&Environment { cores: 2, dir: b"/".to_vec() })
+        Store::new(&Environment { cores: 2, dir: b"/".to_vec(), family: Family::Redis })
     }
 
     fn start(

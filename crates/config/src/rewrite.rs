@@ -230,7 +230,7 @@ mod tests {
     use super::*;
     use crate::argv::Run;
     use crate::load::{Files, load};
-    use crate::store::{Access, Environment};
+    use crate::store::{Access, Environment, Family};
 
     struct One(Vec<u8>);
 
@@ -249,7 +249,7 @@ mod tests {
     }
 
     fn loaded(text: &[u8]) -> Store {
-        let store = Store::new(&Environment { cores: 2, dir: b"/data".to_vec() });
+        let store = Store::new(&Environment { cores: 2, dir: b"/data".to_vec(), family: Family::Redis });
         let run = Run { file: Some(b"c".to_vec()), ..Run::default() };
         load(&store, &run, b"", &mut One(text.to_vec())).expect("a valid file");
         store

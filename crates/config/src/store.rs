@@ -19,6 +19,23 @@ pub struct Environment {
     pub cores: usize,
     /// Absolute working directory: the default of `dir`.
     pub dir: Vec<u8>,
+    /// Whose defaults hold where the two differ.
+    pub family: Family,
+}
+
+/// The two servers that we stand in for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    Redis,
+    Valkey,
+}
+
+impl Family {
+    /// The family of a program's name: whoever puts us where `valkey-server` was expects its defaults.
+    pub fn of_program(name: &[u8]) -> Family {
+        let valkey = name.windows(6).any(|word| word.eq_ignore_ascii_case(b"valkey"));
+        if valkey { Family::Valkey } else { Family::Redis }
+    }
 }
 
 /// See the module.
@@ -325,6 +342,10 @@ impl Slot {
 
 fn initial(row: &Row, environment: &Environment) -> Value {
     let mut value = value::default_of(row);
+    if let (Family::Valkey, Some(default)) = (environment.family, row.valkey) {
+        let words = words_for(row, default.as_bytes());
+        value = value::parse(row, &words, &value).expect("invariant: a default of the table is a value");
+    }
     match (row.id, row.kind) {
         (Directive::IoThreads, Kind::Number { max, .. }) => {
             value.number = (environment.cores as u64).clamp(1, max);
@@ -381,7 +402,7 @@ mod tests {
     const ORDINARY: Access = Access { protected: false, loading: false };
 
     fn store() -> Store {
-        Store::new(&Environment { cores: 4, dir: b"/data".to_vec() })
+        Store::new(&Environment { cores: 4, dir: b"/data".to_vec(), family: Family::Redis })
     }
 
     /// `name value name value`; `_` stands for a blank.

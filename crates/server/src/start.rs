@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use commands::server::Server;
-use config::{Command, Directive, Environment, Files, Run, Store};
+use config::{Command, Directive, Environment, Family, Files, Run, Store};
 
 use crate::shell::Program;
 use crate::{cron, listen, log, orders, process, worker};
@@ -84,7 +84,10 @@ fn configuration(run: &Run) -> Result<Arc<Store>, config::Fatal> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let dir = std::env::current_dir()
         .map_or_else(|_| b".".to_vec(), |dir| dir.to_string_lossy().into_owned().into_bytes());
-    let store = Arc::new(Store::new(&Environment { cores, dir }));
+    let path = std::env::args_os().next().unwrap_or_default();
+    let name = std::path::Path::new(&path).file_name().unwrap_or_default();
+    let family = Family::of_program(std::os::unix::ffi::OsStrExt::as_bytes(name));
+    let store = Arc::new(Store::new(&Environment { cores, dir, family }));
     let mut stdin = Vec::new();
     if run.stdin {
         // What cannot be read is not there.
