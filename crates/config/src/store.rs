@@ -41,6 +41,7 @@ impl Family {
 /// See the module.
 pub struct Store {
     slots: Box<[Slot]>,
+    family: Family,
     /// The output limits once more, as numbers: normal, replica, pubsub.
     limits: [LimitCell; 3],
     generation: AtomicU64,
@@ -87,12 +88,18 @@ impl Store {
         let slots = ROWS.iter().map(|row| Slot::new(initial(row, environment))).collect();
         let store = Self {
             slots,
+            family: environment.family,
             limits: Default::default(),
             generation: AtomicU64::new(0),
             writing: Mutex::new(()),
         };
         store.copy_limits();
         store
+    }
+
+    /// Whose defaults, and whose words, hold where the two differ.
+    pub fn family(&self) -> Family {
+        self.family
     }
 
     /// A number. Unsigned ones beyond `i64::MAX` are cut to it.

@@ -242,7 +242,7 @@ impl<'s> Turn<'s> {
             exec::check_memory(session, found).map_err(|error| (Some(found), error))?;
         }
         if session.transaction.is_some() && !exec::runs_inside_multi(found) {
-            exec::queue(session, found, argv).map_err(|error| (Some(found), error))?;
+            exec::queue(self.server, session, found, argv).map_err(|error| (Some(found), error))?;
             out.simple("QUEUED");
             return Ok(Stop::Done);
         }

@@ -9,7 +9,7 @@ use commands::keys::reaches_beyond;
 use commands::row::{Flags, Plan, flag};
 use commands::server::Server;
 use commands::session::{Queued, Session, Transaction};
-use commands::table::Found;
+use commands::table::{Found, table};
 use keyspace::{Access, shard_of};
 use resp::writer::Writer;
 
@@ -20,7 +20,6 @@ use crate::{Scratch, block, special};
 const WITHOUT_MULTI: CommandError = CommandError::fixed("ERR EXEC without MULTI");
 const ABORTED: CommandError =
     CommandError::fixed("EXECABORT Transaction discarded because of previous errors.");
-const NOT_INSIDE: CommandError = CommandError::fixed("ERR Command not allowed inside a transaction");
 
 /// Whether a command runs at once although a transaction is being collected.
 pub fn runs_inside_multi(found: Found) -> bool {
@@ -60,9 +59,9 @@ pub(crate) fn flags(session: &Session, found: Found) -> (Flags, Flags) {
 }
 
 /// Queues a command.
-pub fn queue(session: &mut Session, found: Found, argv: &[&[u8]]) -> Result {
+pub fn queue(server: &Server, session: &mut Session, found: Found, argv: &[&[u8]]) -> Result {
     if found.row.flags.has(flag::NO_MULTI) {
-        return Err(NOT_INSIDE);
+        return Err(commands::transactions::not_inside(server, table().full_name(found.id)));
     }
     if let Some(transaction) = &mut session.transaction {
         let argv: Vec<Vec<u8>> = argv.iter().map(|arg| arg.to_vec()).collect();
