@@ -69,7 +69,7 @@ impl<'a> Cx<'a> {
     }
 
     /// Deletes the key if it has expired. True if the key counts as absent.
-    pub fn expire_if_due(&mut self, key: &[u8], hash: u64) -> bool {
+    fn expire_if_due(&mut self, key: &[u8], hash: u64) -> bool {
         let db = self.db;
         let now_ms = self.now_ms;
         let Some(entry) = self.access.shard(shard_of(hash)).find(db, hash, key) else { return true };

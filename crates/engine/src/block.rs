@@ -126,8 +126,6 @@ pub(crate) fn serve_ready(cx: &mut Cx<'_>, deferred: &mut Vec<Deferred>) {
             serve_key(cx, db, &key, deferred);
         }
     }
-    // A key that had expired may have gone with nobody served.
-    settle(cx);
 }
 
 fn serve_key(cx: &mut Cx<'_>, db: usize, key: &[u8], deferred: &mut Vec<Deferred>) {
@@ -135,10 +133,7 @@ fn serve_key(cx: &mut Cx<'_>, db: usize, key: &[u8], deferred: &mut Vec<Deferred
     let mut place = 0;
     while let Some(waiter) = cx.access.shard(shard).queues.waiter(db, key, place) {
         place += 1;
-        let kind = cx.with_db(db, |cx| {
-            let hash = cx.hash(key);
-            if cx.expire_if_due(key, hash) { None } else { cx.peek(key).map(|entry| entry.kind()) }
-        });
+        let kind = cx.with_db(db, |cx| cx.peek(key).map(|entry| entry.kind()));
         if kind.is_none() && !cx.access.shard(shard).queues.wants_deletion(db, key) {
             return;
         }
