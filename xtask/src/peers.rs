@@ -75,6 +75,8 @@ impl Peer {
             .arg(format!("-j{jobs}"))
             .args(self.make)
             .current_dir(&tree)
+            // Else the programs would take the commit of the checkout around them for their own.
+            .env("GIT_CEILING_DIRECTORIES", &root)
             .stdout(log.try_clone()?)
             .stderr(log)
             .status()

@@ -19,7 +19,15 @@ fn run(program: &str, name: &str, args: &[&str], input: &str, env: &[(&str, &str
     let _ = child.stdin.take().expect("stdin").write_all(input.as_bytes());
     let output = child.wait_with_output().expect("client ends");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    (text(output.stdout), text(output.stderr), output.status.code())
+    (without_commit(text(output.stdout)), text(output.stderr), output.status.code())
+}
+
+/// A client that was built inside some git checkout names that checkout's commit behind its version.
+fn without_commit(text: String) -> String {
+    match (text.find(" (git:"), text.rfind(')')) {
+        (Some(from), Some(to)) if from < to => format!("{}{}", &text[..from], &text[to + 1..]),
+        _ => text,
+    }
 }
 
 const MODES: &[&[&str]] = &[

@@ -132,9 +132,19 @@ impl Writer {
 
     #[inline]
     fn header(&mut self, kind: u8, number: i64) {
-        self.tail.push(kind);
-        self.tail.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-        self.tail.extend_from_slice(b"\r\n");
+        // Nearly all numbers are short: one store of known length each.
+        match number {
+            0..=9 => self.tail.extend_from_slice(&[kind, b'0' + number as u8, b'\r', b'\n']),
+            10..=99 => {
+                let (tens, ones) = (b'0' + (number / 10) as u8, b'0' + (number % 10) as u8);
+                self.tail.extend_from_slice(&[kind, tens, ones, b'\r', b'\n']);
+            }
+            _ => {
+                self.tail.push(kind);
+                self.tail.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+                self.tail.extend_from_slice(b"\r\n");
+            }
+        }
     }
 
     fn line(&mut self, kind: u8, text: &[u8]) {
