@@ -56,6 +56,7 @@ mod set;
 mod sort;
 mod stream;
 mod string;
+mod vector_set;
 mod zset;
 
 /// The reply of a HELP subcommand: its lines as simple strings.

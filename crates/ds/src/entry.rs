@@ -39,9 +39,14 @@ pub enum Kind {
     Zset,
     Hash,
     Stream,
+    Vectors,
 }
 
 impl Kind {
+    /// All types.
+    pub const ALL: [Kind; 7] =
+        [Kind::String, Kind::List, Kind::Set, Kind::Zset, Kind::Hash, Kind::Stream, Kind::Vectors];
+
     /// As TYPE replies it.
     pub fn name(self) -> &'static str {
         match self {
@@ -51,6 +56,7 @@ impl Kind {
             Kind::Zset => "zset",
             Kind::Hash => "hash",
             Kind::Stream => "stream",
+            Kind::Vectors => "vectorset",
         }
     }
 }
@@ -79,10 +85,11 @@ pub enum Encoding {
     Stream = 12,
     /// A hash whose fields may expire, packed as (field, value, expiry) triples.
     HashPackedTtl = 13,
+    Vectors = 14,
 }
 
 impl Encoding {
-    const ALL: [Encoding; 14] = [
+    const ALL: [Encoding; 15] = [
         Encoding::Int,
         Encoding::Inline,
         Encoding::Blob,
@@ -97,6 +104,7 @@ impl Encoding {
         Encoding::Zset,
         Encoding::Stream,
         Encoding::HashPackedTtl,
+        Encoding::Vectors,
     ];
 
     /// The type that this encoding belongs to.
@@ -109,11 +117,20 @@ impl Encoding {
             Encoding::HashPacked | Encoding::HashPackedTtl | Encoding::Hash => Kind::Hash,
             Encoding::ZsetPacked | Encoding::Zset => Kind::Zset,
             Encoding::Stream => Kind::Stream,
+            Encoding::Vectors => Kind::Vectors,
         }
     }
 
     fn is_object(self) -> bool {
-        matches!(self, Encoding::List | Encoding::Set | Encoding::Hash | Encoding::Zset | Encoding::Stream)
+        matches!(
+            self,
+            Encoding::List
+                | Encoding::Set
+                | Encoding::Hash
+                | Encoding::Zset
+                | Encoding::Stream
+                | Encoding::Vectors
+        )
     }
 }
 

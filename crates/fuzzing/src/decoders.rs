@@ -7,6 +7,7 @@ use ds::hll;
 use ds::intset::Intset;
 use ds::listpack::Listpack;
 use ds::num::{LongDouble, format_f64, format_i64, parse_f64, parse_i64, parse_u64};
+use ds::vector::filter::Filter;
 use rdb::Reader;
 use resp::request::{Decoder, Limits};
 
@@ -168,5 +169,33 @@ pub fn number(data: &[u8]) {
     }
     if let Some(value) = LongDouble::parse(data) {
         _ = value.format();
+    }
+}
+
+/// A vector set behind its module's id: one that loads can be changed and saved, and loads again.
+pub fn vectorset(data: &[u8]) {
+    let module = [7, 0x81, 0xbd, 0xe7, 0x2d, 0xa2, 0xbb, 0x1e, 0xb4, 0x00];
+    let payload = [&module[..], data, &[13, 0, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+    let Ok(rdb::Value::Vectors(mut set)) = rdb::restore(&payload) else { return };
+    let first = set.by_rank(0).map(|slot| set.element(slot).name.to_vec()).unwrap_or_default();
+    set.insert(b"new", &vec![1.0; set.dim()], 10, 4);
+    assert!(set.remove(&first) || first.is_empty());
+    let len = set.len();
+    if len == 0 {
+        return;
+    }
+    let saved = rdb::dump(rdb::SaveValue::Vectors(&set), true, rdb::Dialect::Redis);
+    match rdb::restore(&saved) {
+        Ok(rdb::Value::Vectors(again)) => assert_eq!(again.len(), len),
+        other => panic!("a changed set must load: {other:?}"),
+    }
+}
+
+/// An expression, and behind a zero byte the attribute that it looks at.
+pub fn filter(data: &[u8]) {
+    let at = data.iter().position(|&byte| byte == 0).unwrap_or(data.len());
+    if let Ok(filter) = Filter::compile(&data[..at]) {
+        assert!(!filter.matches(None));
+        filter.matches(Some(data.get(at + 1..).unwrap_or_default()));
     }
 }

@@ -5,7 +5,7 @@
 //! lengths that they announce. Packed encodings are taken over as they are. Called by the loader, the savers, full
 //! synchronisation, and the commands DUMP, RESTORE and MIGRATE.
 //!
-//! Map: `input` bytes, lengths, strings; `value` and `stream` one value each; `ziplist` the encodings of old versions;
+//! Map: `input` bytes, lengths, strings; `value`, `stream` and `vectors` one value each; `ziplist` the encodings of old versions;
 //! `reader` the file; `writer` and `save` the way out; `dump` payloads; `lzf` compression.
 
 #![forbid(unsafe_code)]
@@ -18,6 +18,7 @@ mod reader;
 mod save;
 mod stream;
 mod value;
+mod vectors;
 mod writer;
 mod ziplist;
 

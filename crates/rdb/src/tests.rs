@@ -8,6 +8,7 @@ use ds::listpack::{Listpack, LpValue};
 use ds::num::format_f64;
 use ds::packed_hash::{self, Form};
 use ds::stream::{AddId, BlockLimits, Group, Nack, Stream, StreamId};
+use ds::vector::VectorSet;
 use ds::zset::{Zset, packed};
 use proptest::prelude::*;
 
@@ -59,7 +60,24 @@ fn canonical(value: &Value) -> String {
             format!("zset {}", parts.join(" "))
         }
         Value::Stream(stream) => format!("stream {}", canonical_stream(stream)),
+        Value::Vectors(set) => format!("vectorset {}", canonical_vectors(set)),
     }
+}
+
+fn canonical_vectors(set: &VectorSet) -> String {
+    let matrix: Option<Vec<f32>> = set.projection().map(|projection| projection.rows(set.dim()).collect());
+    let mut out = format!("{set:?} {} {matrix:?}", set.m());
+    for slot in set.from_name(b"") {
+        let element = set.element(slot);
+        let name = element.name.escape_ascii();
+        out += &format!(" {} {name} {:?} {:?}", element.id, element.attribute, set.raw(slot));
+        out += &format!(" {:x} {:x}", element.norm.to_bits(), element.range.to_bits());
+        for (level, links) in element.levels().enumerate() {
+            let ids: Vec<u64> = links.iter().map(|other| set.element(*other).id).collect();
+            out += &format!(" {ids:?} {:?}", element.worst(level));
+        }
+    }
+    out
 }
 
 fn canonical_stream(stream: &Stream) -> String {
@@ -117,6 +135,7 @@ fn with_save<R>(value: &Value, save: impl FnOnce(SaveValue<'_>) -> R) -> R {
             save(SaveValue::Zset(zset.len() as u64, &mut zset.iter_rev_from(usize::MAX)))
         }
         Value::Stream(stream) => save(SaveValue::Stream(stream)),
+        Value::Vectors(set) => save(SaveValue::Vectors(set)),
     }
 }
 
@@ -270,6 +289,70 @@ fn packed_fields_with_expiries() {
                 [(b"b", Some(kept as i64)), (b"c", Some(latest as i64)), (b"a", None)];
             assert_eq!(found, expected);
         }
+    }
+}
+
+/// Payloads of Redis: numbers as they are with attributes and levels; 8 bits behind a projection; bits.
+const VECTORS: [&[u8]; 3] = [
+    include_bytes!("fixtures/vectorset-f32.dump"),
+    include_bytes!("fixtures/vectorset-q8.dump"),
+    include_bytes!("fixtures/vectorset-bin.dump"),
+];
+
+/// Vector sets of Redis load, and are written with the same contents; where nothing is left to chance, with the same bytes.
+#[test]
+fn vector_sets() {
+    for (payload, text) in VECTORS.into_iter().zip([
+        "VectorSet of 40 vectors of 3 f32",
+        "VectorSet of 10 vectors of 5 int8",
+        "VectorSet of 4 vectors of 70 bin",
+    ]) {
+        let value = restore(payload).expect("Redis' payload");
+        let Value::Vectors(set) = &value else { panic!("a vector set") };
+        assert_eq!(format!("{set:?}"), text);
+        for (compress, dialect) in [(true, Dialect::Redis), (false, Dialect::Valkey)] {
+            let again = with_save(&value, |value| dump(value, compress, dialect));
+            assert_eq!(canonical(&restore(&again).expect("our own payload")), canonical(&value));
+        }
+        damage_vectors(payload);
+    }
+}
+
+/// Cuts are refused; what passes after other damage can be used.
+fn damage_vectors(payload: &[u8]) {
+    let body = &payload[..payload.len() - 10];
+    for cut in 0..body.len() {
+        assert!(restore(&unsigned(&body[..cut], 13)).is_err(), "cut at {cut}");
+    }
+    for at in 0..body.len() {
+        for flip in [1, 0x40, 0x80] {
+            let mut damaged = body.to_vec();
+            damaged[at] ^= flip;
+            let Ok(Value::Vectors(mut set)) = restore(&unsigned(&damaged, 13)) else { continue };
+            set.insert(b"new", &vec![1.0; set.dim()], 10, 4);
+            let names: Vec<Vec<u8>> = set.slots().map(|slot| set.element(slot).name.to_vec()).collect();
+            names.iter().for_each(|name| assert!(set.remove(name)));
+            assert!(set.is_empty());
+        }
+    }
+}
+
+/// Numbers that announce much more than follows take no memory.
+#[test]
+fn vector_sets_that_lie() {
+    let module = [&[types::MODULE_2, 0x81], &crate::vectors::MODULE.to_be_bytes()[..]].concat();
+    let number = |number: u64| [&[2, 0x81], &number.to_be_bytes()[..]].concat();
+    for numbers in [
+        vec![65_536, u64::MAX, 16 << 8, 0],
+        vec![65_537, 1, 16 << 8, 0],
+        vec![0, 0, 16 << 8, 0],
+        vec![2, 1, 3 << 8, 0],
+        vec![2, 1, 16 << 8 | 3, 0],
+        vec![2, 0, 16 << 8, 0],
+        vec![65_536, 1, 16 << 8, 1, 65_536],
+    ] {
+        let body = [module.clone(), numbers.into_iter().flat_map(number).collect(), vec![0]].concat();
+        assert!(matches!(restore(&unsigned(&body, 13)), Err(DumpError::BadData(_))));
     }
 }
 

@@ -26,7 +26,7 @@ enum Wanted {
 
 impl Wanted {
     fn of(name: &[u8]) -> Wanted {
-        [Kind::String, Kind::List, Kind::Set, Kind::Zset, Kind::Hash, Kind::Stream]
+        Kind::ALL
             .into_iter()
             .find(|kind| kind.name().as_bytes().eq_ignore_ascii_case(name))
             .map_or(Wanted::Unknown, Wanted::Kind)
