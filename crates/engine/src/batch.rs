@@ -85,11 +85,12 @@ pub fn run(
     turn.look_ahead(decoder);
     let mut report = Report { done: 0, stop: Stop::Done };
     let mut fresh = true;
+    let mut argv = Argv::new();
     while report.stop == Stop::Done && report.done < decoder.len() && out.len() < MOST_REPLY_BYTES {
         let alone = turn.needs_gate(session, decoder, report.done);
         if alone {
             match server.keyspace.gate().try_close(std::time::Duration::from_millis(1)) {
-                Some(_alone) => turn.one(session, decoder, &mut report, out, None),
+                Some(_alone) => turn.one(session, decoder, &mut argv, &mut report, out, None),
                 None => report.stop = Stop::Busy,
             }
             continue;
@@ -106,7 +107,7 @@ pub fn run(
             && out.len() < MOST_REPLY_BYTES
             && !turn.needs_gate(session, decoder, report.done)
         {
-            turn.one(session, decoder, &mut report, out, Some(&batch));
+            turn.one(session, decoder, &mut argv, &mut report, out, Some(&batch));
         }
     }
     turn.finish(session, &report);
@@ -175,23 +176,25 @@ impl<'s> Turn<'s> {
         table().find_sub(found, decoder.arg(at, 1)).is_some_and(|sub| sub.row.plan == Plan::Gate)
     }
 
-    /// Runs one request. `batch` is missing when this thread is alone.
-    fn one(
+    /// Runs one request. `argv` is where its arguments are put; `batch` is missing when this thread is alone.
+    fn one<'d>(
         &mut self,
         session: &mut Session,
-        decoder: &Decoder,
+        decoder: &'d Decoder,
+        argv: &mut Argv<'d>,
         report: &mut Report,
         out: &mut Writer,
         batch: Option<&BatchGuard<'_>>,
     ) {
         let at = report.done;
-        let argv: Argv<'_> = decoder.args(at).collect();
+        argv.clear();
+        decoder.args(at).for_each(|arg| argv.push(arg));
         let planned = self.scratch.planned[at];
         let before = out.len();
         if session.reply_mode == ReplyMode::SkipNext {
             session.reply_mode = ReplyMode::Skip;
         }
-        report.stop = match self.checked(session, &argv, planned, out, batch.is_none()) {
+        report.stop = match self.checked(session, argv, planned, out, batch.is_none()) {
             Ok(stop) => stop,
             Err((found, error)) => {
                 self.refuse(session, found, &error, out);

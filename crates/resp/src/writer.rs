@@ -44,6 +44,11 @@ impl Writer {
         Writer { resp3, ..Writer::default() }
     }
 
+    /// An empty writer with room for so many bytes.
+    pub fn with_capacity(resp3: bool, bytes: usize) -> Writer {
+        Writer { resp3, tail: Vec::with_capacity(bytes), ..Writer::default() }
+    }
+
     /// Bytes in the writer.
     #[inline]
     pub fn len(&self) -> usize {
@@ -132,9 +137,19 @@ impl Writer {
 
     #[inline]
     fn header(&mut self, kind: u8, number: i64) {
-        self.tail.push(kind);
-        self.tail.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-        self.tail.extend_from_slice(b"\r\n");
+        // Nearly all numbers in front of something are short.
+        match number {
+            0..=9 => self.tail.extend_from_slice(&[kind, b'0' + number as u8, b'\r', b'\n']),
+            10..=99 => {
+                let (tens, ones) = (number as u8 / 10, number as u8 % 10);
+                self.tail.extend_from_slice(&[kind, b'0' + tens, b'0' + ones, b'\r', b'\n']);
+            }
+            _ => {
+                self.tail.push(kind);
+                self.tail.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+                self.tail.extend_from_slice(b"\r\n");
+            }
+        }
     }
 
     fn line(&mut self, kind: u8, text: &[u8]) {
@@ -168,6 +183,7 @@ impl Writer {
     /// A string.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
+        self.tail.reserve(bytes.len() + 24);
         self.header(b'$', bytes.len() as i64);
         self.tail.extend_from_slice(bytes);
         self.tail.extend_from_slice(b"\r\n");

@@ -580,9 +580,12 @@ impl Connection {
         bump(&self.client().net_input, bytes as u64);
         let held = self.decoder.pending_bytes();
         self.client().query_bytes.store(self.decoder.query_bytes() as u64, Relaxed);
-        self.note_memory();
-        if self.client().is_killed() {
-            return Err(io::ErrorKind::ConnectionAborted.into());
+        // A small buffer changes nothing; the turn that follows looks at it anyway.
+        if self.decoder.large_bytes() > 0 {
+            self.note_memory();
+            if self.client().is_killed() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
         }
         let limit = match self.session.authenticated {
             true => self.server.config.int(Directive::ClientQueryBufferLimit).max(0) as usize,
