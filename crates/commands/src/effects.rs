@@ -20,6 +20,7 @@ pub struct Effects {
 
 impl Effects {
     /// Ready for the next unit.
+    #[inline]
     pub fn clear(&mut self) {
         self.unit.clear();
         self.dirty = 0;

@@ -38,6 +38,7 @@ pub mod session;
 pub mod slowlog;
 pub mod stats;
 pub mod table;
+pub mod thresholds;
 pub mod transactions;
 
 mod admin;

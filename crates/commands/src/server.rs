@@ -104,6 +104,7 @@ pub struct Server {
     pub latency: crate::latency::Monitor,
     pub samples: crate::samples::Samples,
     pub errors: crate::errorstats::ErrorStats,
+    pub thresholds: crate::thresholds::Thresholds,
     pub active_expire: AtomicBool,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: AtomicBool,
@@ -151,6 +152,7 @@ impl Server {
             latency: crate::latency::Monitor::default(),
             samples: crate::samples::Samples::default(),
             errors: crate::errorstats::ErrorStats::default(),
+            thresholds: crate::thresholds::Thresholds::default(),
             active_expire: AtomicBool::new(true),
             cron_paused: AtomicBool::new(false),
             migrate_sockets: AtomicU64::new(0),
@@ -168,6 +170,7 @@ impl Server {
     pub fn apply_config(&self) {
         self.events.store(self.config.events().0, Relaxed);
         self.eviction.configure(&self.config);
+        self.thresholds.configure(&self.config);
         let order = self.eviction.policy().map(|policy| policy.order);
         self.lfu.store(order == Some(Order::Lfu), Relaxed);
         self.lrm.store(order == Some(Order::Lrm), Relaxed);

@@ -31,12 +31,15 @@ const FAMILIES: &[&[CommandRow]] = &[
     crate::zset::ROWS,
 ];
 
+/// Places of the index; a power of two, many times the number of commands.
+const INDEX: usize = 2048;
+
 /// The table with its index.
 pub struct Table {
     /// Rows and subcommands; the position is the row id of the statistics.
     rows: Vec<Known>,
     /// Open addressing by name: row id + 1, 0 is free.
-    index: Vec<u16>,
+    index: Box<[u16; INDEX]>,
 }
 
 /// A row with what follows from its place.
@@ -83,11 +86,11 @@ impl Table {
                 rows.push(Known { row: sub, full_name, container: Some(row) });
             }
         }
-        let mut index = vec![0u16; 2048];
+        let mut index = Box::new([0u16; INDEX]);
         for (id, known) in rows.iter().enumerate().filter(|(_, known)| known.container.is_none()) {
-            let mut at = name_hash(known.row.name.as_bytes()) % index.len();
+            let mut at = name_hash(known.row.name.as_bytes()) % INDEX;
             while index[at] != 0 {
-                at = (at + 1) % index.len();
+                at = (at + 1) % INDEX;
             }
             index[at] = id as u16 + 1;
         }
@@ -112,14 +115,14 @@ impl Table {
     /// A command by its name, ignoring case; not its subcommand.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<Found> {
-        let mut at = name_hash(name) % self.index.len();
+        let mut at = name_hash(name) % INDEX;
         while self.index[at] != 0 {
             let id = self.index[at] - 1;
             let row = self.rows[usize::from(id)].row;
             if row.name.as_bytes().eq_ignore_ascii_case(name) {
                 return Some(Found { row, id });
             }
-            at = (at + 1) % self.index.len();
+            at = (at + 1) % INDEX;
         }
         None
     }

@@ -1,7 +1,7 @@
 //! A connection's complete requests, run in order.
 //!
-//! Before the first one runs, two passes over all of them ask for the memory that they will touch: first the table's
-//! lines, then the entries. By the time a command runs, its cache misses have been served side by side with those of
+//! Before the first one runs, three passes over all of them ask for the memory that they will touch: first the table's
+//! lines, then the entries, then the few entries that stand outside their line. By the time a command runs, its cache misses have been served side by side with those of
 //! the whole batch.
 
 use std::sync::atomic::Ordering::Relaxed;
@@ -68,7 +68,8 @@ pub struct Report {
     pub stop: Stop,
 }
 
-type Argv<'a> = SmallVec<[&'a [u8]; 8]>;
+/// The arguments of all requests, one request behind the other.
+type Args<'a> = SmallVec<[&'a [u8]; 16]>;
 
 /// Runs the decoder's requests; replies go to `out`.
 pub fn run(
@@ -82,15 +83,16 @@ pub fn run(
     let Worker { index, slot, scratch } = worker;
     scratch.clock_us = sys::ticks::micros();
     let mut turn = Turn { worker: *index, server, scratch, now_ms };
-    turn.look_ahead(decoder);
+    let args: Args<'_> = decoder.all_args().collect();
+    turn.look_ahead(decoder, &args);
     let mut report = Report { done: 0, stop: Stop::Done };
     let mut fresh = true;
-    let mut argv = Argv::new();
     while report.stop == Stop::Done && report.done < decoder.len() && out.len() < MOST_REPLY_BYTES {
-        let alone = turn.needs_gate(session, decoder, report.done);
-        if alone {
+        if turn.needs_gate(session, report.done, &args[decoder.place(report.done)]) {
             match server.keyspace.gate().try_close(std::time::Duration::from_millis(1)) {
-                Some(_alone) => turn.one(session, decoder, &mut argv, &mut report, out, None),
+                Some(_alone) => {
+                    turn.one(session, &args[decoder.place(report.done)], &mut report, out, None);
+                }
                 None => report.stop = Stop::Busy,
             }
             continue;
@@ -102,12 +104,12 @@ pub fn run(
         if std::mem::take(&mut fresh) {
             turn.prefetch(&batch, session.db);
         }
-        while report.stop == Stop::Done
-            && report.done < decoder.len()
-            && out.len() < MOST_REPLY_BYTES
-            && !turn.needs_gate(session, decoder, report.done)
-        {
-            turn.one(session, decoder, &mut argv, &mut report, out, Some(&batch));
+        while report.stop == Stop::Done && report.done < decoder.len() && out.len() < MOST_REPLY_BYTES {
+            let argv = &args[decoder.place(report.done)];
+            if turn.needs_gate(session, report.done, argv) {
+                break;
+            }
+            turn.one(session, argv, &mut report, out, Some(&batch));
         }
     }
     turn.finish(session, &report);
@@ -125,12 +127,13 @@ struct Turn<'a> {
 
 impl<'s> Turn<'s> {
     /// Finds each request's row and hashes its first key.
-    fn look_ahead(&mut self, decoder: &Decoder) {
+    fn look_ahead(&mut self, decoder: &Decoder, args: &[&[u8]]) {
         self.scratch.planned.clear();
         // Pipelines repeat themselves: what was found for one name serves the next that reads the same.
         let mut last: (&[u8], Option<Found>, bool) = (&[], None, true);
         for i in 0..decoder.len() {
-            let name = decoder.arg(i, 0);
+            let argv = &args[decoder.place(i)];
+            let name = argv[0];
             if name != last.0 {
                 let found = table().find(name);
                 last = (name, found, found.is_none_or(is_plain));
@@ -138,7 +141,7 @@ impl<'s> Turn<'s> {
             let (_, found, plain) = last;
             let hash = found.and_then(|found| {
                 let first = found.row.legacy.first as usize;
-                (first > 0 && first < decoder.argc(i)).then(|| ds::hash::of(decoder.arg(i, first)))
+                (first > 0 && first < argv.len()).then(|| ds::hash::of(argv[first]))
             });
             self.scratch.planned.push(Planned { found, hash, plain });
         }
@@ -153,12 +156,13 @@ impl<'s> Turn<'s> {
         for hash in self.scratch.planned.iter().filter_map(|planned| planned.hash) {
             hints.push(keyspace.prefetch_line(batch, db, hash));
         }
-        hints.iter().for_each(|&hint| keyspace.prefetch_entry(hint));
+        hints.retain(|hint| keyspace.prefetch_entry(*hint));
+        hints.iter().for_each(|&hint| keyspace.prefetch_stashed(hint));
     }
 
     /// Whether the next request has to run alone.
     #[inline]
-    fn needs_gate(&self, session: &Session, decoder: &Decoder, at: usize) -> bool {
+    fn needs_gate(&self, session: &Session, at: usize, argv: &[&[u8]]) -> bool {
         let Planned { found: Some(found), plain: false, .. } = self.scratch.planned[at] else { return false };
         if found.id == special().exec {
             return session.transaction.as_ref().is_some_and(exec::needs_gate);
@@ -166,29 +170,25 @@ impl<'s> Turn<'s> {
         if session.transaction.is_some() {
             return false;
         }
-        if found.row.subs.is_empty() || decoder.argc(at) < 2 {
+        if found.row.subs.is_empty() || argv.len() < 2 {
             if may_reach_beyond(found.row) {
-                let argv: Argv<'_> = decoder.args(at).collect();
-                return reaches_beyond(found.row, &argv);
+                return reaches_beyond(found.row, argv);
             }
             return found.row.plan == Plan::Gate && found.row.run.is_some();
         }
-        table().find_sub(found, decoder.arg(at, 1)).is_some_and(|sub| sub.row.plan == Plan::Gate)
+        table().find_sub(found, argv[1]).is_some_and(|sub| sub.row.plan == Plan::Gate)
     }
 
-    /// Runs one request. `argv` is where its arguments are put; `batch` is missing when this thread is alone.
-    fn one<'d>(
+    /// Runs one request. `batch` is missing when this thread is alone.
+    fn one(
         &mut self,
         session: &mut Session,
-        decoder: &'d Decoder,
-        argv: &mut Argv<'d>,
+        argv: &[&[u8]],
         report: &mut Report,
         out: &mut Writer,
         batch: Option<&BatchGuard<'_>>,
     ) {
         let at = report.done;
-        argv.clear();
-        decoder.args(at).for_each(|arg| argv.push(arg));
         let planned = self.scratch.planned[at];
         let before = out.len();
         if session.reply_mode == ReplyMode::SkipNext {
@@ -228,7 +228,7 @@ impl<'s> Turn<'s> {
     fn checked(
         &mut self,
         session: &mut Session,
-        argv: &Argv<'_>,
+        argv: &[&[u8]],
         planned: Planned,
         out: &mut Writer,
         alone: bool,
@@ -276,7 +276,7 @@ impl<'s> Turn<'s> {
         &mut self,
         session: &mut Session,
         found: Found,
-        argv: &Argv<'_>,
+        argv: &[&[u8]],
         hash: Option<u64>,
         out: &mut Writer,
         alone: bool,
@@ -326,7 +326,7 @@ impl<'s> Turn<'s> {
 
     /// Locks the shards of the command's keys; `None` if one is held for long.
     #[inline]
-    fn lock(&self, found: Found, argv: &Argv<'_>, hash: Option<u64>) -> Option<Access<'s>> {
+    fn lock(&self, found: Found, argv: &[&[u8]], hash: Option<u64>) -> Option<Access<'s>> {
         let server: &'s Server = self.server;
         let keyspace = &server.keyspace;
         self.server.workers[self.worker].add(Counter::LockAcquisitions, 1);
@@ -340,7 +340,7 @@ impl<'s> Turn<'s> {
                     && found.row.extract.is_none()
                     && found.row.keys.len() == 1 =>
             {
-                keyspace.access(&[shard_of(hash)])
+                keyspace.access_one(shard_of(hash))
             }
             _ => {
                 let mut shards = Shards::new();

@@ -156,28 +156,26 @@ pub fn account(
     let row = &stats.rows[usize::from(found.id)];
     bump(&row.calls, 1);
     bump(&row.usec, usec);
-    if server.config.flag(Directive::LatencyTracking) {
+    let thresholds = &server.thresholds;
+    if thresholds.tracks_latency() {
         row.latency.record(usec);
     }
-    let threshold_ms = server.config.unsigned(Directive::LatencyMonitorThreshold);
-    if threshold_ms > 0 && usec / 1000 >= threshold_ms {
+    if thresholds.is_late(usec) {
         let event = if found.row.flags.has(flag::FAST) { "fast-command" } else { "command" };
         server.latency.add(event, sys::os::unix_ms() / 1000, usec / 1000);
     }
     if found.row.flags.has(flag::SKIP_COMMANDLOG) {
         return;
     }
-    let request_bytes: usize = argv.iter().map(|arg| arg.len() + ARGUMENT_BYTES).sum();
-    // A negative threshold is off: without its sign it is larger than anything.
-    let over = |value: u64, threshold: Directive| value >= server.config.unsigned(threshold);
-    if over(usec, Directive::SlowlogLogSlowerThan) {
+    if thresholds.is_slow(usec) {
         note(&server.slow_log, Directive::SlowlogMaxLen, server, session, found, argv, usec);
     }
-    if over(request_bytes as u64, Directive::CommandlogRequestLargerThan) {
+    let request_bytes: usize = argv.iter().map(|arg| arg.len() + ARGUMENT_BYTES).sum();
+    if thresholds.is_large_request(request_bytes as u64) {
         let (log, most) = (&server.large_requests, Directive::CommandlogLargeRequestMaxLen);
         note(log, most, server, session, found, argv, request_bytes as u64);
     }
-    if over(reply_bytes as u64, Directive::CommandlogReplyLargerThan) {
+    if thresholds.is_large_reply(reply_bytes as u64) {
         let (log, most) = (&server.large_replies, Directive::CommandlogLargeReplyMaxLen);
         note(log, most, server, session, found, argv, reply_bytes as u64);
     }

@@ -29,7 +29,12 @@ impl Unit {
     }
 
     /// Forgets everything, keeping a buffer of moderate size.
+    #[inline]
     pub fn clear(&mut self) {
+        if self.is_empty() {
+            self.loose = false;
+            return;
+        }
         self.bytes.clear();
         self.bytes.shrink_to(64 << 10);
         self.effects.clear();

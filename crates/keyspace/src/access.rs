@@ -3,7 +3,6 @@
 //! Locks are taken in ascending order of the shard, all before the command runs. Behind the gate the same type
 //! locks shards as they are asked for, which always succeeds at once, and keeps them to the end.
 
-use smallvec::SmallVec;
 use sys::lock::ShardGuard;
 
 use crate::{Keyspace, SHARDS, Shard};
@@ -15,8 +14,10 @@ pub struct Access<'k> {
 }
 
 enum Held<'k> {
-    /// Ascending.
-    Some(SmallVec<[(u16, ShardGuard<'k, Shard>); 2]>),
+    /// What nearly every command holds. Its guard alone, so that handing it on moves two words.
+    One(u16, ShardGuard<'k, Shard>),
+    /// Ascending; none, or several.
+    Some(Vec<(u16, ShardGuard<'k, Shard>)>),
     /// By shard, as far as asked for.
     All(Box<[Option<ShardGuard<'k, Shard>>]>),
 }
@@ -26,11 +27,21 @@ impl Keyspace {
     #[inline]
     pub fn access(&self, shards: &[u16]) -> Option<Access<'_>> {
         debug_assert!(shards.is_sorted_by(|a, b| a < b), "locks are taken in ascending order, each once");
-        let mut held = SmallVec::new();
+        if let &[shard] = shards {
+            return self.access_one(shard);
+        }
+        let mut held = Vec::with_capacity(shards.len());
         for &shard in shards {
             held.push((shard, self.shards[usize::from(shard)].lock_or_give_up()?));
         }
         Some(Access { keyspace: self, held: Held::Some(held) })
+    }
+
+    /// As [`Keyspace::access`], for one shard.
+    #[inline]
+    pub fn access_one(&self, shard: u16) -> Option<Access<'_>> {
+        let guard = self.shards[usize::from(shard)].lock_or_give_up()?;
+        Some(Access { keyspace: self, held: Held::One(shard, guard) })
     }
 
     /// Everything, for the one that is alone: the caller holds the closed gate and no shard.
@@ -44,12 +55,11 @@ impl<'k> Access<'k> {
     #[inline]
     pub fn shard(&mut self, shard: u16) -> &mut Shard {
         match &mut self.held {
+            Held::One(index, guard) => {
+                assert!(*index == shard, "invariant: a command touches only the shards of its plan");
+                guard
+            }
             Held::Some(held) => {
-                let held = held.as_mut_slice();
-                // Nearly every command holds one.
-                if held.first().is_some_and(|&(index, _)| index == shard) {
-                    return &mut held[0].1;
-                }
                 let at = held.iter().position(|&(index, _)| index == shard);
                 &mut held[at.expect("invariant: a command touches only the shards of its plan")].1
             }
@@ -61,6 +71,7 @@ impl<'k> Access<'k> {
     /// A shard that this command has asked for before, for reading; `None` if it has not.
     pub fn held(&self, shard: u16) -> Option<&Shard> {
         match &self.held {
+            Held::One(index, guard) => (*index == shard).then_some(&**guard),
             Held::Some(held) => held.iter().find(|(index, _)| *index == shard).map(|(_, guard)| &**guard),
             Held::All(held) => held[usize::from(shard)].as_deref(),
         }
@@ -69,6 +80,7 @@ impl<'k> Access<'k> {
     /// Whether a shard is held, or can be without waiting.
     pub fn holds(&self, shard: u16) -> bool {
         match &self.held {
+            Held::One(index, _) => *index == shard,
             Held::Some(held) => held.iter().any(|&(index, _)| index == shard),
             Held::All(_) => true,
         }
@@ -77,20 +89,23 @@ impl<'k> Access<'k> {
     /// Looks at a shard: one that is held, or else locked for as long as `look` runs. In the latter case the command
     /// must hold no shard at all.
     pub fn look<R>(&mut self, shard: u16, look: impl FnOnce(&Shard) -> R) -> R {
-        match &self.held {
-            Held::Some(held) => match held.iter().find(|(index, _)| *index == shard) {
-                Some((_, guard)) => look(guard),
-                None => {
-                    assert!(held.is_empty(), "a walk over shards holds none");
-                    look(&self.keyspace.lock(shard))
-                }
-            },
-            Held::All(_) => look(self.shard(shard)),
+        if !self.holds(shard) {
+            assert!(
+                matches!(&self.held, Held::Some(held) if held.is_empty()),
+                "a walk over shards holds none"
+            );
+            return look(&self.keyspace.lock(shard));
         }
+        look(self.shard(shard))
     }
 
     /// Locks a shard and holds it from now on; it must lie above all that are held.
     pub fn hold(&mut self, shard: u16) {
+        if let Held::One(..) = &self.held
+            && let Held::One(index, guard) = std::mem::replace(&mut self.held, Held::Some(Vec::new()))
+        {
+            self.held = Held::Some(vec![(index, guard)]);
+        }
         if let Held::Some(held) = &mut self.held
             && held.last().is_none_or(|(last, _)| *last != shard)
         {
@@ -141,6 +156,7 @@ impl Drop for Access<'_> {
     #[inline]
     fn drop(&mut self) {
         match &mut self.held {
+            Held::One(_, shard) => self.keyspace.publish_due(shard),
             Held::Some(held) => held.iter_mut().for_each(|(_, shard)| self.keyspace.publish_due(shard)),
             Held::All(held) => held.iter_mut().flatten().for_each(|shard| self.keyspace.publish_due(shard)),
         }

@@ -82,10 +82,16 @@ impl Keyspace {
         self.hints.prefetch_line(batch, db * SHARDS + shard, hash)
     }
 
-    /// Pass 2 over a batch: asks for the entry that may be the one.
+    /// Pass 2 over a batch: asks for the entry that may be the one. Answers whether pass 3 has something to do.
     #[inline]
-    pub fn prefetch_entry(&self, hint: Hint<'_>) {
-        self.hints.prefetch_item(hint);
+    pub fn prefetch_entry(&self, hint: Hint<'_>) -> bool {
+        self.hints.prefetch_item(hint)
+    }
+
+    /// Pass 3 over a batch: asks for the entry among those that were stashed away from their full line.
+    #[inline]
+    pub fn prefetch_stashed(&self, hint: Hint<'_>) {
+        self.hints.prefetch_stashed(hint);
     }
 
     /// Frees what no batch can see any more.

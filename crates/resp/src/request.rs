@@ -22,7 +22,7 @@ const KEEP_BYTES: usize = 16 << 10;
 /// What the configuration and the connection's state allow.
 #[derive(Clone, Copy)]
 pub struct Limits {
-    /// `proto-max-bulk-len`.
+    /// `proto-max-bulk-len`; at least 1 MB.
     pub bulk_bytes: i64,
     /// Whether the client may send requests of any size.
     pub authenticated: bool,
@@ -135,16 +135,17 @@ impl Decoder {
         self.complete
     }
 
-    /// Number of arguments of a request.
+    /// The arguments of all complete requests, one request behind the other; see [`Decoder::place`].
     #[inline]
-    pub fn argc(&self, request: usize) -> usize {
-        self.requests[request].1 - self.requests[request].0
+    pub fn all_args(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        let end = self.requests.last().map_or(0, |&(_, end)| end);
+        self.spans[..end].iter().map(|&span| self.bytes(span))
     }
 
-    /// One argument of a request.
+    /// Where in [`Decoder::all_args`] a request's arguments stand.
     #[inline]
-    pub fn arg(&self, request: usize, index: usize) -> &[u8] {
-        self.bytes(self.spans[self.requests[request].0 + index])
+    pub fn place(&self, request: usize) -> std::ops::Range<usize> {
+        self.requests[request].0..self.requests[request].1
     }
 
     /// The arguments of a request.
@@ -239,6 +240,9 @@ impl Decoder {
             }
         }
         while self.missing > 0 {
+            if self.parse_short() {
+                continue;
+            }
             if (self.bulk.is_none() && !self.parse_length(limits)?) || !self.parse_bulk() {
                 return Ok(false);
             }
@@ -247,6 +251,24 @@ impl Decoder {
         self.requests.push((first, self.spans.len()));
         self.complete = self.base + self.parsed as u64;
         Ok(true)
+    }
+
+    /// Completes an argument that is short and all there, as nearly all are; false leaves everything to the other functions.
+    #[inline]
+    fn parse_short(&mut self) -> bool {
+        let rest = &self.buffer[self.parsed..];
+        if self.bulk.is_some() || rest.first() != Some(&b'$') {
+            return false;
+        }
+        let Some((length, consumed)) = short_number(rest) else { return false };
+        let (from, length) = (self.parsed + consumed, length as usize);
+        if rest.len() < consumed + length + 2 {
+            return false;
+        }
+        self.spans.push(Span::Here(from, from + length));
+        self.parsed = from + length + 2;
+        self.missing -= 1;
+        true
     }
 
     /// The line from the parsed offset on, without its end; `None` if it is not all there.
@@ -279,19 +301,12 @@ impl Decoder {
     }
 
     fn parse_length(&mut self, limits: &Limits) -> Result<bool, ProtocolError> {
-        let rest = &self.buffer[self.parsed..];
-        let short = if rest.first() == Some(&b'$') { short_number(rest) } else { None };
-        let (consumed, length) = match short {
-            Some((length, consumed)) => (consumed, Some(length)),
-            None => {
-                let Some(line) = self.line("too big bulk count string")? else { return Ok(false) };
-                if line.first() != Some(&b'$') {
-                    let got = line.first().copied().unwrap_or(b'\r');
-                    return Err(error(&format!("expected '$', got '{}'", printable(got))));
-                }
-                (line.len() + 2, parse_int(&line[1..]))
-            }
-        };
+        let Some(line) = self.line("too big bulk count string")? else { return Ok(false) };
+        if line.first() != Some(&b'$') {
+            let got = line.first().copied().unwrap_or(b'\r');
+            return Err(error(&format!("expected '$', got '{}'", printable(got))));
+        }
+        let (consumed, length) = (line.len() + 2, parse_int(&line[1..]));
         let allowed = length.filter(|&length| (0..=limits.bulk_bytes).contains(&length));
         let length = allowed.ok_or_else(|| error("invalid bulk length"))?;
         if !limits.authenticated && length > UNAUTHENTICATED.1 {
@@ -375,20 +390,18 @@ fn printable(byte: u8) -> char {
     if byte == b'\r' || byte == b'\n' { ' ' } else { byte as char }
 }
 
-/// A number of up to four digits behind a marker, with the length of its whole line: nearly every line is one. `None` leaves
-/// it to [`parse_int`], for what is longer, incomplete or wrong.
+/// A number of up to three digits behind a marker, with the length of its whole line: nearly every line is one. `None`
+/// leaves it to [`parse_int`], for what is longer, incomplete or wrong.
 #[inline]
 fn short_number(line: &[u8]) -> Option<(i64, usize)> {
-    let (mut number, mut at) = (0, 1);
-    loop {
-        match *line.get(at)? {
-            digit @ b'0'..=b'9' if at < 5 && (number > 0 || at == 1) => {
-                number = number * 10 + i64::from(digit - b'0');
-            }
-            b'\r' if at > 1 && at + 1 < line.len() => return Some((number, at + 2)),
-            _ => return None,
+    let value = |digit: u8| i64::from(digit - b'0');
+    match *line {
+        [_, a @ b'0'..=b'9', b'\r', _, ..] => Some((value(a), 4)),
+        [_, a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _, ..] => Some((value(a) * 10 + value(b), 5)),
+        [_, a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'\r', _, ..] => {
+            Some((value(a) * 100 + value(b) * 10 + value(c), 6))
         }
-        at += 1;
+        _ => None,
     }
 }
 
@@ -478,11 +491,11 @@ mod tests {
         decoder.parse(&LIMITS).expect("valid");
         assert_eq!(decoder.len(), 2);
         decoder.finish(1);
-        assert_eq!((decoder.len(), decoder.argc(0), decoder.arg(0, 1)), (1, 2, &b"a"[..]));
+        assert_eq!((decoder.len(), decoder.place(0), decoder.args(0).last()), (1, 0..2, Some(&b"a"[..])));
         decoder.finish(1);
         decoder.read_buffer().extend_from_slice(b"y\r\n");
         decoder.parse(&LIMITS).expect("valid");
-        assert_eq!(decoder.arg(0, 0), b"xy");
+        assert_eq!(decoder.all_args().next(), Some(&b"xy"[..]));
     }
 
     #[test]

@@ -137,12 +137,12 @@ impl Writer {
 
     #[inline]
     fn header(&mut self, kind: u8, number: i64) {
-        // Nearly all numbers in front of something are short.
+        // Nearly all numbers are short: one store of known length each.
         match number {
             0..=9 => self.tail.extend_from_slice(&[kind, b'0' + number as u8, b'\r', b'\n']),
             10..=99 => {
-                let (tens, ones) = (number as u8 / 10, number as u8 % 10);
-                self.tail.extend_from_slice(&[kind, b'0' + tens, b'0' + ones, b'\r', b'\n']);
+                let (tens, ones) = (b'0' + (number / 10) as u8, b'0' + (number % 10) as u8);
+                self.tail.extend_from_slice(&[kind, tens, ones, b'\r', b'\n']);
             }
             _ => {
                 self.tail.push(kind);

@@ -25,8 +25,8 @@ use engine::block::{self, End};
 use resp::request::{Decoder, Limits};
 use resp::writer::{Chunk, Writer};
 use tokio::io::AsyncReadExt;
-use tokio::sync::Notify;
 
+use crate::alarm::Alarm;
 use crate::stream::Stream;
 
 /// Requests that are parsed ahead before the client is known.
@@ -35,6 +35,8 @@ const UNAUTHENTICATED_REQUESTS: usize = 1;
 const UNAUTHENTICATED_OUTPUT: usize = 1024;
 /// Largest query buffer before authentication.
 const UNAUTHENTICATED_INPUT: usize = 1 << 20;
+/// Input from which on the memory of a connection is looked at before its requests run, not only afterwards.
+const LARGE_INPUT: usize = 16 << 10;
 /// How often a client that is over its soft output limit is looked at.
 const SOFT_LIMIT_CHECK_US: u64 = 100_000;
 /// Pieces of one vectored write.
@@ -44,7 +46,7 @@ const MOST_SLICES: usize = 64;
 pub struct Connection {
     pub stream: Stream,
     pub session: Session,
-    pub notify: Arc<Notify>,
+    pub alarm: Arc<Alarm>,
     server: &'static Server,
     worker: Rc<RefCell<Worker>>,
     worker_index: usize,
@@ -89,7 +91,7 @@ impl Connection {
     pub fn new(
         stream: Stream,
         session: Session,
-        notify: Arc<Notify>,
+        alarm: Arc<Alarm>,
         server: &'static Server,
         worker: Rc<RefCell<Worker>>,
     ) -> Connection {
@@ -97,7 +99,7 @@ impl Connection {
         Connection {
             stream,
             session,
-            notify,
+            alarm,
             server,
             worker,
             worker_index,
@@ -330,8 +332,8 @@ impl Connection {
             return;
         }
         self.held.push_back((self.out.take(), position));
-        let notify = self.notify.clone();
-        self.server.journal.on_release(Arc::new(move || notify.notify_one()));
+        let alarm = self.alarm.clone();
+        self.server.journal.on_release(Arc::new(move || alarm.ring()));
     }
 
     fn release_held(&mut self) {
@@ -531,7 +533,7 @@ impl Connection {
             if resting {
                 tokio::select! {
                     biased;
-                    _ = self.notify.notified() => Event::Notified,
+                    () = self.alarm.rung() => Event::Notified,
                     result = read.readable(), if may_read => { result?; Event::Readable }
                     result = write.writable(), if may_write => { result?; Event::Writable }
                     () = sleep => Event::Deadline,
@@ -541,7 +543,7 @@ impl Connection {
                 tokio::select! {
                     biased;
                     result = read.read_buf(&mut buffer), if may_read => Event::Read(result),
-                    _ = self.notify.notified() => Event::Notified,
+                    () = self.alarm.rung() => Event::Notified,
                     result = write.writable(), if may_write => { result?; Event::Writable }
                     () = sleep => Event::Deadline,
                 }
@@ -580,8 +582,8 @@ impl Connection {
         bump(&self.client().net_input, bytes as u64);
         let held = self.decoder.pending_bytes();
         self.client().query_bytes.store(self.decoder.query_bytes() as u64, Relaxed);
-        // A small buffer changes nothing; the turn that follows looks at it anyway.
-        if self.decoder.large_bytes() > 0 {
+        // A request that is larger than all may be has to go before it is complete.
+        if held > LARGE_INPUT {
             self.note_memory();
             if self.client().is_killed() {
                 return Err(io::ErrorKind::ConnectionAborted.into());

@@ -1,13 +1,14 @@
 //! `russet-server`: sockets, files, signals and threads around the engine.
 //!
 //! - [`start`]: from the command line to a serving process. - [`listen`]: accepting. - [`worker`]: the threads that serve.
-//! - [`connection`]: one client. - [`shell`]: what the engine asks of the program.
+//! - [`connection`]: one client; [`alarm`]: what wakes it. - [`shell`]: what the engine asks of the program.
 //! - [`save`], [`load`]: dump files. - [`replica`]: the primary's side of replication. - [`link`]: the replica's side.
 //! - [`orders`]: the main task. [`shutdown`]: its end. [`process`]: pid file, limits, supervisors, crash reports.
 //! - [`cron`]: the regular work beside the workers. - [`log`]: the log.
 
 #![forbid(unsafe_code)]
 
+mod alarm;
 mod connection;
 mod cron;
 mod link;

@@ -85,8 +85,8 @@ pub async fn feed(server: &'static Server, connection: &mut Connection, psync: b
 }
 
 fn waker(connection: &Connection) -> journal::Wake {
-    let notify = connection.notify.clone();
-    Arc::new(move || notify.notify_one())
+    let alarm = connection.alarm.clone();
+    Arc::new(move || alarm.ring())
 }
 
 async fn partial(

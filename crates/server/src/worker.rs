@@ -13,8 +13,9 @@ use commands::session::Session;
 use commands::stats::Counter;
 use config::Directive;
 use engine::Worker;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
+use crate::alarm::Alarm;
 use crate::connection::{Connection, Over};
 use crate::stream::Stream;
 
@@ -147,16 +148,16 @@ fn address(address: std::net::SocketAddr) -> String {
 async fn serve(server: &'static Server, worker: Rc<RefCell<Worker>>, stream: Stream, addresses: Addresses) {
     let stats = &server.workers[worker.borrow().index];
     stats.add(Counter::Connections, 1);
-    let notify = Arc::new(Notify::new());
-    let wake = notify.clone();
-    let wake = Box::new(move || wake.notify_one());
+    let alarm = Arc::new(Alarm::default());
+    let wake = alarm.clone();
+    let wake = Box::new(move || wake.ring());
     let client = Client::new(server.clients.next_id(), addresses.peer, addresses.own, addresses.fd, wake);
     let client = Arc::new(client);
     let mut session = Session::new(client.clone());
     session.is_local = addresses.local;
     session.authenticated = server.config.text(Directive::Requirepass).is_empty();
     server.clients.add(client.clone());
-    let mut connection = Connection::new(stream, session, notify, server, worker);
+    let mut connection = Connection::new(stream, session, alarm, server, worker);
     if refuse(server, &mut connection).await {
         server.clients.remove(client.id);
         return;

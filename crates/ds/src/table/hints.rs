@@ -1,7 +1,8 @@
 //! What the prefetch passes may see of many tables without any lock, and the freeing of what they may still see.
 //!
 //! Pass 1 reads a table's directory and prefetches the line of a hash; pass 2 reads that line's fingerprints and
-//! prefetches the items that may match. Neither follows a pointer to an item. Directories and segments that a
+//! prefetches the items that may match. Where the line is full and none matches, it asks for the stash lines, and pass 3
+//! does for these what pass 2 did. None follows a pointer to an item. Directories and segments that a
 //! table replaces are *retired* here, and freed after every thread has left the batch it was in.
 
 use std::marker::PhantomData;
@@ -47,10 +48,10 @@ struct Bag {
 // SAFETY: retired blocks are owned by the bag alone and hold only atomics.
 unsafe impl Send for Retired {}
 
-/// The line that pass 1 found, for pass 2; lives no longer than the batch.
+/// The segment that pass 1 found, for the others; lives no longer than the batch.
 #[derive(Clone, Copy)]
 pub struct Hint<'batch> {
-    line: Option<NonNull<Line>>,
+    segment: Option<SegmentRef>,
     bits: u32,
     _batch: PhantomData<&'batch ()>,
 }
@@ -81,27 +82,36 @@ impl Hints {
         prefetch(std::ptr::without_provenance(home.wrapping_add(64)));
         let directory = NonNull::new(table.directory.load(Ordering::Acquire));
         let Some(directory) = directory else {
-            return Hint { line: None, bits: 0, _batch: PhantomData };
+            return Hint { segment: None, bits: 0, _batch: PhantomData };
         };
         // SAFETY: a published directory is freed only after every batch that may have seen it has ended, and
         // the caller is inside one (`_batch`).
         let segment = unsafe { directory.as_ref() }.segment(hash);
         let bits = segment.bits_of(hash);
-        // SAFETY: the home's index is below the number of lines of the segment.
-        let line = unsafe { segment.base().add(segment.home(bits)) };
-        prefetch(line.as_ptr().cast());
-        Hint { line: Some(line), bits, _batch: PhantomData }
+        prefetch(segment.line(segment.home(bits)).cast());
+        Hint { segment: Some(segment), bits, _batch: PhantomData }
     }
 
-    /// Pass 2: prefetches the items that may be the one.
+    /// Pass 2: prefetches the items that may be the one. Answers whether it may be in the stash instead, for pass 3.
     #[inline]
-    pub fn prefetch_item(&self, hint: Hint<'_>) {
-        let Some(line) = hint.line else { return };
-        // SAFETY: the line is part of a segment that cannot be freed before the batch of the hint ends.
-        let line = unsafe { line.as_ref() };
-        for (_, pointer) in line.candidates(hint.bits) {
-            prefetch(pointer.as_ptr());
-            prefetch(pointer.as_ptr().wrapping_add(64));
+    pub fn prefetch_item(&self, hint: Hint<'_>) -> bool {
+        let Some(segment) = hint.segment else { return false };
+        // The segment cannot be freed before the batch of the hint ends.
+        let home = segment.home(hint.bits);
+        let line = &segment.lines()[home];
+        if prefetch_candidates(line, hint.bits) || !line.is_full() {
+            return false;
+        }
+        segment.stash_of(home).for_each(|at| prefetch(segment.line(at).cast()));
+        true
+    }
+
+    /// Pass 3: prefetches the items in the stash that may be the one.
+    #[inline]
+    pub fn prefetch_stashed(&self, hint: Hint<'_>) {
+        let Some(segment) = hint.segment else { return };
+        for at in segment.stash_of(segment.home(hint.bits)) {
+            prefetch_candidates(&segment.lines()[at], hint.bits);
         }
     }
 
@@ -128,6 +138,18 @@ impl Hints {
     pub fn reclaim(&self) {
         self.retire([]);
     }
+}
+
+/// Whether there are any.
+#[inline]
+fn prefetch_candidates(line: &Line, bits: u32) -> bool {
+    let mut any = false;
+    for (_, pointer) in line.candidates(bits) {
+        prefetch(pointer.as_ptr());
+        prefetch(pointer.as_ptr().wrapping_add(64));
+        any = true;
+    }
+    any
 }
 
 impl Retired {

@@ -19,6 +19,17 @@ use super::line::{Line, SLOTS, Word};
 
 /// Lines per segment, by class: multiples of 64 bytes that the allocator has as size classes.
 pub(super) const CLASSES: [u8; 20] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64];
+/// Home lines and stash lines of each class.
+const PARTS: [(u8, u8); CLASSES.len()] = {
+    let mut parts = [(0, 0); CLASSES.len()];
+    let mut class = 0;
+    while class < CLASSES.len() {
+        let stash = (CLASSES[class] + 7) / 11;
+        parts[class] = (CLASSES[class] - stash, stash);
+        class += 1;
+    }
+    parts
+};
 /// Bits of the hash that a slot stores.
 pub(super) const STORED_BITS: u32 = 24;
 
@@ -115,6 +126,12 @@ impl SegmentRef {
             .expect("invariant: a segment has an address")
     }
 
+    /// The address of a line.
+    #[inline]
+    pub fn line(self, at: usize) -> *const Line {
+        self.base().as_ptr().wrapping_add(at)
+    }
+
     /// All lines, homes first. The lifetime is the caller's to keep within the segment's.
     #[inline]
     pub fn lines<'a>(self) -> &'a [Line] {
@@ -125,13 +142,13 @@ impl SegmentRef {
 
     #[inline]
     fn stash_lines(self) -> usize {
-        (usize::from(CLASSES[self.class()]) + 7) / 11
+        usize::from(PARTS[self.class()].1)
     }
 
     /// Number of home lines.
     #[inline]
     pub fn homes(self) -> usize {
-        usize::from(CLASSES[self.class()]) - self.stash_lines()
+        usize::from(PARTS[self.class()].0)
     }
 
     /// The stored bits of `hash` in a segment of this depth.
