@@ -130,6 +130,14 @@ pub fn usable(size: usize) -> usize {
     class_bytes(size, 0) as usize
 }
 
+/// The size at which a growing or changing buffer wastes nothing: up to 32 KB the allocator's own class, without asking it;
+/// beyond, where the allocator has one class per page, steps of an eighth to a quarter.
+#[inline]
+pub fn size_class(size: usize) -> usize {
+    let spacing = (size.max(2) - 1).ilog2().saturating_sub(2).max(3);
+    size.next_multiple_of(1 << spacing)
+}
+
 /// jemalloc's own figures, in bytes.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Figures {
@@ -210,5 +218,8 @@ mod tests {
     fn size_classes_are_eight_bytes_apart() {
         assert_eq!(usable(54), 56);
         assert_eq!(usable(23), 24);
+        for size in (1..5000).chain((5000..32 << 10).step_by(97)) {
+            assert_eq!(usable(size), size_class(size), "{size}");
+        }
     }
 }

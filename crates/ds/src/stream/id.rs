@@ -22,6 +22,9 @@ pub enum AddId {
     Exact(StreamId),
 }
 
+/// Most bytes of an ID's text.
+const MOST_TEXT: usize = 41;
+
 impl StreamId {
     /// `0-0`: before every entry, for no entry may have it.
     pub const MIN: StreamId = StreamId { ms: 0, seq: 0 };
@@ -84,6 +87,7 @@ impl StreamId {
 
     /// Appends the text `ms-seq`.
     pub fn write_to(self, out: &mut Vec<u8>) {
+        out.reserve(MOST_TEXT);
         out.extend_from_slice(itoa::Buffer::new().format(self.ms).as_bytes());
         out.push(b'-');
         out.extend_from_slice(itoa::Buffer::new().format(self.seq).as_bytes());

@@ -213,9 +213,16 @@ impl Stream {
         if id <= self.last_id || cost.saturating_add(100) > MAX_BLOCK_BYTES {
             return false;
         }
-        match self.blocks.last().filter(|at| has_room(self.blocks.get(*at), own, limits)) {
-            Some(at) => self.blocks.modify(at, |block| block.append(id, argv)),
-            None => self.blocks.push_back(Block::new(id, argv)),
+        match self.blocks.last() {
+            Some(at) if has_room(self.blocks.get(at), own, limits) => {
+                self.blocks.modify(at, |block| block.append(id, argv));
+            }
+            last => {
+                if let Some(at) = last {
+                    self.blocks.modify(at, Block::seal);
+                }
+                self.blocks.push_back(Block::new(id, argv));
+            }
         }
         self.last_id = id;
         self.entries_added += 1;
