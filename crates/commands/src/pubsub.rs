@@ -91,7 +91,9 @@ fn add(cx: &mut Cx<'_>, topic: Topic, names: &[&[u8]], out: &mut Writer) -> Resu
     Ok(())
 }
 
+/// What follows from a changed set of subscriptions.
 fn note_kind(session: &mut Session) {
+    session.confirmed = true;
     if matches!(session.kind, ClientType::Normal | ClientType::PubSub) {
         let subscribed = session.subscriptions.iter().any(|names| !names.is_empty());
         session.kind = if subscribed { ClientType::PubSub } else { ClientType::Normal };

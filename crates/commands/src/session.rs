@@ -95,7 +95,11 @@ pub struct Session {
     /// Channels, patterns, shard channels.
     pub subscriptions: [BTreeSet<Vec<u8>>; 3],
     pub reply_mode: ReplyMode,
+    /// The command confirmed a subscription or its end; that is no reply, and CLIENT REPLY does not hold it back.
+    pub confirmed: bool,
     pub no_touch: bool,
+    /// CLIENT IMPORT-SOURCE ON: a tool that copies a data set to this server.
+    pub import_source: bool,
     pub monitor: bool,
     pub readonly: bool,
     pub blocked: Option<Blocked>,
@@ -130,7 +134,9 @@ impl Session {
             watch_mark: Arc::default(),
             subscriptions: Default::default(),
             reply_mode: ReplyMode::On,
+            confirmed: false,
             no_touch: false,
+            import_source: false,
             monitor: false,
             readonly: false,
             blocked: None,
@@ -168,6 +174,7 @@ impl Session {
         details.watched = self.watched.len();
         details.kind = self.kind;
         details.no_touch = self.no_touch;
+        details.import_source = self.import_source;
         details.monitor = self.monitor;
         details.readonly = self.readonly;
         details.blocked = self.blocked.is_some();

@@ -47,6 +47,24 @@ pub enum Kind {
     Special(Special),
 }
 
+/// Whose defaults hold: those of the family by whose name the program was called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// Any other name.
+    #[default]
+    Redis,
+    /// A name with `valkey` in it.
+    Valkey,
+}
+
+impl Family {
+    /// The family of a program; folders of its path do not count.
+    pub fn of_program(path: &[u8]) -> Family {
+        let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+        if name.windows(6).any(|part| part == b"valkey") { Family::Valkey } else { Family::Redis }
+    }
+}
+
 /// How a number is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -129,6 +147,8 @@ pub struct Row {
     pub traits: u8,
     /// Ours.
     pub status: Status,
+    /// Default of a server that is called by Valkey's name, as in a file, where it is another.
+    pub in_valkey: Option<&'static str>,
 }
 
 impl Row {
@@ -149,15 +169,22 @@ pub struct Spec {
     pub(crate) kind: Kind,
     pub(crate) traits: u8,
     pub(crate) status: Status,
+    pub(crate) in_valkey: Option<&'static str>,
 }
 
 impl Spec {
     const fn of(kind: Kind) -> Self {
-        Self { kind, traits: 0, status: Status::Inert }
+        Self { kind, traits: 0, status: Status::Inert, in_valkey: None }
     }
 
     pub(crate) const fn works(mut self) -> Self {
         self.status = Status::Works;
+        self
+    }
+
+    /// The other family's default.
+    pub(crate) const fn in_valkey(mut self, default: &'static str) -> Self {
+        self.in_valkey = Some(default);
         self
     }
 

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use crate::directive::{Kind, Row, traits};
+use crate::directive::{Family, Kind, Row, traits};
 use crate::special::{self, Events, OutputLimit, OutputLimits, SavePoint};
 use crate::table::{Directive, ROWS};
 use crate::value::{self, Value};
@@ -19,6 +19,8 @@ pub struct Environment {
     pub cores: usize,
     /// Absolute working directory: the default of `dir`.
     pub dir: Vec<u8>,
+    /// Whose defaults.
+    pub family: Family,
 }
 
 /// See the module.
@@ -325,6 +327,9 @@ impl Slot {
 
 fn initial(row: &Row, environment: &Environment) -> Value {
     let mut value = value::default_of(row);
+    if let (Family::Valkey, Some(default)) = (environment.family, row.in_valkey) {
+        value = value::parse(row, &[default.as_bytes()], &value).expect("invariant: a default is valid");
+    }
     match (row.id, row.kind) {
         (Directive::IoThreads, Kind::Number { max, .. }) => {
             value.number = (environment.cores as u64).clamp(1, max);
@@ -381,7 +386,7 @@ mod tests {
     const ORDINARY: Access = Access { protected: false, loading: false };
 
     fn store() -> Store {
-        Store::new(&Environment { cores: 4, dir: b"/data".to_vec() })
+        Store::new(&Environment { cores: 4, dir: b"/data".to_vec(), family: Family::Redis })
     }
 
     /// `name value name value`; `_` stands for a blank.

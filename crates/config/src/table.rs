@@ -1,5 +1,5 @@
-//! The table: one row per directive, sorted by name. Both families' names are taken; where their defaults
-//! differ the row has Redis 8's, but for `disable-thp` (huge pages are good for a server that never forks).
+//! The table: one row per directive, sorted by name. Both families' names are taken. The default is Redis 8's, but for
+//! `disable-thp` (huge pages are good for a server that never forks); where Valkey's differs, `in_valkey` has it.
 //!
 //! The only place where a directive's name, type, bounds, default or status is written.
 
@@ -36,6 +36,7 @@ macro_rules! directives {
                 kind: SPEC.kind,
                 traits: SPEC.traits,
                 status: SPEC.status,
+                in_valkey: SPEC.in_valkey,
             }
         },)*];
     };
@@ -166,11 +167,11 @@ directives! {
     HashMaxListpackEntries "hash-max-listpack-entries" | "hash-max-ziplist-entries" => int(0, I64, 512),
     HashMaxListpackValue "hash-max-listpack-value" | "hash-max-ziplist-value" => memory(0, I64, 64),
     HashSeed "hash-seed" => text("").immutable(),
-    HideUserDataFromLog "hide-user-data-from-log" => flag(false),
+    HideUserDataFromLog "hide-user-data-from-log" => flag(false).in_valkey("yes"),
     HllSparseMaxBytes "hll-sparse-max-bytes" => memory(0, I64, 3000).works(),
     Hz "hz" => int(0, I32, 10),
     IgnoreWarnings "ignore-warnings" => text(""),
-    ImportMode "import-mode" => flag(false),
+    ImportMode "import-mode" => flag(false).works(),
     IoThreads "io-threads" => int(1, 128, 1).works(),
     IoThreadsAlwaysActive "io-threads-always-active" => flag(false).hidden(),
     JemallocBgThread "jemalloc-bg-thread" => flag(true),
@@ -180,11 +181,11 @@ directives! {
     LatencyTracking "latency-tracking" => flag(true).works(),
     LatencyTrackingInfoPercentiles "latency-tracking-info-percentiles" => special(Special::Percentiles).works(),
     LazyexpireNestedArbitraryKeys "lazyexpire-nested-arbitrary-keys" => flag(true).hidden(),
-    LazyfreeLazyEviction "lazyfree-lazy-eviction" => flag(false).works(),
-    LazyfreeLazyExpire "lazyfree-lazy-expire" => flag(false).works(),
-    LazyfreeLazyServerDel "lazyfree-lazy-server-del" => flag(false).works(),
-    LazyfreeLazyUserDel "lazyfree-lazy-user-del" => flag(false).works(),
-    LazyfreeLazyUserFlush "lazyfree-lazy-user-flush" => flag(false).works(),
+    LazyfreeLazyEviction "lazyfree-lazy-eviction" => flag(false).in_valkey("yes").works(),
+    LazyfreeLazyExpire "lazyfree-lazy-expire" => flag(false).in_valkey("yes").works(),
+    LazyfreeLazyServerDel "lazyfree-lazy-server-del" => flag(false).in_valkey("yes").works(),
+    LazyfreeLazyUserDel "lazyfree-lazy-user-del" => flag(false).in_valkey("yes").works(),
+    LazyfreeLazyUserFlush "lazyfree-lazy-user-flush" => flag(false).in_valkey("yes").works(),
     LfuDecayTime "lfu-decay-time" => int(0, I32, 1).works(),
     LfuLogFactor "lfu-log-factor" => int(0, I32, 10).works(),
     ListCompressDepth "list-compress-depth" => int(0, I32, 0),
@@ -227,14 +228,14 @@ directives! {
     RdbDelSyncFiles "rdb-del-sync-files" => flag(false),
     RdbKeySaveDelay "rdb-key-save-delay" => int(i32::MIN as i64, I32, 0).hidden(),
     RdbSaveIncrementalFsync "rdb-save-incremental-fsync" => flag(true),
-    RdbVersionCheck "rdb-version-check" => choice(&["strict", "relaxed"], 0),
+    RdbVersionCheck "rdb-version-check" => choice(&["strict", "relaxed"], 0).works(),
     Rdbchecksum "rdbchecksum" => flag(true).immutable().works(),
     Rdbcompression "rdbcompression" => flag(true).works(),
     RdmaBind "rdma-bind" => special(Special::RdmaBind).refused("RDMA"),
     RdmaCompletionVector "rdma-completion-vector" => int(-1, 1024, -1).immutable(),
     RdmaPort "rdma-port" => int(0, 65535, 0).refused("RDMA"),
     RdmaRxSize "rdma-rx-size" => int(65536, 16777216, 1048576).immutable(),
-    ReplBacklogSize "repl-backlog-size" => memory(1, I64, 1048576).works(),
+    ReplBacklogSize "repl-backlog-size" => memory(1, I64, 1048576).in_valkey("10mb").works(),
     ReplBacklogTtl "repl-backlog-ttl" => int(0, I64, 3600),
     ReplDisableTcpNodelay "repl-disable-tcp-nodelay" => flag(false),
     ReplDisklessLoad "repl-diskless-load" => choice(&["disabled", "on-empty-db", "swapdb", "flushdb", "flush-before-load"], 0).deny_loading(),
@@ -251,7 +252,7 @@ directives! {
     ReplicaFullSyncBufferLimit "replica-full-sync-buffer-limit" => memory(0, I64, 0),
     ReplicaIgnoreDiskWriteErrors "replica-ignore-disk-write-errors" => flag(false),
     ReplicaIgnoreMaxmemory "replica-ignore-maxmemory" | "slave-ignore-maxmemory" => flag(true).works(),
-    ReplicaLazyFlush "replica-lazy-flush" | "slave-lazy-flush" => flag(false),
+    ReplicaLazyFlush "replica-lazy-flush" | "slave-lazy-flush" => flag(false).in_valkey("yes"),
     ReplicaPriority "replica-priority" | "slave-priority" => int(0, I32, 100).works(),
     ReplicaReadOnly "replica-read-only" | "slave-read-only" => flag(true).works(),
     ReplicaServeStaleData "replica-serve-stale-data" | "slave-serve-stale-data" => flag(true).works(),
@@ -279,7 +280,7 @@ directives! {
     Supervised "supervised" => choice(&["upstart", "systemd", "auto", "no"], 3).immutable().works(),
     SyslogEnabled "syslog-enabled" => flag(false).immutable().refused("the system log"),
     SyslogFacility "syslog-facility" => choice(&["user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"], 1).immutable(),
-    SyslogIdent "syslog-ident" => text("redis").immutable(),
+    SyslogIdent "syslog-ident" => text("redis").in_valkey("valkey").immutable(),
     TcpBacklog "tcp-backlog" => int(0, I32, 511).immutable().works(),
     TcpKeepalive "tcp-keepalive" => int(0, I32, 300).works(),
     Timeout "timeout" => int(0, I32, 0).works(),

@@ -61,6 +61,19 @@ pub enum Stop {
     Leave,
 }
 
+/// Takes the last command's reply, from `before` on, back as CLIENT REPLY wants it. Confirmations of subscriptions stay. The
+/// first command that comes here is CLIENT REPLY itself, without a reply, so what an earlier one confirmed is forgotten.
+#[cold]
+fn withhold(session: &mut Session, out: &mut Writer, before: usize) {
+    let confirmed = std::mem::take(&mut session.confirmed);
+    if matches!(session.reply_mode, ReplyMode::Skip | ReplyMode::Off) && !confirmed {
+        out.truncate(before);
+    }
+    if session.reply_mode == ReplyMode::Skip {
+        session.reply_mode = ReplyMode::On;
+    }
+}
+
 /// See [`run`].
 pub struct Report {
     /// Requests that are done.
@@ -211,13 +224,8 @@ impl<'s> Turn<'s> {
         if !self.scratch.deferred.is_empty() {
             block::serve_deferred(self.worker, self.scratch, self.server);
         }
-        match session.reply_mode {
-            ReplyMode::Skip => {
-                out.truncate(before);
-                session.reply_mode = ReplyMode::On;
-            }
-            ReplyMode::Off => out.truncate(before),
-            ReplyMode::On | ReplyMode::SkipNext => {}
+        if session.reply_mode != ReplyMode::On {
+            withhold(session, out, before);
         }
         if session.takeover.is_some() || session.client.is_killed() {
             report.stop = Stop::Leave;

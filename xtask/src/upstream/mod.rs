@@ -24,7 +24,7 @@ use crate::args::Args;
 use crate::bench::build_ours;
 use crate::peers::{VALKEY, workspace};
 use record::Record;
-use suite::{Counts, Suite};
+use suite::{Counts, Skips, Suite};
 
 const ALLOW: &str = "tests/upstream.allow";
 const SKIP: &str = "tests/upstream.skip";
@@ -41,7 +41,7 @@ cargo xtask upstream [UNIT...] [options]
 /// Everything a run needs to know.
 struct Plan {
     units: Vec<String>,
-    skips: BTreeMap<String, Vec<String>>,
+    skips: BTreeMap<String, Skips>,
     workers: usize,
     limit: Duration,
 }
@@ -148,13 +148,18 @@ fn finish(results: &BTreeMap<String, Counts>, must_pass: bool) -> Result<()> {
     Ok(())
 }
 
-/// `unit<TAB>test<TAB>reason` per line.
-fn read_skips() -> Result<BTreeMap<String, Vec<String>>> {
-    let mut skips: BTreeMap<String, Vec<String>> = BTreeMap::new();
+/// `unit<TAB>test<TAB>reason` per line; `server: LINE` in the place of a test means all servers with that line in their
+/// configuration.
+fn read_skips() -> Result<BTreeMap<String, Skips>> {
+    let mut skips: BTreeMap<String, Skips> = BTreeMap::new();
     for line in read_lines(SKIP)? {
         let parts: Vec<&str> = line.split('\t').collect();
         ensure!(parts.len() == 3 && !parts[2].trim().is_empty(), "{SKIP}: unit, test and reason: {line:?}");
-        skips.entry(parts[0].to_string()).or_default().push(parts[1].to_string());
+        let unit = skips.entry(parts[0].to_string()).or_default();
+        match parts[1].strip_prefix("server: ") {
+            Some(line) => unit.servers.push(line.to_string()),
+            None => unit.tests.push(parts[1].to_string()),
+        }
     }
     Ok(skips)
 }

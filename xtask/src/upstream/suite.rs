@@ -34,6 +34,15 @@ const PORTS: u16 = 900;
 const SPARE: u16 = 100;
 const RANGES: u16 = 10;
 
+/// What a unit cannot pass yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Skips {
+    /// Names of tests.
+    pub tests: Vec<String>,
+    /// Lines of configuration whose servers do not start.
+    pub servers: Vec<String>,
+}
+
 /// Results of one unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -66,10 +75,21 @@ impl Counts {
         self.skipped += other.skipped;
     }
 
-    /// Counts the lines that the suite prints.
-    pub fn parse(output: &str) -> Counts {
+    /// Counts the lines that the suite prints. A server that did not start because its configuration has one of
+    /// `refused` counts as skipped; the suite passes over what it would have tested, and complains twice.
+    pub fn parse(output: &str, refused: &[String]) -> Counts {
         let mut counts = Counts::default();
-        for line in output.lines().map(without_colours) {
+        let lines: Vec<String> = output.lines().map(without_colours).collect();
+        let mut complained = None;
+        for (at, line) in lines.iter().enumerate() {
+            if line.starts_with("[err]: Can't start ") {
+                let block = configuration(&lines[at + 1..]);
+                if block.iter().any(|line| refused.contains(line)) {
+                    counts.skipped += usize::from(complained != Some(block));
+                    complained = Some(block);
+                    continue;
+                }
+            }
             let Some((mark, text)) = line.strip_prefix('[').and_then(|l| l.split_once("]: ")) else {
                 continue;
             };
@@ -87,6 +107,11 @@ impl Counts {
         }
         counts
     }
+}
+
+/// The configuration that a complaint about a server quotes.
+fn configuration(lines: &[String]) -> &[String] {
+    &lines[..lines.iter().position(|line| line == "ERROR:").unwrap_or(0)]
 }
 
 fn first_line(text: &str) -> String {
@@ -191,11 +216,11 @@ impl Suite {
         tree: &Path,
         worker: usize,
         unit: &str,
-        skips: &[String],
+        skips: &Skips,
         limit: Duration,
     ) -> Result<Counts> {
         let skip_file = tree.join("skip");
-        fs::write(&skip_file, skips.join("\n"))?;
+        fs::write(&skip_file, skips.tests.join("\n"))?;
         let out = self.root.join("out").join(format!("{}.txt", unit.replace('/', "-")));
         let log = fs::File::create(&out)?;
         let ports = Ports::claim(worker)?;
@@ -212,13 +237,13 @@ impl Suite {
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0);
-        if !skips.is_empty() {
+        if !skips.tests.is_empty() {
             command.arg("--skipfile").arg(&skip_file);
         }
         let ended = wait_group(&mut command, limit)?;
         let mut text = Vec::new();
         fs::File::open(&out)?.read_to_end(&mut text)?;
-        let mut counts = Counts::parse(&String::from_utf8_lossy(&text));
+        let mut counts = Counts::parse(&String::from_utf8_lossy(&text), &skips.servers);
         counts.seconds = begun.elapsed().as_secs();
         if !ended {
             counts.broken = Some(format!("not done after {} s", limit.as_secs()));
@@ -267,12 +292,21 @@ mod tests {
             [ok]: second [with brackets]: (3 ms)\n\
             [skip]: third: blacklisted\n[ignore]: fourth\n\
             [err]: fifth in tests/unit/x.tcl\nExpected 1\n";
-        let counts = Counts::parse(output);
+        let counts = Counts::parse(output, &[]);
         assert_eq!((counts.passed, counts.failed, counts.skipped), (2, 1, 1));
         assert_eq!(counts.failures, ["fifth in tests/unit/x.tcl"]);
         assert!(!counts.clean());
-        let ended = Counts::parse("[ok]: a (1 ms)\n[exception]: Executing test client: boom\n");
+        let ended = Counts::parse("[ok]: a (1 ms)\n[exception]: Executing test client: boom\n", &[]);
         assert_eq!(ended.broken.as_deref(), Some("Executing test client: boom"));
+    }
+
+    #[test]
+    fn a_server_that_cannot_start_yet_is_skipped() {
+        let complaint = "[err]: Can't start /bin/server\nCONFIGURATION:\nport 1\nappendonly yes\nERROR:\nno\n";
+        let output = complaint.repeat(2) + &complaint.repeat(2).replace("port 1", "port 2");
+        let counts = Counts::parse(&output, &["appendonly yes".to_string()]);
+        assert_eq!((counts.skipped, counts.failed), (2, 0));
+        assert_eq!(Counts::parse(&output, &["cluster-enabled yes".to_string()]).failed, 4);
     }
 
     #[test]
