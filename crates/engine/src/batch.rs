@@ -244,6 +244,7 @@ impl<'s> Turn<'s> {
         let found = admit::authenticated(self.server, session, planned.found)
             .and_then(|()| admit::resolve(argv, planned.found))
             .map_err(|error| (planned.found, error))?;
+        session.client.last_row.store(u64::from(found.id) + 1, Relaxed);
         admit::admit(self.server, session, found).map_err(|error| (Some(found), error))?;
         if !session.is_primary_link && !evict::make_room(self.worker, self.scratch, self.server, self.now_ms)
         {
@@ -258,6 +259,7 @@ impl<'s> Turn<'s> {
             return Ok(Stop::Paused);
         }
         if found.id == special().exec {
+            exec::admit_queue(self.server, session).map_err(|error| (Some(found), error))?;
             let stop = exec::exec(self.server, self.worker, self.scratch, session, found, self.now_ms, out)
                 .map_err(|error| (Some(found), error))?;
             // Behind the commands of the transaction, as the peers show it.
@@ -311,7 +313,6 @@ impl<'s> Turn<'s> {
         *dirty += effects.dirty;
         effects.clear();
         account(self.server, self.worker, session, found, argv, reply_bytes, clock_us);
-        session.client.last_row.store(u64::from(found.id) + 1, Relaxed);
         if found.row.plan != Plan::Keys || stop == Stop::Blocked {
             session.publish();
         }

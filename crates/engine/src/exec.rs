@@ -73,6 +73,15 @@ pub(crate) fn check_memory(session: &Session, found: Found) -> Result {
     if refused { Err(OUT_OF_MEMORY) } else { Ok(()) }
 }
 
+/// Whether all of the transaction may run now; the server's state may have changed since its commands were queued. What
+/// changes it while the transaction runs, REPLICAOF say, does not hold up the rest.
+pub(crate) fn admit_queue(server: &Server, session: &Session) -> Result {
+    let queue = session.transaction.iter().filter(|transaction| !transaction.dirty);
+    queue.flat_map(|transaction| &transaction.queue).try_for_each(|queued| {
+        crate::admit::admit(server, session, Found { row: queued.row, id: queued.id })
+    })
+}
+
 /// EXEC. [`Stop::Busy`] leaves everything as it was, to be tried again.
 pub(crate) fn exec(
     server: &Server,
@@ -165,10 +174,6 @@ fn run_queue(cx: &mut Cx<'_>, transaction: &Transaction, out: &mut Writer, clock
     for queued in &transaction.queue {
         let found = Found { row: queued.row, id: queued.id };
         let argv: Vec<&[u8]> = queued.argv.iter().map(|arg| &arg[..]).collect();
-        if let Err(error) = crate::admit::admit(cx.server, cx.session, found) {
-            out.error(&error.0);
-            continue;
-        }
         show_to_monitors(cx.server, cx.session, found, &argv);
         cx.db = cx.session.db;
         let before = out.len();

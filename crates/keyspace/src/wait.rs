@@ -192,6 +192,15 @@ impl WatchMark {
     }
 }
 
+/// Whether a key is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    Absent,
+    /// Only because nobody has deleted it yet.
+    Expired,
+    Alive,
+}
+
 /// The watched keys of one shard.
 #[derive(Default)]
 pub struct Watches(Map<Vec<Watch>>);
@@ -258,6 +267,18 @@ impl Watches {
         }
     }
 
+    /// A database is emptied or exchanged for another, and with it the key: tells those for whom it changed. An expired
+    /// key counts as none, unless it was watched alive.
+    pub fn exchange(&mut self, db: usize, key: &[u8], is_there: bool, then: Presence) {
+        for watch in self.0.get_mut(&(db, key.into())).into_iter().flatten() {
+            let was_there = is_there && !watch.was_expired;
+            watch.was_expired = then == Presence::Expired;
+            if was_there || then == Presence::Alive {
+                watch.mark.touch();
+            }
+        }
+    }
+
     /// The watched keys of a database.
     pub fn keys(&self, db: usize) -> Vec<Box<[u8]>> {
         self.0.keys().filter(|(at, _)| *at == db).map(|(_, key)| key.clone()).collect()
@@ -301,6 +322,21 @@ mod tests {
         assert!(mark.is_touched());
         watches.remove(0, b"a", &mark);
         assert!(watches.is_empty());
+    }
+
+    #[test]
+    fn an_exchange_is_a_change_unless_nothing_alive_was_or_is_there() {
+        use Presence::{Absent, Alive, Expired};
+        let touched = |was_expired: bool, is_there: bool, then: Presence| {
+            let (mut watches, mark) = (Watches::default(), Arc::new(WatchMark::default()));
+            watches.add(0, b"a", mark.clone(), was_expired);
+            watches.exchange(0, b"a", is_there, then);
+            assert_eq!(watches.saw_expired(0, b"a", &mark), then == Expired);
+            mark.is_touched()
+        };
+        assert!([Absent, Expired, Alive].iter().all(|&then| touched(false, true, then)));
+        assert!(touched(true, true, Alive) && touched(false, false, Alive));
+        assert!(![Absent, Expired].iter().any(|&then| touched(true, true, then) || touched(false, false, then)));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Whole databases: FLUSHDB, FLUSHALL, SWAPDB. All run alone.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use config::Directive;
+use keyspace::wait::Presence;
 use resp::writer::Writer;
 
 use crate::args::int_or;
@@ -36,14 +39,13 @@ fn empty(cx: &mut Cx<'_>, db: usize, lazy: bool) -> usize {
     keys
 }
 
-/// Marks watched keys of a database that are about to go as changed.
+/// Tells those who watch a key of a database that is about to be emptied.
 fn tell_watchers(cx: &mut Cx<'_>, db: usize) {
     for shard in 0..keyspace::SHARDS as u16 {
         let shard = cx.access.shard(shard);
         for key in shard.watches.keys(db) {
-            if shard.find(db, ds::hash::of(&key), &key).is_some() {
-                shard.watches.touch(db, &key);
-            }
+            let is_there = shard.find(db, ds::hash::of(&key), &key).is_some();
+            shard.watches.exchange(db, &key, is_there, Presence::Absent);
         }
     }
 }
@@ -60,9 +62,28 @@ pub(super) fn flushdb(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
 pub(super) fn flushall(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let lazy = lazy(cx, argv)?;
     let keys: usize = (0..cx.server.keyspace.databases()).map(|db| empty(cx, db, lazy)).sum();
-    cx.effects.dirty += keys as u64 + 1;
+    if cx.server.config.saves_by_itself() && save_nothing(cx) {
+        cx.propagate(argv);
+    } else {
+        cx.effects.dirty += keys as u64 + 1;
+    }
     out.ok();
     Ok(())
+}
+
+/// Where the server saves by itself, what was flushed must not come back from the file: an empty one takes its place. A
+/// background save that runs is given up, and another one follows it. True if the file is written.
+fn save_nothing(cx: &mut Cx<'_>) -> bool {
+    let persistence = &cx.server.persistence;
+    let Some(shell) = cx.server.shell.get() else { return false };
+    if !persistence.begin() {
+        persistence.scheduled.store(true, Relaxed);
+        persistence.cancelled.store(true, Relaxed);
+        return false;
+    }
+    let saved = shell.save_alone(&mut cx.access).is_ok();
+    persistence.end_in_foreground(saved);
+    saved
 }
 
 fn database(arg: &[u8], invalid: &'static str) -> Result<i32> {
@@ -86,16 +107,21 @@ pub(super) fn swapdb(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     Ok(())
 }
 
-/// A watched key is changed by the exchange if it is on one side or the other.
+/// Tells those who watch a key that is another, or none, on the other side.
 fn swap_watched(cx: &mut Cx<'_>, first: usize, second: usize) {
+    let now_ms = cx.now_ms;
     for shard in 0..keyspace::SHARDS as u16 {
         let shard = cx.access.shard(shard);
-        for db in [first, second] {
+        for (db, other) in [(first, second), (second, first)] {
             for key in shard.watches.keys(db) {
                 let hash = ds::hash::of(&key);
-                if [first, second].into_iter().any(|db| shard.find(db, hash, &key).is_some()) {
-                    shard.watches.touch(db, &key);
-                }
+                let is_there = shard.find(db, hash, &key).is_some();
+                let then = match shard.find(other, hash, &key).map(|entry| entry.expire_ms()) {
+                    None => Presence::Absent,
+                    Some(Some(at)) if now_ms > at => Presence::Expired,
+                    Some(_) => Presence::Alive,
+                };
+                shard.watches.exchange(db, &key, is_there, then);
             }
         }
     }

@@ -74,11 +74,12 @@ pub(super) fn restore(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
     };
     let entry = bridge::entry_of(key, value, expire_ms, bits(cx, &options), &cx.server.config)
         .map_err(|_| CommandError::fixed("ERR Bad data format"))?;
-    let replaced = cx.delete(key, cx.server.config.flag(Directive::LazyfreeLazyServerDel));
+    let lazy = cx.server.config.flag(Directive::LazyfreeLazyServerDel);
+    let replaced = cx.delete(key, lazy);
     if expire_ms.is_some_and(|at| at <= cx.now_ms) && cx.may_delete_past() {
         if replaced {
             cx.notify(Events::GENERIC, "del", key);
-            cx.propagate(&[b"DEL", key]);
+            cx.propagate(&[if lazy { &b"UNLINK"[..] } else { b"DEL" }, key]);
         }
     } else {
         cx.insert(entry);
