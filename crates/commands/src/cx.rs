@@ -54,18 +54,25 @@ impl<'a> Cx<'a> {
         hash
     }
 
-    /// Whether this server may delete expired keys itself: replicas leave that to their primary.
+    /// Whether this server may delete expired keys itself: replicas leave that to their primary, and while data is
+    /// imported (`import-mode`) the tool that imports decides.
     fn may_expire(&self) -> bool {
-        !self.server.replication.is_replica()
+        !self.server.replication.is_replica() && !self.server.config.flag(config::Directive::ImportMode)
+    }
+
+    /// Whether expired keys and fields are there for this client: for what comes from a primary or a file, and for a tool
+    /// that imports data (CLIENT IMPORT-SOURCE).
+    pub fn sees_expired(&self) -> bool {
+        self.session.is_primary_link
+            || self.server.is_loading()
+            || (self.session.import_source && self.server.config.flag(config::Directive::ImportMode))
     }
 
     /// Whether the key is there, has expired and counts as absent for this client.
     fn is_due(&mut self, key: &[u8], hash: u64) -> bool {
         let (db, now_ms) = (self.db, self.now_ms);
         let entry = self.access.shard(shard_of(hash)).find(db, hash, key);
-        entry.is_some_and(|entry| entry.expire_ms().is_some_and(|at| now_ms > at))
-            && !self.session.is_primary_link
-            && !self.server.is_loading()
+        entry.is_some_and(|entry| entry.expire_ms().is_some_and(|at| now_ms > at)) && !self.sees_expired()
     }
 
     /// Deletes the key if it has expired. True if the key counts as absent.
@@ -73,10 +80,7 @@ impl<'a> Cx<'a> {
         let db = self.db;
         let now_ms = self.now_ms;
         let Some(entry) = self.access.shard(shard_of(hash)).find(db, hash, key) else { return true };
-        if entry.expire_ms().is_none_or(|at| now_ms <= at)
-            || self.session.is_primary_link
-            || self.server.is_loading()
-        {
+        if entry.expire_ms().is_none_or(|at| now_ms <= at) || self.sees_expired() {
             return false;
         }
         if self.may_expire() {
@@ -85,10 +89,9 @@ impl<'a> Cx<'a> {
         true
     }
 
-    /// The time before which the expiry of a hash's field must lie for the field to count as gone: what comes from a
-    /// primary or a file finds all fields as they were there.
+    /// The time before which the expiry of a key or a hash's field must lie for it to count as gone for this client.
     pub fn field_clock(&self) -> u64 {
-        if self.session.is_primary_link || self.server.is_loading() { 0 } else { self.now_ms }
+        if self.sees_expired() { 0 } else { self.now_ms }
     }
 
     /// Whether a time to live that is already past deletes at once: a replica or a loader keeps the key as told.
@@ -180,7 +183,7 @@ impl<'a> Cx<'a> {
     pub fn peek(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
         let hash = self.hash(key);
         let (db, now_ms) = (self.db, self.now_ms);
-        let ignore = self.session.is_primary_link || self.server.is_loading();
+        let ignore = self.sees_expired();
         let entry = self.access.shard(shard_of(hash)).find(db, hash, key)?;
         (ignore || entry.expire_ms().is_none_or(|at| now_ms <= at)).then_some(entry)
     }

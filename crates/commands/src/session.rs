@@ -99,6 +99,8 @@ pub struct Session {
     /// Whether the running command's output are messages, which CLIENT REPLY does not suppress.
     pub pushed: bool,
     pub no_touch: bool,
+    /// CLIENT IMPORT-SOURCE ON: a tool that copies a data set to this server.
+    pub import_source: bool,
     pub monitor: bool,
     pub readonly: bool,
     pub blocked: Option<Blocked>,
@@ -135,6 +137,7 @@ impl Session {
             reply_mode: ReplyMode::On,
             pushed: false,
             no_touch: false,
+            import_source: false,
             monitor: false,
             readonly: false,
             blocked: None,
@@ -173,6 +176,7 @@ impl Session {
         details.watched = self.watched.len();
         details.kind = self.kind;
         details.no_touch = self.no_touch;
+        details.import_source = self.import_source;
         details.monitor = self.monitor;
         details.readonly = self.readonly;
         details.blocked = self.blocked.is_some();

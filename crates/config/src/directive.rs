@@ -47,6 +47,24 @@ pub enum Kind {
     Special(Special),
 }
 
+/// Whose defaults hold: those of the family by whose name the program was called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// Any other name.
+    #[default]
+    Redis,
+    /// A name with `valkey` in it.
+    Valkey,
+}
+
+impl Family {
+    /// The family of a program; folders of its path do not count.
+    pub fn of_program(path: &[u8]) -> Family {
+        let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+        if name.windows(6).any(|part| part == b"valkey") { Family::Valkey } else { Family::Redis }
+    }
+}
+
 /// How a number is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -169,7 +187,6 @@ impl Spec {
         self.status = Status::Works;
         self
     }
-
     pub(crate) const fn refused(mut self, what: &'static str) -> Self {
         self.status = Status::Refused(what);
         self

@@ -23,8 +23,9 @@ pub mod text;
 mod value;
 
 pub use argv::{Command, Run};
+pub use directive::Family;
 pub use load::{Fatal, Files, load};
 pub use rewrite::rewrite;
 pub use special::{Events, OutputLimit, OutputLimits, SavePoint};
-pub use store::{Access, Environment, Family, Refusal, SetError, Store};
+pub use store::{Access, Environment, Refusal, SetError, Store};
 pub use table::Directive;

@@ -218,7 +218,8 @@ mod tests {
 
     use super::*;
     use crate::argv;
-    use crate::store::{Environment, Family};
+    use crate::directive::Family;
+    use crate::store::Environment;
 
     /// Files by name.
     struct Fake(BTreeMap<&'static str, &'static str>);

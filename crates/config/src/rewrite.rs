@@ -229,8 +229,9 @@ mod tests {
 
     use super::*;
     use crate::argv::Run;
+    use crate::directive::Family;
     use crate::load::{Files, load};
-    use crate::store::{Access, Environment, Family};
+    use crate::store::{Access, Environment};
 
     struct One(Vec<u8>);
 

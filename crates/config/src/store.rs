@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use crate::directive::{Kind, Row, traits};
+use crate::directive::{Family, Kind, Row, traits};
 use crate::special::{self, Events, OutputLimit, OutputLimits, SavePoint};
 use crate::table::{Directive, ROWS};
 use crate::value::{self, Value};
@@ -21,21 +21,6 @@ pub struct Environment {
     pub dir: Vec<u8>,
     /// Whose defaults hold where the two differ.
     pub family: Family,
-}
-
-/// The two servers that we stand in for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    Redis,
-    Valkey,
-}
-
-impl Family {
-    /// The family of a program's name: whoever puts us where `valkey-server` was expects its defaults.
-    pub fn of_program(name: &[u8]) -> Family {
-        let valkey = name.windows(6).any(|word| word.eq_ignore_ascii_case(b"valkey"));
-        if valkey { Family::Valkey } else { Family::Redis }
-    }
 }
 
 /// See the module.

@@ -1,5 +1,5 @@
-//! The table: one row per directive, sorted by name. Both families' names are taken; where their defaults
-//! differ the row has Redis 8's, but for `disable-thp` (huge pages are good for a server that never forks).
+//! The table: one row per directive, sorted by name. Both families' names are taken. The default is Redis 8's, but for
+//! `disable-thp` (huge pages are good for a server that never forks); where Valkey's differs, `in_valkey` has it.
 //!
 //! The only place where a directive's name, type, bounds, default or status is written.
 
@@ -171,7 +171,7 @@ directives! {
     HllSparseMaxBytes "hll-sparse-max-bytes" => memory(0, I64, 3000).works(),
     Hz "hz" => int(0, I32, 10),
     IgnoreWarnings "ignore-warnings" => text(""),
-    ImportMode "import-mode" => flag(false),
+    ImportMode "import-mode" => flag(false).works(),
     IoThreads "io-threads" => int(1, 128, 1).works(),
     IoThreadsAlwaysActive "io-threads-always-active" => flag(false).hidden(),
     JemallocBgThread "jemalloc-bg-thread" => flag(true),
@@ -228,7 +228,7 @@ directives! {
     RdbDelSyncFiles "rdb-del-sync-files" => flag(false),
     RdbKeySaveDelay "rdb-key-save-delay" => int(i32::MIN as i64, I32, 0).hidden(),
     RdbSaveIncrementalFsync "rdb-save-incremental-fsync" => flag(true),
-    RdbVersionCheck "rdb-version-check" => choice(&["strict", "relaxed"], 0),
+    RdbVersionCheck "rdb-version-check" => choice(&["strict", "relaxed"], 0).works(),
     Rdbchecksum "rdbchecksum" => flag(true).immutable().works(),
     Rdbcompression "rdbcompression" => flag(true).works(),
     RdmaBind "rdma-bind" => special(Special::RdmaBind).refused("RDMA"),

@@ -9,6 +9,7 @@ use commands::cx::Cx;
 use commands::effects::Effects;
 use commands::server::Server;
 use commands::session::Session;
+use config::Directive;
 use keyspace::SHARDS;
 
 use crate::Worker;
@@ -19,12 +20,13 @@ const ROUND: Duration = Duration::from_millis(5);
 /// Fields of one hash that are deleted, and journaled, at a time.
 const FIELDS_STEP: usize = 128;
 
-/// Expires keys that are due in every `workers`-th shard from the worker's own on. Replicas leave expiry to their primary.
+/// Expires keys that are due in every `workers`-th shard from the worker's own on. Replicas leave expiry to their primary,
+/// a server in import mode to the tool that imports.
 pub fn expire_due(worker: &mut Worker, server: &Server, workers: usize) {
     let (start, now_ms) = (Instant::now(), sys::os::unix_ms());
     let paused = server.paused_until_ms.load(Relaxed) > now_ms;
-    if server.replication.is_replica() || server.is_loading() || paused || !server.active_expire.load(Relaxed)
-    {
+    let left_to_others = server.replication.is_replica() || server.config.flag(Directive::ImportMode);
+    if left_to_others || server.is_loading() || paused || !server.active_expire.load(Relaxed) {
         return;
     }
     for shard in (worker.index..SHARDS).step_by(workers) {

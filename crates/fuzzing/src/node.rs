@@ -8,7 +8,7 @@ use std::sync::Arc;
 use commands::client::Client;
 use commands::server::{LogLevel, Server, Shell, ShutdownMode};
 use commands::session::Session;
-use config::{Directive, Environment, Store};
+use config::{Directive, Environment, Family, Store};
 use engine::Worker;
 use engine::batch::{self, MOST_REQUESTS, Stop};
 use keyspace::Access;
@@ -78,7 +78,7 @@ impl Node {
         let store = Arc::new(Store::new(&Environment {
             cores: 1,
             dir: b"/nonexistent".to_vec(),
-            family: config::Family::Redis,
+            family: Family::Redis,
         }));
         let rows = commands::table::table().rows().len();
         let server = Server::new(store, 1, rows);

@@ -323,6 +323,21 @@ mod tests {
     }
 
     #[test]
+    fn an_exchange_is_a_change_unless_nothing_alive_was_or_is_there() {
+        use Presence::{Absent, Alive, Expired};
+        let touched = |was_expired: bool, is_there: bool, then: Presence| {
+            let (mut watches, mark) = (Watches::default(), Arc::new(WatchMark::default()));
+            watches.add(0, b"a", mark.clone(), was_expired);
+            watches.exchange(0, b"a", is_there, then);
+            assert_eq!(watches.saw_expired(0, b"a", &mark), then == Expired);
+            mark.is_touched()
+        };
+        assert!([Absent, Expired, Alive].iter().all(|&then| touched(false, true, then)));
+        assert!(touched(true, true, Alive) && touched(false, false, Alive));
+        assert!(![Absent, Expired].iter().any(|&then| touched(true, true, then) || touched(false, false, then)));
+    }
+
+    #[test]
     fn a_key_that_had_expired_before_is_deleted_without_notice() {
         let mut watches = Watches::default();
         let (early, late) = (Arc::new(WatchMark::default()), Arc::new(WatchMark::default()));

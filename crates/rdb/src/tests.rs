@@ -150,7 +150,7 @@ struct Loaded {
 }
 
 fn load(bytes: &[u8]) -> Result<Loaded, RdbError> {
-    let mut reader = Reader::new(bytes)?;
+    let mut reader = Reader::new(bytes, Trust::default())?;
     let mut out = Loaded { keys: Keys::new(), values: vec![], aux: vec![], functions: 0, checksum: None };
     let mut db = 0;
     while let Some(event) = reader.next_event()? {
@@ -176,7 +176,7 @@ fn large_sets_come_back() {
     (0..3000).for_each(|n| assert!(set.add(format!("member {n}").as_bytes())));
     let value = Value::Set(SetValue::Large(set));
     let payload = with_save(&value, |saved| dump(saved, true, Dialect::Redis));
-    let loaded = restore(&payload).expect("just saved");
+    let loaded = restore(&payload, Trust::default()).expect("just saved");
     assert!(matches!(loaded, Value::Set(SetValue::Large(_))));
     assert_eq!(canonical(&loaded), canonical(&value));
 }
@@ -186,7 +186,7 @@ fn files_of_real_servers() {
     for (bytes, dialect, server) in
         [(REDIS, Dialect::Redis, "redis-ver"), (VALKEY, Dialect::Valkey, "valkey-ver")]
     {
-        let header = Reader::new(bytes).expect("header").header();
+        let header = Reader::new(bytes, Trust::default()).expect("header").header();
         assert_eq!(header.dialect, dialect);
         let loaded = load(bytes).expect("a good file");
         assert!(loaded.checksum.is_some());
@@ -258,11 +258,11 @@ fn payloads_round_trip() {
         for (compress, dialect) in [(false, Dialect::Redis), (true, Dialect::Redis), (true, Dialect::Valkey)]
         {
             let payload = with_save(&value, |value| dump(value, compress, dialect));
-            let again = restore(&payload).expect("our own payload");
+            let again = restore(&payload, Trust::default()).expect("our own payload");
             assert_eq!(canonical(&again), canonical(&value), "{}", key.escape_ascii());
             let mut damaged = payload.clone();
             damaged[payload.len() / 2] ^= 1;
-            assert!(matches!(restore(&damaged), Err(DumpError::VersionOrChecksum)));
+            assert!(matches!(restore(&damaged, Trust::default()), Err(DumpError::VersionOrChecksum)));
         }
     }
 }
@@ -283,7 +283,7 @@ fn packed_fields_with_expiries() {
         ] {
             let payload = dump(SaveValue::HashPackTtl(pack.view()), false, dialect);
             assert_eq!(payload[0], kind);
-            let Ok(Value::Hash(HashValue::Fields(fields))) = restore(&payload) else { panic!("a hash") };
+            let Ok(Value::Hash(HashValue::Fields(fields))) = restore(&payload, Trust::default()) else { panic!("a hash") };
             let found: Vec<_> = fields.iter().map(|field| (&field.name[..], field.expire_ms)).collect();
             let expected: [(&[u8], _); 3] =
                 [(b"b", Some(kept as i64)), (b"c", Some(latest as i64)), (b"a", None)];
@@ -367,9 +367,9 @@ fn payload_bytes() {
         let mut other = payload[..5].to_vec();
         other.extend_from_slice(&u16::to_le_bytes(number));
         other.extend_from_slice(&[0; 8]);
-        assert_eq!(restore(&other).is_ok(), known, "{number}");
+        assert_eq!(restore(&other, Trust::default()).is_ok(), known, "{number}");
     }
-    assert!(matches!(restore(b"\x00\x03abc"), Err(DumpError::VersionOrChecksum)));
+    assert!(matches!(restore(b"\x00\x03abc", Trust::default()), Err(DumpError::VersionOrChecksum)));
 }
 
 /// A payload without checksum around a body.
@@ -413,7 +413,7 @@ fn refused_values() {
         ("module", vec![types::MODULE_2, 0x81, 1, 2, 3, 4, 5, 6, 7, 8, 0], 10),
         ("bytes behind", b"\x00\x01a\x00".to_vec(), 10),
     ] {
-        assert!(matches!(restore(&unsigned(&body, version)), Err(DumpError::BadData(_))), "{what}");
+        assert!(matches!(restore(&unsigned(&body, version), Trust::default()), Err(DumpError::BadData(_))), "{what}");
     }
 }
 
@@ -440,11 +440,11 @@ fn old_encodings() {
         (b"\x01\x02\x01a\xc0\x07".to_vec(), "list a 7"),
         (b"\x03\x02\x01a\x031.5\x01b\xff".to_vec(), "zset b:-inf a:1.5"),
     ] {
-        let value = restore(&unsigned(&body, 6)).expect(want);
+        let value = restore(&unsigned(&body, 6), Trust::default()).expect(want);
         assert_eq!(canonical(&value), want);
     }
     // Redis 7.4's release candidates: absolute TTLs in front of the fields.
-    let value = restore(&unsigned(b"\x16\x02\x05\x01a\x01x\x00\x01b\x01y", 12)).expect("hash");
+    let value = restore(&unsigned(b"\x16\x02\x05\x01a\x01x\x00\x01b\x01y", 12), Trust::default()).expect("hash");
     assert_eq!(canonical(&value), "hash a=x@Some(5) b=y@None");
 }
 
@@ -476,7 +476,7 @@ fn old_and_strange_files() {
 #[test]
 fn unread_bytes() {
     let file = [REDIS, b"*1\r\n$4\r\nPING\r\n"].concat();
-    let mut reader = Reader::new(&file[..]).expect("header");
+    let mut reader = Reader::new(&file[..], Trust::default()).expect("header");
     while reader.next_event().expect("good").is_some() {}
     assert_eq!(reader.offset(), REDIS.len() as u64);
     let rest = &file[REDIS.len()..];
@@ -512,7 +512,7 @@ fn damaged_files() {
             let end = damaged.len() - 8;
             damaged[end..].fill(0);
             damaged[random() % (end - 2)] = random() as u8;
-            if let Ok(value) = restore(&damaged) {
+            if let Ok(value) = restore(&damaged, Trust::default()) {
                 let _ = canonical(&value);
                 let _ = with_save(&value, |value| dump(value, false, Dialect::Redis));
             }
@@ -536,7 +536,7 @@ proptest! {
     fn strings_and_collections(elements in proptest::collection::btree_map(text(), any::<f64>(), 1..20), compress: bool) {
         let round = |value: &Value| {
             let payload = with_save(value, |value| dump(value, compress, Dialect::Redis));
-            restore(&payload).map(|value| canonical(&value)).expect("our own payload")
+            restore(&payload, Trust::default()).map(|value| canonical(&value)).expect("our own payload")
         };
         let mut list = List::new();
         let mut zset = Zset::new();
@@ -581,12 +581,12 @@ proptest! {
         stream.idempotence_mut().record(b"p", b"i", StreamId::new(1, 1));
         let value = Value::Stream(stream);
         let payload = with_save(&value, |value| dump(value, true, Dialect::Redis));
-        prop_assert_eq!(restore(&payload).map(|v| canonical(&v)).expect("our own"), canonical(&value));
+        prop_assert_eq!(restore(&payload, Trust::default()).map(|v| canonical(&v)).expect("our own"), canonical(&value));
     }
 
     #[test]
     fn any_bytes_are_safe(bytes: Vec<u8>, kind in 0u8..28, version in prop_oneof![Just(13u16), Just(80)]) {
-        let _ = restore(&unsigned(&[&[kind], &bytes[..]].concat(), version));
+        let _ = restore(&unsigned(&[&[kind], &bytes[..]].concat(), version), Trust::default());
         let _ = load(&[b"REDIS0013", &bytes[..]].concat());
     }
 }

@@ -80,13 +80,10 @@ fn path_of(path: &[u8]) -> std::path::PathBuf {
     std::ffi::OsStr::from_bytes(path).into()
 }
 
-fn configuration(run: &Run) -> Result<Arc<Store>, config::Fatal> {
+fn configuration(run: &Run, family: Family) -> Result<Arc<Store>, config::Fatal> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let dir = std::env::current_dir()
         .map_or_else(|_| b".".to_vec(), |dir| dir.to_string_lossy().into_owned().into_bytes());
-    let path = std::env::args_os().next().unwrap_or_default();
-    let name = std::path::Path::new(&path).file_name().unwrap_or_default();
-    let family = Family::of_program(std::os::unix::ffi::OsStrExt::as_bytes(name));
     let store = Arc::new(Store::new(&Environment { cores, dir, family }));
     let mut stdin = Vec::new();
     if run.stdin {
@@ -100,7 +97,8 @@ fn configuration(run: &Run) -> Result<Arc<Store>, config::Fatal> {
 fn serve(run: &Run) -> ExitCode {
     let file =
         run.file.as_ref().map(|path| std::path::absolute(path_of(path)).unwrap_or_else(|_| path_of(path)));
-    let store = match configuration(run) {
+    let family = Family::of_program(std::env::args_os().next().unwrap_or_default().as_encoded_bytes());
+    let store = match configuration(run, family) {
         Ok(store) => store,
         Err(error @ config::Fatal::Line { .. }) => {
             eprint!("{error}");
@@ -123,6 +121,7 @@ fn serve(run: &Run) -> ExitCode {
     let rows = commands::table::table().rows().len();
     // One set of counters more, for the threads beside the workers.
     let server: &'static Server = Box::leak(Box::new(Server::new(store, threads + 1, rows)));
+    server.persistence.valkey.store(family == Family::Valkey, Relaxed);
     if let Some(file) = file {
         *server.config_file.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
             file.display().to_string();

@@ -136,6 +136,7 @@ fn start_over(server: &Server, session: &mut Session) {
     session.authenticated = !wants_password(server);
     session.reply_mode = ReplyMode::On;
     session.no_touch = false;
+    session.import_source = false;
     session.readonly = false;
     session.asking = false;
     let mut details = session.client.details();
@@ -143,7 +144,6 @@ fn start_over(server: &Server, session: &mut Session) {
     details.user = DEFAULT_USER.to_vec();
     details.no_evict = false;
     details.capa_redirect = false;
-    details.import_source = false;
 }
 
 pub(super) fn reset(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {

@@ -60,10 +60,13 @@ pub(super) fn capa(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
 }
 
 pub(super) fn import_source(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    if !cx.server.config.flag(config::Directive::ImportMode) {
+    let on = on_or_off(argv[2])?;
+    // The mode may end before the tool does.
+    if on && !cx.server.config.flag(config::Directive::ImportMode) {
         return Err(CommandError::fixed("ERR Server is not in import mode"));
     }
-    cx.session.client.details().import_source = on_or_off(argv[2])?;
+    cx.session.import_source = on;
+    cx.session.publish();
     out.ok();
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Whole databases: FLUSHDB, FLUSHALL, SWAPDB. All run alone.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use config::Directive;
 use keyspace::wait::Presence;
 use resp::writer::Writer;
@@ -49,9 +51,28 @@ pub(super) fn flushdb(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
 pub(super) fn flushall(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let lazy = lazy(cx, argv)?;
     let keys: usize = (0..cx.server.keyspace.databases()).map(|db| empty(cx, db, lazy)).sum();
-    cx.effects.dirty += keys as u64 + 1;
+    if cx.server.config.saves_by_itself() && save_nothing(cx) {
+        cx.propagate(argv);
+    } else {
+        cx.effects.dirty += keys as u64 + 1;
+    }
     out.ok();
     Ok(())
+}
+
+/// Where the server saves by itself, what was flushed must not come back from the file: an empty one takes its place. A
+/// background save that runs is given up, and another one follows it. True if the file is written.
+fn save_nothing(cx: &mut Cx<'_>) -> bool {
+    let persistence = &cx.server.persistence;
+    let Some(shell) = cx.server.shell.get() else { return false };
+    if !persistence.begin() {
+        persistence.scheduled.store(true, Relaxed);
+        persistence.cancelled.store(true, Relaxed);
+        return false;
+    }
+    let saved = shell.save_alone(&mut cx.access).is_ok();
+    persistence.end_in_foreground(saved);
+    saved
 }
 
 fn database(arg: &[u8], invalid: &'static str) -> Result<i32> {
