@@ -334,7 +334,9 @@ mod tests {
         };
         assert!([Absent, Expired, Alive].iter().all(|&then| touched(false, true, then)));
         assert!(touched(true, true, Alive) && touched(false, false, Alive));
-        assert!(![Absent, Expired].iter().any(|&then| touched(true, true, then) || touched(false, false, then)));
+        assert!(
+            ![Absent, Expired].iter().any(|&then| touched(true, true, then) || touched(false, false, then))
+        );
     }
 
     #[test]

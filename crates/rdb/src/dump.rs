@@ -46,7 +46,10 @@ pub fn restore(payload: &[u8], trust: Trust) -> Result<Value, DumpError> {
     let version = if trust.any_version { Version::guess(number) } else { Version::from_number(number) };
     let version = version.ok_or(DumpError::VersionOrChecksum)?;
     let stored = u64::from_le_bytes(sum);
-    if !trust.any_checksum && stored != 0 && stored != checksum(CrcAlgorithm::Crc64Redis, &payload[..payload.len() - 8]) {
+    if !trust.any_checksum
+        && stored != 0
+        && stored != checksum(CrcAlgorithm::Crc64Redis, &payload[..payload.len() - 8])
+    {
         return Err(DumpError::VersionOrChecksum);
     }
     let mut input = Input::new(body);

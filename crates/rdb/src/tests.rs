@@ -283,7 +283,9 @@ fn packed_fields_with_expiries() {
         ] {
             let payload = dump(SaveValue::HashPackTtl(pack.view()), false, dialect);
             assert_eq!(payload[0], kind);
-            let Ok(Value::Hash(HashValue::Fields(fields))) = restore(&payload, Trust::default()) else { panic!("a hash") };
+            let Ok(Value::Hash(HashValue::Fields(fields))) = restore(&payload, Trust::default()) else {
+                panic!("a hash")
+            };
             let found: Vec<_> = fields.iter().map(|field| (&field.name[..], field.expire_ms)).collect();
             let expected: [(&[u8], _); 3] =
                 [(b"b", Some(kept as i64)), (b"c", Some(latest as i64)), (b"a", None)];
@@ -307,12 +309,15 @@ fn vector_sets() {
         "VectorSet of 10 vectors of 5 int8",
         "VectorSet of 4 vectors of 70 bin",
     ]) {
-        let value = restore(payload).expect("Redis' payload");
+        let value = restore(payload, Trust::default()).expect("Redis' payload");
         let Value::Vectors(set) = &value else { panic!("a vector set") };
         assert_eq!(format!("{set:?}"), text);
         for (compress, dialect) in [(true, Dialect::Redis), (false, Dialect::Valkey)] {
             let again = with_save(&value, |value| dump(value, compress, dialect));
-            assert_eq!(canonical(&restore(&again).expect("our own payload")), canonical(&value));
+            assert_eq!(
+                canonical(&restore(&again, Trust::default()).expect("our own payload")),
+                canonical(&value)
+            );
         }
         damage_vectors(payload);
     }
@@ -322,13 +327,15 @@ fn vector_sets() {
 fn damage_vectors(payload: &[u8]) {
     let body = &payload[..payload.len() - 10];
     for cut in 0..body.len() {
-        assert!(restore(&unsigned(&body[..cut], 13)).is_err(), "cut at {cut}");
+        assert!(restore(&unsigned(&body[..cut], 13), Trust::default()).is_err(), "cut at {cut}");
     }
     for at in 0..body.len() {
         for flip in [1, 0x40, 0x80] {
             let mut damaged = body.to_vec();
             damaged[at] ^= flip;
-            let Ok(Value::Vectors(mut set)) = restore(&unsigned(&damaged, 13)) else { continue };
+            let Ok(Value::Vectors(mut set)) = restore(&unsigned(&damaged, 13), Trust::default()) else {
+                continue;
+            };
             set.insert(b"new", &vec![1.0; set.dim()], 10, 4);
             let names: Vec<Vec<u8>> = set.slots().map(|slot| set.element(slot).name.to_vec()).collect();
             names.iter().for_each(|name| assert!(set.remove(name)));
@@ -352,7 +359,7 @@ fn vector_sets_that_lie() {
         vec![65_536, 1, 16 << 8, 1, 65_536],
     ] {
         let body = [module.clone(), numbers.into_iter().flat_map(number).collect(), vec![0]].concat();
-        assert!(matches!(restore(&unsigned(&body, 13)), Err(DumpError::BadData(_))));
+        assert!(matches!(restore(&unsigned(&body, 13), Trust::default()), Err(DumpError::BadData(_))));
     }
 }
 
@@ -413,7 +420,10 @@ fn refused_values() {
         ("module", vec![types::MODULE_2, 0x81, 1, 2, 3, 4, 5, 6, 7, 8, 0], 10),
         ("bytes behind", b"\x00\x01a\x00".to_vec(), 10),
     ] {
-        assert!(matches!(restore(&unsigned(&body, version), Trust::default()), Err(DumpError::BadData(_))), "{what}");
+        assert!(
+            matches!(restore(&unsigned(&body, version), Trust::default()), Err(DumpError::BadData(_))),
+            "{what}"
+        );
     }
 }
 
@@ -444,7 +454,8 @@ fn old_encodings() {
         assert_eq!(canonical(&value), want);
     }
     // Redis 7.4's release candidates: absolute TTLs in front of the fields.
-    let value = restore(&unsigned(b"\x16\x02\x05\x01a\x01x\x00\x01b\x01y", 12), Trust::default()).expect("hash");
+    let value =
+        restore(&unsigned(b"\x16\x02\x05\x01a\x01x\x00\x01b\x01y", 12), Trust::default()).expect("hash");
     assert_eq!(canonical(&value), "hash a=x@Some(5) b=y@None");
 }
 

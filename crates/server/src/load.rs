@@ -81,7 +81,8 @@ pub fn load(
 ) -> Result<Loaded, String> {
     server.persistence.load_started_s.store(sys::os::unix_ms() / 1000, Relaxed);
     server.persistence.load_done_bytes.store(0, Relaxed);
-    let mut reader = Reader::new(Counted { source, server }, server.persistence.trust(&server.config)).map_err(|error| error.to_string())?;
+    let mut reader = Reader::new(Counted { source, server }, server.persistence.trust(&server.config))
+        .map_err(|error| error.to_string())?;
     let mut loaded = Loaded::default();
     let mut aux = (None, None);
     let mut db = 0usize;

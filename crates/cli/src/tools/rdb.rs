@@ -37,7 +37,8 @@ pub fn run(_: &Options, words: &[String]) -> Result<(), String> {
         File::open(path).map_err(|error| format!("{path}: {}", crate::connection::strerror(&error)))?;
     let size = file.metadata().map(|metadata| metadata.len()).ok();
     let bar = progress::bar(size, true);
-    let mut reader = Reader::new(BufReader::new(file), rdb::Trust::default()).map_err(|error| format!("{path}: {error}"))?;
+    let mut reader = Reader::new(BufReader::new(file), rdb::Trust::default())
+        .map_err(|error| format!("{path}: {error}"))?;
     if format == "csv" {
         say!("db,key,type,elements,bytes,expires\n");
     }

@@ -61,12 +61,15 @@ pub(super) fn restore(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
     }
     let ttl = u64::try_from(int(argv[2])?)
         .map_err(|_| CommandError::fixed("ERR Invalid TTL value, must be >= 0"))?;
-    let value = rdb::restore(argv[3], cx.server.persistence.trust(&cx.server.config)).map_err(|error| match error {
-        rdb::DumpError::VersionOrChecksum => {
-            CommandError::fixed("ERR DUMP payload version or checksum are wrong")
-        }
-        rdb::DumpError::BadData(_) => CommandError::fixed("ERR Bad data format"),
-    })?;
+    let value =
+        rdb::restore(argv[3], cx.server.persistence.trust(&cx.server.config)).map_err(
+            |error| match error {
+                rdb::DumpError::VersionOrChecksum => {
+                    CommandError::fixed("ERR DUMP payload version or checksum are wrong")
+                }
+                rdb::DumpError::BadData(_) => CommandError::fixed("ERR Bad data format"),
+            },
+        )?;
     let expire_ms = match ttl {
         0 => None,
         at if options.absolute => Some(at),
