@@ -54,9 +54,10 @@ impl<'a> Cx<'a> {
         hash
     }
 
-    /// Whether this server may delete expired keys itself: replicas leave that to their primary.
-    fn may_expire(&self) -> bool {
-        !self.server.replication.is_replica()
+    /// Whether this server may delete expired keys itself: replicas leave that to their primary, and while clients are
+    /// paused nothing changes.
+    pub fn may_expire(&self) -> bool {
+        !self.server.replication.is_replica() && !self.server.is_paused(self.now_ms)
     }
 
     /// Whether the key is there, has expired and counts as absent for this client.
@@ -93,7 +94,7 @@ impl<'a> Cx<'a> {
 
     /// Whether a time to live that is already past deletes at once: a replica or a loader keeps the key as told.
     pub fn may_delete_past(&self) -> bool {
-        !self.server.is_loading() && !self.session.is_primary_link && self.may_expire()
+        !self.server.is_loading() && !self.session.is_primary_link && !self.server.replication.is_replica()
     }
 
     /// Removes an expired key, with all that follows from it. It does not count as a change by the command, which would
@@ -183,6 +184,12 @@ impl<'a> Cx<'a> {
         let ignore = self.session.is_primary_link || self.server.is_loading();
         let entry = self.access.shard(shard_of(hash)).find(db, hash, key)?;
         (ignore || entry.expire_ms().is_none_or(|at| now_ms <= at)).then_some(entry)
+    }
+
+    /// When a key expires, or has expired, if it ever does.
+    pub fn peek_expiry(&mut self, key: &[u8]) -> Option<u64> {
+        let (db, hash) = (self.db, self.hash(key));
+        self.access.shard(shard_of(hash)).find(db, hash, key)?.expire_ms()
     }
 
     /// The entry of a key that this command has found before: nothing is counted, marked or expired, and several may be

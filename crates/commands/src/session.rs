@@ -50,6 +50,8 @@ pub struct ReplicaInfo {
     /// Whether the replica has acknowledged something.
     pub acknowledged: bool,
     pub rdb_only: bool,
+    /// The history that it was told to go on with.
+    pub history: String,
     pub filter_data: bool,
 }
 
@@ -74,6 +76,16 @@ pub struct Blocked {
     pub replicas: Option<usize>,
     /// The reply to a time-out.
     pub on_timeout: crate::block::TimeoutReply,
+    /// The command, for the statistics and the logs that get it when the wait is over.
+    pub command: BlockedCommand,
+}
+
+/// What a blocked client is in.
+pub struct BlockedCommand {
+    pub found: crate::table::Found,
+    pub argv: Vec<Vec<u8>>,
+    /// How long it ran before it waited.
+    pub usec: u64,
 }
 
 /// What a watched key or a subscription costs on both sides, about.
@@ -98,6 +110,8 @@ pub struct Session {
     pub no_touch: bool,
     pub monitor: bool,
     pub readonly: bool,
+    /// CLIENT CAPA REDIRECT: on a replica, commands on data are answered with the primary's address.
+    pub redirects: bool,
     pub blocked: Option<Blocked>,
     pub replica: ReplicaInfo,
     pub takeover: Option<Takeover>,
@@ -133,6 +147,7 @@ impl Session {
             no_touch: false,
             monitor: false,
             readonly: false,
+            redirects: false,
             blocked: None,
             replica: ReplicaInfo::default(),
             takeover: None,

@@ -137,6 +137,7 @@ fn start_over(server: &Server, session: &mut Session) {
     session.reply_mode = ReplyMode::On;
     session.no_touch = false;
     session.readonly = false;
+    session.redirects = false;
     session.asking = false;
     let mut details = session.client.details();
     details.name.clear();
