@@ -54,10 +54,12 @@ impl<'a> Cx<'a> {
         hash
     }
 
-    /// Whether this server may delete expired keys itself: replicas leave that to their primary, and while data is
-    /// imported (`import-mode`) the tool that imports decides.
-    fn may_expire(&self) -> bool {
-        !self.server.replication.is_replica() && !self.server.config.flag(config::Directive::ImportMode)
+    /// Whether this server may delete expired keys itself: replicas leave that to their primary, while clients are paused
+    /// nothing changes, and while data is imported (`import-mode`) the tool that imports decides.
+    pub fn may_expire(&self) -> bool {
+        !self.server.replication.is_replica()
+            && !self.server.is_paused(self.now_ms)
+            && !self.server.config.flag(config::Directive::ImportMode)
     }
 
     /// Whether expired keys and fields are there for this client: for what comes from a primary or a file, and for a tool
@@ -96,7 +98,7 @@ impl<'a> Cx<'a> {
 
     /// Whether a time to live that is already past deletes at once: a replica or a loader keeps the key as told.
     pub fn may_delete_past(&self) -> bool {
-        !self.server.is_loading() && !self.session.is_primary_link && self.may_expire()
+        !self.server.is_loading() && !self.session.is_primary_link && !self.server.replication.is_replica()
     }
 
     /// Removes an expired key, with all that follows from it. It does not count as a change by the command, which would
@@ -186,6 +188,12 @@ impl<'a> Cx<'a> {
         let ignore = self.sees_expired();
         let entry = self.access.shard(shard_of(hash)).find(db, hash, key)?;
         (ignore || entry.expire_ms().is_none_or(|at| now_ms <= at)).then_some(entry)
+    }
+
+    /// When a key expires, or has expired, if it ever does.
+    pub fn peek_expiry(&mut self, key: &[u8]) -> Option<u64> {
+        let (db, hash) = (self.db, self.hash(key));
+        self.access.shard(shard_of(hash)).find(db, hash, key)?.expire_ms()
     }
 
     /// The entry of a key that this command has found before: nothing is counted, marked or expired, and several may be

@@ -51,6 +51,8 @@ pub struct ReplicaInfo {
     /// Whether the replica has acknowledged something.
     pub acknowledged: bool,
     pub rdb_only: bool,
+    /// The history that it was told to go on with.
+    pub history: String,
     pub filter_data: bool,
 }
 
@@ -75,6 +77,16 @@ pub struct Blocked {
     pub replicas: Option<usize>,
     /// The reply to a time-out.
     pub on_timeout: crate::block::TimeoutReply,
+    /// The command, for the statistics and the logs that get it when the wait is over.
+    pub command: BlockedCommand,
+}
+
+/// What a blocked client is in.
+pub struct BlockedCommand {
+    pub found: crate::table::Found,
+    pub argv: Vec<Vec<u8>>,
+    /// How long it ran before it waited.
+    pub usec: u64,
 }
 
 /// What a watched key or a subscription costs on both sides, about.
@@ -103,6 +115,8 @@ pub struct Session {
     pub import_source: bool,
     pub monitor: bool,
     pub readonly: bool,
+    /// CLIENT CAPA REDIRECT: on a replica, commands on data are answered with the primary's address.
+    pub redirects: bool,
     pub blocked: Option<Blocked>,
     pub replica: ReplicaInfo,
     pub takeover: Option<Takeover>,
@@ -140,6 +154,7 @@ impl Session {
             import_source: false,
             monitor: false,
             readonly: false,
+            redirects: false,
             blocked: None,
             replica: ReplicaInfo::default(),
             takeover: None,

@@ -66,6 +66,9 @@ pub fn admit(server: &Server, session: &Session, found: Found) -> Result {
     if session.is_primary_link {
         return Ok(());
     }
+    if session.redirects && server.replication.is_replica() {
+        admit_here(server, session, found)?;
+    }
     let (any, all) = match found.id == crate::special().exec {
         true => crate::exec::flags(session, found),
         false => (found.row.flags, found.row.flags),
@@ -97,6 +100,24 @@ pub fn admit(server: &Server, session: &Session, found: Found) -> Result {
     }
     Ok(())
 }
+
+/// Sends a client that follows its primary there, unless it only wants to read and said so.
+#[cold]
+fn admit_here(server: &Server, session: &Session, found: Found) -> Result {
+    let exec = found.id == crate::special().exec;
+    let queued = session.transaction.iter().filter(|_| exec).flat_map(|transaction| &transaction.queue);
+    let has = |bit| found.row.flags.has(bit) || queued.clone().any(|queued| queued.row.flags.has(bit));
+    if !has(flag::WRITE) && (!has(flag::READONLY) || session.readonly) {
+        return Ok(());
+    }
+    match &server.replication.history().primary {
+        Some(link) => Err(CommandError::new(format!("{REDIRECT} {}:{}", link.host, link.port))),
+        None => Ok(()),
+    }
+}
+
+/// First word of the error that [`admit_here`] makes; EXEC passes it on as it is.
+pub const REDIRECT: &str = "REDIRECT";
 
 /// The password may have been taken away since the connection was made.
 #[cold]

@@ -147,6 +147,9 @@ pub(crate) fn abort(server: &Server, session: &mut Session, error: &CommandError
     // Also where there was none, as the peers do.
     commands::transactions::unwatch_all(server, session);
     session.publish();
+    if error.code() == crate::admit::REDIRECT.as_bytes() {
+        return CommandError::new(String::from_utf8_lossy(&error.0).into_owned());
+    }
     let text = String::from_utf8_lossy(&error.0);
     let text = text.strip_prefix("ERR ").unwrap_or(&text);
     CommandError::new(format!("EXECABORT Transaction discarded because of: {text}"))

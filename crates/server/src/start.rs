@@ -109,7 +109,7 @@ fn serve(run: &Run) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    log::configure(&store.text(Directive::Logfile), store.choice(Directive::Loglevel));
+    log::configure(&store);
     if store.flag(Directive::Daemonize) && sys::os::daemonize().is_err() {
         return ExitCode::FAILURE;
     }
@@ -139,6 +139,9 @@ fn serve(run: &Run) -> ExitCode {
     }
     process::report_crashes(server);
     process::raise_limits(server);
+    if let Err(text) = process::set_oom_score(server) {
+        log::warning(&text);
+    }
     process::write_pid_file(server);
     process::show_logo(server);
     process::notify(server, "STATUS=Redis is loading...");

@@ -138,6 +138,7 @@ fn start_over(server: &Server, session: &mut Session) {
     session.no_touch = false;
     session.import_source = false;
     session.readonly = false;
+    session.redirects = false;
     session.asking = false;
     let mut details = session.client.details();
     details.name.clear();

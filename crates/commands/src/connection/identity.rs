@@ -53,6 +53,7 @@ pub(super) fn setinfo(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
 /// Abilities that are not known are for servers of the future.
 pub(super) fn capa(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     if argv[2..].iter().any(|word| word.eq_ignore_ascii_case(b"redirect")) {
+        cx.session.redirects = true;
         cx.session.client.details().capa_redirect = true;
     }
     out.ok();
