@@ -10,6 +10,7 @@ use commands::row::{Flags, Plan, flag};
 use commands::server::Server;
 use commands::session::{Queued, Session, Transaction};
 use commands::table::{Found, table};
+use config::Family;
 use keyspace::{Access, shard_of};
 use resp::writer::Writer;
 
@@ -60,7 +61,11 @@ pub(crate) fn flags(session: &Session, found: Found) -> (Flags, Flags) {
 
 /// Queues a command.
 pub fn queue(server: &Server, session: &mut Session, found: Found, argv: &[&[u8]]) -> Result {
-    if found.row.flags.has(flag::NO_MULTI) {
+    let refused = match server.config.family() {
+        Family::Redis => flag::NO_MULTI,
+        Family::Valkey => flag::NO_MULTI | flag::NO_MULTI_IN_VALKEY,
+    };
+    if found.row.flags.has(refused) {
         return Err(commands::transactions::not_inside(server, table().full_name(found.id)));
     }
     if let Some(transaction) = &mut session.transaction {
