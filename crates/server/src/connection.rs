@@ -198,8 +198,9 @@ impl Connection {
             let more = report.done < self.decoder.len() || self.decoder.len() >= self.batch_limit();
             self.decoder.finish(report.done);
             self.client().query_bytes.store(self.decoder.query_bytes() as u64, Relaxed);
-            self.queue_output();
+            // Before the reply is on its way: who has it may ask how many wait.
             self.note_postponed(report.stop == Stop::Paused);
+            self.queue_output();
             wait = match report.stop {
                 Stop::Busy => Wait::Later,
                 Stop::Done if more => Wait::Again,

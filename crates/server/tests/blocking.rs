@@ -300,7 +300,7 @@ fn who_is_paused_waits_for_the_end_of_the_pause_and_nothing_expires_meanwhile() 
     let mut writer = client(&server);
     writer.send(&["SET", "other", "x"]).expect("send");
     wait_blocked(&server, 1);
-    wait_for("the time", || run(&mut other, "GET k") == "(nil)");
+    wait_for("the time", || run(&mut other, "GET k") == "nil-bulk");
     assert_eq!((run(&mut other, "DBSIZE"), run(&mut other, "RANDOMKEY")), (":1".into(), "\"k\"".into()));
     assert_eq!(info(&mut other, "expired_keys"), "0");
     ok(&mut other, "CLIENT UNPAUSE");

@@ -418,7 +418,7 @@ fn a_replica_stays_one_over_a_restart_and_goes_on_partially() {
     wait_equal(&mut p, &mut r);
     let expected = format!("[\"replicaof\", \"127.0.0.1 {}\"]", primary.port());
     assert_eq!(run(&mut r, "CONFIG GET replicaof"), expected);
-    ok(&mut r, "CONFIG SET save 3600\\ 1");
+    assert_eq!(r.call(&["CONFIG", "SET", "save", "3600 1"]).expect("reply").render(), "+OK");
     ok(&mut r, "CONFIG REWRITE");
     assert!(replica.terminate(DEADLINE).expect("ends"));
     fill(&mut p, 1);
@@ -512,12 +512,12 @@ fn clients_that_can_be_redirected_are() {
     let redirect = format!("-REDIRECT 127.0.0.1:{}", primary.port());
     assert_eq!(run(&mut early, "EXEC"), redirect);
     assert_eq!(run(&mut early, "EXEC"), "-ERR EXEC without MULTI");
-    assert_eq!(run(&mut r, "GET k"), "(nil)");
+    assert_eq!(run(&mut r, "GET k"), "nil-bulk");
     ok(&mut r, "CLIENT CAPA REDIRECT");
     assert_eq!(run(&mut r, "GET k"), redirect);
     assert_eq!(run(&mut r, "SET k v"), redirect);
     assert_eq!(run(&mut r, "PING"), "+PONG");
     ok(&mut r, "READONLY");
-    assert_eq!(run(&mut r, "GET k"), "(nil)");
+    assert_eq!(run(&mut r, "GET k"), "nil-bulk");
     assert_eq!(run(&mut r, "SET k v"), redirect);
 }
