@@ -350,9 +350,15 @@ impl<'a> Cx<'a> {
 
     /// What the journal gets in front of the command.
     pub fn propagate_also<A: AsRef<[u8]>>(&mut self, argv: &[A]) {
-        if self.server.journal.is_recording() {
+        if self.is_recorded() {
             self.effects.unit.push(self.db, argv);
         }
+    }
+
+    /// Whether anybody gets what is propagated: if not, it need not be put together.
+    #[inline]
+    pub fn is_recorded(&self) -> bool {
+        self.server.journal.is_recording()
     }
 
     /// The journal gets nothing for this command (what was propagated before it stays).

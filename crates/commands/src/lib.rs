@@ -51,7 +51,7 @@ mod geo;
 pub mod hash;
 mod hyperloglog;
 mod list;
-mod pubsub;
+pub mod pubsub;
 mod set;
 mod sort;
 mod stream;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use keyspace::wait::{Waiter, WatchMark};
 
@@ -159,6 +160,7 @@ impl Session {
 
     /// Copies what CLIENT LIST shows to the shared side.
     pub fn publish(&self) {
+        self.client.resp3.store(self.resp3, Relaxed);
         let mut details = self.client.details();
         details.db = self.db;
         details.resp3 = self.resp3;

@@ -6,6 +6,7 @@ use commands::cx::Cx;
 use commands::effects::Effects;
 use commands::error::CommandError;
 use commands::keys::fitting_keys;
+use commands::pubsub::over_limit;
 use commands::row::flag;
 use commands::server::Server;
 use commands::session::Session;
@@ -108,16 +109,6 @@ fn publish_events(server: &Server, events: &[(Events, &'static str, usize, Vec<u
         }
         if wanted.has(Events::KEYEVENT) {
             publish(format!("__keyevent@{db}__:{event}").as_bytes(), key);
-        }
-    }
-}
-
-/// Drops a subscriber whose messages pile up beyond its hard limit.
-pub fn over_limit(server: &Server, client: &commands::client::Client, bytes: usize) {
-    if bytes > 32 << 10 {
-        let limit = server.config.output_limits().pubsub.hard_bytes;
-        if limit > 0 && bytes as u64 > limit {
-            client.kill();
         }
     }
 }
@@ -227,9 +218,9 @@ fn monitor(server: &Server, session: &Session, found: Found, argv: &[&[u8]]) {
         resp::inline::quote_into(arg, &mut line);
     }
     line.extend_from_slice(b"\r\n");
-    let line = std::sync::Arc::new(line);
+    let line = resp::writer::Chunk::Shared(std::sync::Arc::new(line));
     let monitors = server.monitors.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     for client in monitors.iter() {
-        client.deliver(resp::writer::Chunk::Shared(line.clone()));
+        client.deliver(&line);
     }
 }
