@@ -13,7 +13,7 @@ mod range;
 use crate::cowseq::{CowSeq, Cursor};
 pub use block::{Block, BlockError, Entry};
 pub use group::{Consumer, ConsumerId, Group, GroupName, Groups, Nack, PelEntry};
-pub use id::{AddId, StreamId};
+pub use id::{AddId, IdText, StreamId};
 pub use idempotence::{Idempotence, Producer};
 pub use range::{Range, RangeRev};
 
