@@ -189,10 +189,9 @@ fn a_stream_in_another_database_goes_on_there() {
         ok(&mut c, "SELECT 5");
         ok(&mut a, "SET joined x");
         wait_for("the second key", || run(&mut c, "GET joined") == "\"x\"");
+        // What comes now can only come by a new link, which may be up before anybody sees the old one down.
         proxy.cut();
-        wait_for("the link is seen down", || info(&mut b, "master_link_status") == "down");
         ok(&mut a, "SET resumed x");
-        wait_link(&mut b);
         wait_for("the third key", || run(&mut c, "GET resumed") == "\"x\"");
         assert_eq!(run(&mut b, "GET resumed"), "\"x\"");
     }
