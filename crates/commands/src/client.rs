@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use resp::writer::Chunk;
+use sys::order::{Ordered, Rank};
 
 /// What sort of peer a connection has, as CLIENT LIST TYPE and the output limits tell them apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -75,7 +76,7 @@ pub struct Client {
     /// When the client last sent something, Unix milliseconds.
     pub active_ms: AtomicU64,
     details: Mutex<Details>,
-    mailbox: Mutex<Mailbox>,
+    mailbox: Ordered<Mailbox>,
     has_mail: AtomicBool,
     killed: AtomicBool,
     /// Set by CLIENT KILL of itself: the reply still leaves.
@@ -123,7 +124,7 @@ impl Client {
             created_ms: now,
             active_ms: AtomicU64::new(now),
             details: Mutex::new(Details { user: b"default".to_vec(), ..Details::default() }),
-            mailbox: Mutex::default(),
+            mailbox: Ordered::new(Rank::Mailbox, Mailbox::default()),
             has_mail: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             close_after_reply: AtomicBool::new(false),
@@ -157,7 +158,7 @@ impl Client {
     /// Puts a message into the mailbox; answers how many bytes wait there now.
     pub fn deliver(&self, message: Chunk) -> usize {
         let bytes = {
-            let mut mailbox = self.mailbox.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut mailbox = self.mailbox.lock();
             mailbox.bytes += message.as_slice().len();
             mailbox.chunks.push(message);
             mailbox.bytes
@@ -190,7 +191,7 @@ impl Client {
 
     /// Takes all messages.
     pub fn collect(&self) -> Vec<Chunk> {
-        let mut mailbox = self.mailbox.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut mailbox = self.mailbox.lock();
         self.has_mail.store(false, Relaxed);
         mailbox.bytes = 0;
         std::mem::take(&mut mailbox.chunks)
