@@ -133,11 +133,13 @@ fn command(mut session: Session) -> i32 {
     oneshot::run(&mut session, &words)
 }
 
-/// Reads a line without showing it.
+/// Reads a line without showing it; asks only where somebody can answer.
 #[must_use]
 pub fn ask_password(question: &str) -> String {
-    warn!("{question}");
     let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        warn!("{question}");
+    }
     let before = rustix::termios::tcgetattr(&stdin).ok();
     if let Some(mut quiet) = before.clone() {
         quiet.local_modes.remove(rustix::termios::LocalModes::ECHO);

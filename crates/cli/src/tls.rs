@@ -24,7 +24,7 @@ pub type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
 /// Longest handshake when no connection timeout is given: a port that takes connections and says nothing must not
 /// hold a script for ever.
-const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Shakes hands on a connected socket, in `limit` altogether.
 ///
@@ -44,7 +44,7 @@ pub fn connect(
     while connection.is_handshaking() {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err("the handshake timed out".to_owned());
+            return Err("the handshake timed out; does this port speak TLS?".to_owned());
         }
         wait_at_most(&socket, Some(left))?;
         match connection.complete_io(&mut socket) {

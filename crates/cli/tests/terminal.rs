@@ -172,10 +172,10 @@ fn live_views_end_without_leaving() {
     let (server, terminal) = (&session.server, &mut session.terminal);
     terminal.send("subscribe ch\r");
     terminal.expect("Live view: Ctrl-C returns to the prompt.");
-    terminal.expect("\"subscribe\"");
+    terminal.expect("subscribe ch (1 in all)");
     for text in ["hello there", "and again"] {
         server.publish(text);
-        terminal.expect(text);
+        terminal.expect(&format!("ch: {text}"));
     }
     terminal.send("\x03");
     terminal.expect("back at the prompt");

@@ -173,7 +173,7 @@ fn a_handshake_that_never_ends_times_out() {
     let args = ["-p", &port.to_string(), "--tls", "--insecure", "-t", "0.2", "ping"];
     let stalled = run("redis-cli", &args, "", &[]);
     let line = format!(
-        "Could not connect to Redis at 127.0.0.1:{port}: Could not negotiate a TLS connection: the handshake timed out\n"
+        "Could not connect to Redis at 127.0.0.1:{port}: Could not negotiate a TLS connection: the handshake timed out; does this port speak TLS?\n"
     );
     assert_eq!((stalled.err, stalled.code), (line, 1));
 }

@@ -43,6 +43,7 @@ pub fn with_pinned<R>(pinned: &Pinned, use_it: impl FnOnce(SaveValue<'_>) -> R) 
     match pinned {
         Pinned::List(list) => use_it(SaveValue::List(list)),
         Pinned::Stream(stream) => use_it(SaveValue::Stream(stream)),
+        Pinned::Vectors(set) => use_it(SaveValue::Vectors(set)),
         Pinned::Set(set) => {
             let mut members = set.iter().map(FieldRef::name);
             use_it(SaveValue::Set(set.len() as u64, &mut members))
@@ -126,6 +127,7 @@ pub fn entry_of(
             }
         }
         rdb::Value::Stream(stream) => object(Object::Stream(stream)),
+        rdb::Value::Vectors(set) => object(Object::Vectors(*set)),
         rdb::Value::Set(set) => {
             let editor = crate::set::loaded(set, crate::set::edit::Limits::of(config));
             editor.finish(entry).ok_or(NotSupported("set"))?

@@ -5,11 +5,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use resp::writer::{Chunk, Writer};
 use sys::order::{Ordered, OrderedGuard, Rank};
 
-use crate::client::Client;
+use crate::client::{COPIED_BYTES, Client};
+
+/// What the protocol adds to a part of a message, at most.
+const PART_BYTES: usize = 16;
 
 type Listeners = BTreeMap<u64, Arc<Client>>;
 type Map = HashMap<Box<[u8]>, Listeners, foldhash::fast::RandomState>;
@@ -70,9 +74,9 @@ impl Channels {
         let mut send = |listeners: &Listeners, parts: &[&[u8]]| {
             let mut encoded: [Option<Chunk>; 2] = [None, None];
             for client in listeners.values() {
-                let resp3 = client.details().resp3;
+                let resp3 = client.resp3.load(Relaxed);
                 let chunk = encoded[usize::from(resp3)].get_or_insert_with(|| encode(resp3, parts));
-                let waiting = client.deliver(chunk.clone());
+                let waiting = client.deliver(chunk);
                 over_limit(client, waiting);
                 receivers += 1;
             }
@@ -111,8 +115,10 @@ impl Channels {
 }
 
 fn encode(resp3: bool, parts: &[&[u8]]) -> Chunk {
-    let mut out = Writer::new(resp3);
+    let bytes = parts.iter().map(|part| part.len() + PART_BYTES).sum();
+    let mut out = Writer::with_capacity(resp3, bytes);
     out.push(parts.len());
     parts.iter().for_each(|part| out.bulk(part));
-    Chunk::Shared(Arc::new(out.take_bytes()))
+    let message = out.take_bytes();
+    if message.len() > COPIED_BYTES { Chunk::Shared(Arc::new(message)) } else { Chunk::Bytes(message) }
 }

@@ -76,6 +76,8 @@ pub struct Client {
     /// When the client last sent something, Unix milliseconds.
     pub active_ms: AtomicU64,
     details: Mutex<Details>,
+    /// Whether messages for it are in RESP3.
+    pub resp3: AtomicBool,
     mailbox: Ordered<Mailbox>,
     has_mail: AtomicBool,
     killed: AtomicBool,
@@ -100,6 +102,9 @@ pub struct Client {
     pub unblock: AtomicI64,
 }
 
+/// Messages up to this size are copied into each mailbox; longer ones are shared.
+pub const COPIED_BYTES: usize = 8 << 10;
+
 #[derive(Default)]
 struct Mailbox {
     chunks: Vec<Chunk>,
@@ -123,6 +128,7 @@ impl Client {
             fd,
             created_ms: now,
             active_ms: AtomicU64::new(now),
+            resp3: AtomicBool::new(false),
             details: Mutex::new(Details { user: b"default".to_vec(), ..Details::default() }),
             mailbox: Ordered::new(Rank::Mailbox, Mailbox::default()),
             has_mail: AtomicBool::new(false),
@@ -155,12 +161,20 @@ impl Client {
         self.details.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Puts a message into the mailbox; answers how many bytes wait there now.
-    pub fn deliver(&self, message: Chunk) -> usize {
+    /// Puts a message into the mailbox; answers how many bytes wait there now. Short ones are put together, so that they
+    /// leave with one write.
+    pub fn deliver(&self, message: &Chunk) -> usize {
         let bytes = {
             let mut mailbox = self.mailbox.lock();
-            mailbox.bytes += message.as_slice().len();
-            mailbox.chunks.push(message);
+            let content = message.as_slice();
+            mailbox.bytes += content.len();
+            match mailbox.chunks.last_mut() {
+                Some(Chunk::Bytes(last)) if last.len() + content.len() <= COPIED_BYTES => {
+                    last.extend_from_slice(content);
+                }
+                _ if content.len() <= COPIED_BYTES => mailbox.chunks.push(Chunk::Bytes(content.to_vec())),
+                _ => mailbox.chunks.push(message.clone()),
+            }
             mailbox.bytes
         };
         if !self.has_mail.swap(true, Relaxed) {

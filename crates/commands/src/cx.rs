@@ -54,18 +54,27 @@ impl<'a> Cx<'a> {
         hash
     }
 
-    /// Whether this server may delete expired keys itself: replicas leave that to their primary.
-    fn may_expire(&self) -> bool {
+    /// Whether this server may delete expired keys itself: replicas leave that to their primary, while clients are paused
+    /// nothing changes, and while data is imported (`import-mode`) the tool that imports decides.
+    pub fn may_expire(&self) -> bool {
         !self.server.replication.is_replica()
+            && !self.server.is_paused(self.now_ms)
+            && !self.server.config.flag(config::Directive::ImportMode)
+    }
+
+    /// Whether expired keys and fields are there for this client: for what comes from a primary or a file, and for a tool
+    /// that imports data (CLIENT IMPORT-SOURCE).
+    pub fn sees_expired(&self) -> bool {
+        self.session.is_primary_link
+            || self.server.is_loading()
+            || (self.session.import_source && self.server.config.flag(config::Directive::ImportMode))
     }
 
     /// Whether the key is there, has expired and counts as absent for this client.
     fn is_due(&mut self, key: &[u8], hash: u64) -> bool {
         let (db, now_ms) = (self.db, self.now_ms);
         let entry = self.access.shard(shard_of(hash)).find(db, hash, key);
-        entry.is_some_and(|entry| entry.expire_ms().is_some_and(|at| now_ms > at))
-            && !self.session.is_primary_link
-            && !self.server.is_loading()
+        entry.is_some_and(|entry| entry.expire_ms().is_some_and(|at| now_ms > at)) && !self.sees_expired()
     }
 
     /// Deletes the key if it has expired. True if the key counts as absent.
@@ -73,10 +82,7 @@ impl<'a> Cx<'a> {
         let db = self.db;
         let now_ms = self.now_ms;
         let Some(entry) = self.access.shard(shard_of(hash)).find(db, hash, key) else { return true };
-        if entry.expire_ms().is_none_or(|at| now_ms <= at)
-            || self.session.is_primary_link
-            || self.server.is_loading()
-        {
+        if entry.expire_ms().is_none_or(|at| now_ms <= at) || self.sees_expired() {
             return false;
         }
         if self.may_expire() {
@@ -85,15 +91,14 @@ impl<'a> Cx<'a> {
         true
     }
 
-    /// The time before which the expiry of a hash's field must lie for the field to count as gone: what comes from a
-    /// primary or a file finds all fields as they were there.
+    /// The time before which the expiry of a key or a hash's field must lie for it to count as gone for this client.
     pub fn field_clock(&self) -> u64 {
-        if self.session.is_primary_link || self.server.is_loading() { 0 } else { self.now_ms }
+        if self.sees_expired() { 0 } else { self.now_ms }
     }
 
     /// Whether a time to live that is already past deletes at once: a replica or a loader keeps the key as told.
     pub fn may_delete_past(&self) -> bool {
-        !self.server.is_loading() && !self.session.is_primary_link && self.may_expire()
+        !self.server.is_loading() && !self.session.is_primary_link && !self.server.replication.is_replica()
     }
 
     /// Removes an expired key, with all that follows from it. It does not count as a change by the command, which would
@@ -180,9 +185,15 @@ impl<'a> Cx<'a> {
     pub fn peek(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
         let hash = self.hash(key);
         let (db, now_ms) = (self.db, self.now_ms);
-        let ignore = self.session.is_primary_link || self.server.is_loading();
+        let ignore = self.sees_expired();
         let entry = self.access.shard(shard_of(hash)).find(db, hash, key)?;
         (ignore || entry.expire_ms().is_none_or(|at| now_ms <= at)).then_some(entry)
+    }
+
+    /// When a key expires, or has expired, if it ever does.
+    pub fn peek_expiry(&mut self, key: &[u8]) -> Option<u64> {
+        let (db, hash) = (self.db, self.hash(key));
+        self.access.shard(shard_of(hash)).find(db, hash, key)?.expire_ms()
     }
 
     /// The entry of a key that this command has found before: nothing is counted, marked or expired, and several may be
@@ -350,9 +361,15 @@ impl<'a> Cx<'a> {
 
     /// What the journal gets in front of the command.
     pub fn propagate_also<A: AsRef<[u8]>>(&mut self, argv: &[A]) {
-        if self.server.journal.is_recording() {
+        if self.is_recorded() {
             self.effects.unit.push(self.db, argv);
         }
+    }
+
+    /// Whether anybody gets what is propagated: if not, it need not be put together.
+    #[inline]
+    pub fn is_recorded(&self) -> bool {
+        self.server.journal.is_recording()
     }
 
     /// The journal gets nothing for this command (what was propagated before it stays).

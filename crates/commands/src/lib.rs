@@ -51,11 +51,12 @@ mod geo;
 pub mod hash;
 mod hyperloglog;
 mod list;
-mod pubsub;
+pub mod pubsub;
 mod set;
 mod sort;
 mod stream;
 mod string;
+mod vector_set;
 mod zset;
 
 /// The reply of a HELP subcommand: its lines as simple strings.

@@ -27,6 +27,8 @@ pub struct Persistence {
     pub load_done_bytes: AtomicU64,
     /// Whether the data set came from a Valkey: what Redis and Valkey write differently is then written as Valkey does.
     pub valkey: AtomicBool,
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION.
+    pub any_checksum: AtomicBool,
 }
 
 impl Default for Persistence {
@@ -39,6 +41,15 @@ impl Persistence {
     /// Whose types the dump file and DUMP use where the two families differ.
     pub fn dialect(&self) -> rdb::Dialect {
         if self.valkey.load(Relaxed) { rdb::Dialect::Valkey } else { rdb::Dialect::Redis }
+    }
+
+    /// What files and payloads of RESTORE may be like.
+    pub fn trust(&self, config: &config::Store) -> rdb::Trust {
+        const RELAXED: usize = 1;
+        rdb::Trust {
+            any_version: config.choice(config::Directive::RdbVersionCheck) == RELAXED,
+            any_checksum: self.any_checksum.load(Relaxed),
+        }
     }
 
     /// Nothing saved yet; the start counts as the last save.
@@ -61,6 +72,7 @@ impl Persistence {
             load_total_bytes: AtomicU64::new(0),
             load_done_bytes: AtomicU64::new(0),
             valkey: AtomicBool::new(false),
+            any_checksum: AtomicBool::new(false),
         }
     }
 

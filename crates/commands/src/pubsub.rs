@@ -3,7 +3,7 @@
 use resp::writer::Writer;
 
 use crate::channels::Topic;
-use crate::client::ClientType;
+use crate::client::{Client, ClientType};
 use crate::cx::Cx;
 use crate::error::{CommandError, Result};
 use crate::row::{Plan, flag::*, key::*};
@@ -87,8 +87,14 @@ fn add(cx: &mut Cx<'_>, topic: Topic, names: &[&[u8]], out: &mut Writer) -> Resu
             .channels
             .subscribe(topic, name, &client, || confirm(out, WORDS[topic as usize].0, Some(name), count));
     }
-    note_kind(cx.session);
+    note_confirmed(cx.session);
     Ok(())
+}
+
+/// What all commands here end with: the confirmations are messages, and the connection may have become another kind.
+fn note_confirmed(session: &mut Session) {
+    session.pushed = true;
+    note_kind(session);
 }
 
 fn note_kind(session: &mut Session) {
@@ -112,7 +118,7 @@ fn drop_some(cx: &mut Cx<'_>, topic: Topic, names: &[&[u8]], out: &mut Writer) -
     if all.is_empty() {
         confirm(out, WORDS[topic as usize].1, None, count(cx.session, topic));
     }
-    note_kind(cx.session);
+    note_confirmed(cx.session);
     Ok(())
 }
 
@@ -150,14 +156,23 @@ fn sunsubscribe(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     drop_some(cx, Topic::Shard, &argv[1..], out)
 }
 
-fn send(cx: &mut Cx<'_>, shard: bool, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let server = cx.server;
-    let limits = server.config.output_limits().pubsub;
-    let receivers = server.channels.publish(shard, argv[1], argv[2], |client, bytes| {
-        if limits.hard_bytes > 0 && bytes as u64 > limits.hard_bytes {
+/// Bytes in a mailbox below which no limit is looked at.
+const UNLIMITED_BYTES: usize = 32 << 10;
+
+/// Drops a subscriber whose messages pile up beyond its hard limit.
+pub fn over_limit(server: &Server, client: &Client, bytes: usize) {
+    if bytes > UNLIMITED_BYTES {
+        let limit = server.config.output_limits().pubsub.hard_bytes;
+        if limit > 0 && bytes as u64 > limit {
             client.kill();
         }
-    });
+    }
+}
+
+fn send(cx: &mut Cx<'_>, shard: bool, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let server = cx.server;
+    let check = |client: &Client, bytes| over_limit(server, client, bytes);
+    let receivers = server.channels.publish(shard, argv[1], argv[2], check);
     // Replicas publish too; nothing in the data set changes.
     cx.propagate(argv);
     out.int(receivers as i64);

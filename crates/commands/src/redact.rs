@@ -14,6 +14,7 @@ struct Secretive {
     auth: u16,
     hello: u16,
     config_set: u16,
+    migrate: u16,
 }
 
 fn secretive() -> &'static Secretive {
@@ -21,7 +22,12 @@ fn secretive() -> &'static Secretive {
     let id = |name: &str| {
         table().rows().iter().position(|known| known.full_name == name).map_or(u16::MAX, |at| at as u16)
     };
-    ROWS.get_or_init(|| Secretive { auth: id("auth"), hello: id("hello"), config_set: id("config|set") })
+    ROWS.get_or_init(|| Secretive {
+        auth: id("auth"),
+        hello: id("hello"),
+        config_set: id("config|set"),
+        migrate: id("migrate"),
+    })
 }
 
 /// The arguments with secrets replaced.
@@ -34,6 +40,15 @@ pub fn shown<'a, 'b>(found: Found, argv: &'b [&'a [u8]]) -> Cow<'b, [&'a [u8]]> 
         if let Some(at) = argv.iter().position(|arg| arg.eq_ignore_ascii_case(b"AUTH")) {
             shown.to_mut().iter_mut().skip(at + 1).take(2).for_each(|arg| *arg = HIDDEN);
         }
+    } else if found.id == rows.migrate {
+        let options = argv.iter().enumerate().skip(6);
+        let given = |name: &[u8]| options.clone().find(|(_, arg)| arg.eq_ignore_ascii_case(name));
+        let (at, secrets) = match (given(b"AUTH"), given(b"AUTH2")) {
+            (Some((at, _)), _) => (at + 1, 1),
+            (_, Some((at, _))) => (at + 1, 2),
+            _ => (argv.len(), 0),
+        };
+        shown.to_mut().iter_mut().skip(at).take(secrets).for_each(|arg| *arg = HIDDEN);
     } else if found.id == rows.config_set {
         for at in (3..argv.len()).step_by(2) {
             let secret =
@@ -59,6 +74,9 @@ mod tests {
             ("config set timeout 0 requirepass x", "config set timeout 0 requirepass (redacted)"),
             ("config set port", "config set port"),
             ("ping auth pass", "ping auth pass"),
+            ("migrate h 1 auth 0 9 copy", "migrate h 1 auth 0 9 copy"),
+            ("migrate h 1 k 0 9 copy auth pass", "migrate h 1 k 0 9 copy auth (redacted)"),
+            ("migrate h 1 k 0 9 auth2 user pass", "migrate h 1 k 0 9 auth2 (redacted) (redacted)"),
         ] {
             let argv: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
             let found = table().find(argv[0]).expect("a command");

@@ -12,6 +12,7 @@ use crate::cx::Cx;
 use crate::error::{CommandError, NOT_AN_INTEGER, Result, SYNTAX};
 use crate::row::{Plan, acl, flag::*};
 use crate::session::Takeover;
+use crate::stats::Counter;
 use crate::table::CommandRow as Row;
 
 pub(crate) const ROWS: &[Row] = &[
@@ -32,8 +33,9 @@ fn replicaof(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
         if server.replication.is_replica() {
             server.replication.promote(server.journal.end());
             server.replication.set_primary(None);
+            note(server, "no one");
             // They learn the new id when they come again, with a partial resynchronization.
-            server.replication.drop_replicas();
+            server.replication.drop_replicas(&server.journal);
             server.journal.forget_database();
             server.shell().replicate(None);
         }
@@ -57,10 +59,17 @@ fn replicaof(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
         return Ok(());
     }
     server.replication.set_primary(Some((host.clone(), port)));
+    note(server, &format!("{host} {port}"));
     server.shell().replicate(Some((host, port)));
     unblock_all(cx);
     out.ok();
     Ok(())
+}
+
+/// CONFIG GET and CONFIG REWRITE know the role as it is now.
+fn note(server: &crate::server::Server, words: &str) {
+    let noted = server.config.note(config::Directive::Replicaof, words.as_bytes());
+    debug_assert!(noted.is_ok(), "what was accepted is a value of the directive");
 }
 
 /// Clients that wait for keys would wait for ever on a replica.
@@ -154,8 +163,12 @@ fn psync(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     if let (Some(id), Some(offset)) = (argv.get(1), argv.get(2)) {
         let offset = int(offset)?;
         from = resume_from(cx, id, offset);
+        if from.is_none() && *id != b"?" {
+            cx.stats.add(Counter::SyncPartialErr, 1);
+        }
         if from.is_some() {
             let history = server.replication.history();
+            cx.session.replica.history = history.id.clone();
             if cx.session.replica.capa_psync2 {
                 out.raw(format!("+CONTINUE {}\r\n", history.id).as_bytes());
             } else {
@@ -187,9 +200,8 @@ fn wait(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let wanted = int(argv[1])?;
     let timeout = num::parse_i64(argv[2])
         .ok_or(CommandError::fixed("ERR timeout is not an integer or out of range"))?;
-    if timeout < 0 {
-        return Err(CommandError::fixed("ERR timeout is negative"));
-    }
+    let timeout_ms = u64::try_from(timeout).map_err(|_| CommandError::fixed("ERR timeout is negative"))?;
+    in_range(cx.now_ms, timeout_ms)?;
     let acknowledged = cx.server.replication.acknowledged(cx.session.last_write);
     if acknowledged as i64 >= wanted || !cx.may_block {
         out.int(acknowledged as i64);
@@ -201,7 +213,7 @@ fn wait(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     cx.block = Some(BlockRequest {
         retry_ms: None,
         replicas: Some(wanted as usize),
-        ..BlockRequest::keys(Vec::new(), timeout as u64, TimeoutReply::Acknowledged)
+        ..BlockRequest::keys(Vec::new(), timeout_ms, TimeoutReply::Acknowledged)
     });
     Ok(())
 }
@@ -225,6 +237,7 @@ fn waitaof(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let timeout = num::parse_i64(argv[3])
         .ok_or(CommandError::fixed("ERR timeout is not an integer or out of range"))?;
     let timeout_ms = u64::try_from(timeout).map_err(|_| CommandError::fixed("ERR timeout is negative"))?;
+    in_range(cx.now_ms, timeout_ms)?;
     if local > 0 {
         return Err(NO_FILE);
     }
@@ -234,6 +247,14 @@ fn waitaof(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     }
     cx.block = Some(BlockRequest::keys(Vec::new(), timeout_ms, TimeoutReply::Synced));
     Ok(())
+}
+
+/// The end of a wait must be a time that there is.
+fn in_range(now_ms: u64, timeout_ms: u64) -> Result {
+    match now_ms.checked_add(timeout_ms).is_some_and(|end| i64::try_from(end).is_ok()) {
+        true => Ok(()),
+        false => Err(CommandError::fixed("ERR timeout is out of range")),
+    }
 }
 
 /// Asks all replicas, through the stream, how far they are.

@@ -3,6 +3,7 @@
 //! The offset itself is the journal's end. A history has an id; after a promotion the old id stays valid, as the
 //! second one, up to the offset of the promotion.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -13,6 +14,8 @@ use crate::client::Client;
 pub enum LinkState {
     Connect,
     Connecting,
+    /// Words are exchanged; no dump has begun.
+    Handshake,
     Sync,
     Connected,
 }
@@ -23,6 +26,7 @@ impl LinkState {
         match self {
             LinkState::Connect => "connect",
             LinkState::Connecting => "connecting",
+            LinkState::Handshake => "handshake",
             LinkState::Sync => "sync",
             LinkState::Connected => "connected",
         }
@@ -99,8 +103,62 @@ pub struct Replication {
     pub waiting: Mutex<Vec<Arc<Client>>>,
     /// On a replica, the database that the primary's stream has selected: for those that go on with it.
     pub stream_db: AtomicUsize,
+    /// Keys with an expiry that clients wrote to a writable replica.
+    local_expires: Mutex<LocalExpires>,
+    /// On a replica, bytes of the stream that have come and have not run.
+    pub unapplied_bytes: AtomicU64,
     /// Unix milliseconds since when no replica is attached.
     pub no_replicas_since_ms: AtomicU64,
+}
+
+impl Replica {
+    /// Whether it takes the stream, its dump behind it.
+    pub fn is_online(&self) -> bool {
+        *self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) == ReplicaState::Online
+    }
+}
+
+/// Keys that a writable replica must expire itself, because its primary does not know them. Ordered by time; a key whose
+/// expiry has moved since is found by its entry when its time comes.
+#[derive(Default)]
+pub struct LocalExpires {
+    by_time: BTreeSet<(u64, usize, Vec<u8>)>,
+    times: HashMap<(usize, Vec<u8>), u64>,
+}
+
+impl LocalExpires {
+    /// Notes that a key expires at `at_ms`.
+    pub fn note(&mut self, db: usize, key: &[u8], at_ms: u64) {
+        if let Some(before) = self.times.insert((db, key.to_vec()), at_ms) {
+            self.by_time.remove(&(before, db, key.to_vec()));
+        }
+        self.by_time.insert((at_ms, db, key.to_vec()));
+    }
+
+    /// Takes the next key whose time is past.
+    pub fn take_due(&mut self, now_ms: u64) -> Option<(usize, Vec<u8>)> {
+        if self.by_time.first()?.0 >= now_ms {
+            return None;
+        }
+        let (_, db, key) = self.by_time.pop_first()?;
+        self.times.remove(&(db, key.clone()));
+        Some((db, key))
+    }
+
+    /// Number of keys.
+    pub fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+
+    /// Forgets all: the data set is another, or this server expires all keys itself.
+    pub fn clear(&mut self) {
+        *self = LocalExpires::default();
+    }
 }
 
 /// A random id of 40 hexadecimal digits.
@@ -131,15 +189,22 @@ impl Replication {
             links: AtomicU64::new(0),
             replicas: Mutex::default(),
             good_replicas: AtomicU64::new(0),
+            local_expires: Mutex::default(),
+            unapplied_bytes: AtomicU64::new(0),
             waiting: Mutex::default(),
             stream_db: AtomicUsize::new(0),
-            no_replicas_since_ms: AtomicU64::new(0),
+            no_replicas_since_ms: AtomicU64::new(sys::os::unix_ms()),
         }
     }
 
     /// Ids and link, for reading or changing.
     pub fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// What a writable replica must expire itself.
+    pub fn local_expires(&self) -> MutexGuard<'_, LocalExpires> {
+        self.local_expires.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Whether this server replicates another.
@@ -164,6 +229,9 @@ impl Replication {
         self.is_replica.store(primary.is_some(), Relaxed);
         self.link_up.store(false, Relaxed);
         self.links.fetch_add(1, Relaxed);
+        self.no_replicas_since_ms.store(sys::os::unix_ms(), Relaxed);
+        self.local_expires().clear();
+        self.unapplied_bytes.store(0, Relaxed);
         history.primary = primary.map(|(host, port)| PrimaryLink {
             host,
             port,
@@ -202,9 +270,20 @@ impl Replication {
         self.replicas.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(replica);
     }
 
-    /// Ends the links of all replicas, which then come again: the history has another id.
-    pub fn drop_replicas(&self) {
+    /// Ends the links of all replicas, which then come again: the history has another id. They are detached first, so that
+    /// nothing of the new history reaches them under the old id.
+    pub fn drop_replicas(&self, journal: &journal::Journal) {
+        journal.detach_all();
         self.replicas().iter().for_each(|replica| replica.client.kill());
+    }
+
+    /// Counts anew the replicas that are online and have spoken within `max_lag_s`.
+    pub fn count_good(&self, max_lag_s: u64) {
+        let now_ms = sys::os::unix_ms();
+        let good = self.replicas().into_iter().filter(|replica| {
+            replica.is_online() && now_ms.saturating_sub(replica.ack_ms.load(Relaxed)) <= max_lag_s * 1000
+        });
+        self.good_replicas.store(good.count() as u64, Relaxed);
     }
 
     /// Removes a replica.
@@ -218,12 +297,9 @@ impl Replication {
 
     /// Replicas that have acknowledged `offset`.
     pub fn acknowledged(&self, offset: u64) -> usize {
-        let online = |replica: &&Arc<Replica>| {
-            *replica.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) == ReplicaState::Online
-        };
         self.replicas()
             .iter()
-            .filter(online)
+            .filter(|replica| replica.is_online())
             .filter(|replica| replica.ack_offset.load(Relaxed) >= offset)
             .count()
     }

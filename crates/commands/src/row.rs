@@ -73,6 +73,8 @@ pub mod flag {
     pub const ALL_DBS: u64 = 1 << 25;
     /// Key positions cannot be given as one first/last/step triple. Derived, never typed.
     pub const MOVABLE_KEYS: u64 = 1 << 26;
+    /// Not allowed inside MULTI by Valkey; Redis queues it. Internal: COMMAND shows what Redis says.
+    pub const NO_MULTI_IN_VALKEY: u64 = 1 << 27;
 }
 
 /// ACL categories. Those that follow from flags are added by [`Row::new`].

@@ -1,6 +1,7 @@
 //! What all connections share.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use config::{Directive, Events, Store};
@@ -90,6 +91,8 @@ pub struct Server {
     /// CLIENT PAUSE: until when (Unix ms), and whether for writes only.
     pub paused_until_ms: AtomicU64,
     pub pause_writes_only: AtomicBool,
+    /// Clients whose next command waits for the end of the pause, by their ids.
+    pub postponed: Mutex<HashMap<u64, Arc<crate::client::Client>>>,
     /// Clients in SHUTDOWN.
     pub awaiting_end: Mutex<Vec<Arc<crate::client::Client>>>,
     /// While a shutdown waits for replicas: until when at most, Unix ms.
@@ -142,6 +145,7 @@ impl Server {
             lrm: AtomicBool::new(false),
             paused_until_ms: AtomicU64::new(0),
             pause_writes_only: AtomicBool::new(false),
+            postponed: Mutex::default(),
             awaiting_end: Mutex::default(),
             shutdown_until_ms: AtomicU64::new(0),
             monitors: Mutex::default(),
@@ -166,11 +170,25 @@ impl Server {
         server
     }
 
+    /// Whether CLIENT PAUSE, or a shutdown that waits, holds clients back.
+    pub fn is_paused(&self, now_ms: u64) -> bool {
+        self.paused_until_ms.load(SeqCst) > now_ms
+    }
+
+    /// Sets the end of the pause and wakes those who wait for it: they look again.
+    pub fn set_pause(&self, until_ms: u64, writes_only: bool) {
+        self.pause_writes_only.store(writes_only, SeqCst);
+        self.paused_until_ms.store(until_ms, SeqCst);
+        let postponed = self.postponed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        postponed.values().for_each(|client| client.wake());
+    }
+
     /// Copies what hot paths need out of the configuration.
     pub fn apply_config(&self) {
         self.events.store(self.config.events().0, Relaxed);
         self.eviction.configure(&self.config);
         self.thresholds.configure(&self.config);
+        self.replication.count_good(self.config.int(Directive::MinReplicasMaxLag).max(0) as u64);
         let order = self.eviction.policy().map(|policy| policy.order);
         self.lfu.store(order == Some(Order::Lfu), Relaxed);
         self.lrm.store(order == Some(Order::Lrm), Relaxed);

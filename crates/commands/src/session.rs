@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use keyspace::wait::{Waiter, WatchMark};
 
@@ -50,6 +51,8 @@ pub struct ReplicaInfo {
     /// Whether the replica has acknowledged something.
     pub acknowledged: bool,
     pub rdb_only: bool,
+    /// The history that it was told to go on with.
+    pub history: String,
     pub filter_data: bool,
 }
 
@@ -74,6 +77,16 @@ pub struct Blocked {
     pub replicas: Option<usize>,
     /// The reply to a time-out.
     pub on_timeout: crate::block::TimeoutReply,
+    /// The command, for the statistics and the logs that get it when the wait is over.
+    pub command: BlockedCommand,
+}
+
+/// What a blocked client is in.
+pub struct BlockedCommand {
+    pub found: crate::table::Found,
+    pub argv: Vec<Vec<u8>>,
+    /// How long it ran before it waited.
+    pub usec: u64,
 }
 
 /// What a watched key or a subscription costs on both sides, about.
@@ -95,9 +108,15 @@ pub struct Session {
     /// Channels, patterns, shard channels.
     pub subscriptions: [BTreeSet<Vec<u8>>; 3],
     pub reply_mode: ReplyMode,
+    /// Whether the running command's output are messages, which CLIENT REPLY does not suppress.
+    pub pushed: bool,
     pub no_touch: bool,
+    /// CLIENT IMPORT-SOURCE ON: a tool that copies a data set to this server.
+    pub import_source: bool,
     pub monitor: bool,
     pub readonly: bool,
+    /// CLIENT CAPA REDIRECT: on a replica, commands on data are answered with the primary's address.
+    pub redirects: bool,
     pub blocked: Option<Blocked>,
     pub replica: ReplicaInfo,
     pub takeover: Option<Takeover>,
@@ -130,9 +149,12 @@ impl Session {
             watch_mark: Arc::default(),
             subscriptions: Default::default(),
             reply_mode: ReplyMode::On,
+            pushed: false,
             no_touch: false,
+            import_source: false,
             monitor: false,
             readonly: false,
+            redirects: false,
             blocked: None,
             replica: ReplicaInfo::default(),
             takeover: None,
@@ -159,6 +181,7 @@ impl Session {
 
     /// Copies what CLIENT LIST shows to the shared side.
     pub fn publish(&self) {
+        self.client.resp3.store(self.resp3, Relaxed);
         let mut details = self.client.details();
         details.db = self.db;
         details.resp3 = self.resp3;
@@ -168,6 +191,7 @@ impl Session {
         details.watched = self.watched.len();
         details.kind = self.kind;
         details.no_touch = self.no_touch;
+        details.import_source = self.import_source;
         details.monitor = self.monitor;
         details.readonly = self.readonly;
         details.blocked = self.blocked.is_some();

@@ -28,6 +28,7 @@ const FAMILIES: &[&[CommandRow]] = &[
     crate::stream::ROWS,
     crate::string::ROWS,
     crate::transactions::ROWS,
+    crate::vector_set::ROWS,
     crate::zset::ROWS,
 ];
 

@@ -1,5 +1,6 @@
 //! MULTI, DISCARD, WATCH, UNWATCH. EXEC itself is the engine's.
 
+use config::Family;
 use keyspace::shard_of;
 use resp::writer::Writer;
 
@@ -29,19 +30,29 @@ pub(crate) const ROWS: &[Row] = &[
     ),
 ];
 
-/// As with Valkey, what may not be queued spoils the transaction; Redis lets it run on.
-fn not_inside(cx: &mut Cx<'_>, error: &'static str) -> Result {
-    match &mut cx.session.transaction {
-        Some(transaction) => {
+/// The refusal of a command that may not be queued.
+pub fn not_inside(server: &Server, name: &str) -> CommandError {
+    match server.config.family() {
+        Family::Redis => CommandError::fixed("ERR Command not allowed inside a transaction"),
+        Family::Valkey => CommandError::new(format!("ERR Command '{name}' not allowed inside a transaction")),
+    }
+}
+
+/// Refuses MULTI and WATCH inside a transaction: with Valkey like other commands that may not be queued, which spoils the
+/// transaction; Redis has words of its own and lets it run on.
+fn only_outside(cx: &mut Cx<'_>, name: &str, in_redis: &'static str) -> Result {
+    let Some(transaction) = &mut cx.session.transaction else { return Ok(()) };
+    match cx.server.config.family() {
+        Family::Redis => Err(CommandError::fixed(in_redis)),
+        Family::Valkey => {
             transaction.dirty = true;
-            Err(CommandError::fixed(error))
+            Err(not_inside(cx.server, name))
         }
-        None => Ok(()),
     }
 }
 
 fn multi(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
-    not_inside(cx, "ERR Command 'multi' not allowed inside a transaction")?;
+    only_outside(cx, "multi", "ERR MULTI calls can not be nested")?;
     cx.session.transaction = Some(Transaction::default());
     out.ok();
     Ok(())
@@ -62,7 +73,7 @@ fn discard(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
 }
 
 fn watch(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    not_inside(cx, "ERR Command 'watch' not allowed inside a transaction")?;
+    only_outside(cx, "watch", "ERR WATCH inside MULTI is not allowed")?;
     for key in &argv[1..] {
         let at = (cx.db, key.to_vec());
         if cx.session.watched.contains(&at) {

@@ -35,7 +35,9 @@ fn the_page_lists_the_table() {
 }
 
 fn markdown() -> String {
-    let here: BTreeSet<&str> = table().rows().iter().map(|known| known.full_name).collect();
+    let names: Vec<String> =
+        table().rows().iter().map(|known| known.full_name.to_ascii_lowercase()).collect();
+    let here: BTreeSet<&str> = names.iter().map(String::as_str).collect();
     let recorded: BTreeSet<&str> = RECORDED.lines().filter_map(|line| line.split('\t').next()).collect();
     let is_command = |name: &&&str| !name.contains('|');
     let present = recorded.iter().filter(is_command).filter(|name| here.contains(**name)).count();

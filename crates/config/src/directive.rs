@@ -47,6 +47,24 @@ pub enum Kind {
     Special(Special),
 }
 
+/// Whose defaults hold: those of the family by whose name the program was called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// Any other name.
+    #[default]
+    Redis,
+    /// A name with `valkey` in it.
+    Valkey,
+}
+
+impl Family {
+    /// The family of a program; folders of its path do not count.
+    pub fn of_program(path: &[u8]) -> Family {
+        let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+        if name.windows(6).any(|part| part == b"valkey") { Family::Valkey } else { Family::Redis }
+    }
+}
+
 /// How a number is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -129,6 +147,8 @@ pub struct Row {
     pub traits: u8,
     /// Ours.
     pub status: Status,
+    /// The default under Valkey's name, where it is another.
+    pub valkey: Option<&'static str>,
 }
 
 impl Row {
@@ -149,18 +169,24 @@ pub struct Spec {
     pub(crate) kind: Kind,
     pub(crate) traits: u8,
     pub(crate) status: Status,
+    pub(crate) valkey: Option<&'static str>,
 }
 
 impl Spec {
     const fn of(kind: Kind) -> Self {
-        Self { kind, traits: 0, status: Status::Inert }
+        Self { kind, traits: 0, status: Status::Inert, valkey: None }
+    }
+
+    /// Valkey has another default.
+    pub(crate) const fn in_valkey(mut self, default: &'static str) -> Self {
+        self.valkey = Some(default);
+        self
     }
 
     pub(crate) const fn works(mut self) -> Self {
         self.status = Status::Works;
         self
     }
-
     pub(crate) const fn refused(mut self, what: &'static str) -> Self {
         self.status = Status::Refused(what);
         self

@@ -23,6 +23,7 @@ pub mod text;
 mod value;
 
 pub use argv::{Command, Run};
+pub use directive::Family;
 pub use load::{Fatal, Files, load};
 pub use rewrite::rewrite;
 pub use special::{Events, OutputLimit, OutputLimits, SavePoint};

@@ -218,6 +218,7 @@ mod tests {
 
     use super::*;
     use crate::argv;
+    use crate::directive::Family;
     use crate::store::Environment;
 
     /// Files by name.
@@ -244,7 +245,7 @@ mod tests {
     }
 
     fn store() -> Store {
-        Store::new(&Environment { cores: 2, dir: b"/".to_vec() })
+        Store::new(&Environment { cores: 2, dir: b"/".to_vec(), family: Family::Redis })
     }
 
     fn start(

@@ -229,6 +229,7 @@ mod tests {
 
     use super::*;
     use crate::argv::Run;
+    use crate::directive::Family;
     use crate::load::{Files, load};
     use crate::store::{Access, Environment};
 
@@ -249,7 +250,7 @@ mod tests {
     }
 
     fn loaded(text: &[u8]) -> Store {
-        let store = Store::new(&Environment { cores: 2, dir: b"/data".to_vec() });
+        let store = Store::new(&Environment { cores: 2, dir: b"/data".to_vec(), family: Family::Redis });
         let run = Run { file: Some(b"c".to_vec()), ..Run::default() };
         load(&store, &run, b"", &mut One(text.to_vec())).expect("a valid file");
         store

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use crate::directive::{Kind, Row, traits};
+use crate::directive::{Family, Kind, Row, traits};
 use crate::special::{self, Events, OutputLimit, OutputLimits, SavePoint};
 use crate::table::{Directive, ROWS};
 use crate::value::{self, Value};
@@ -19,11 +19,14 @@ pub struct Environment {
     pub cores: usize,
     /// Absolute working directory: the default of `dir`.
     pub dir: Vec<u8>,
+    /// Whose defaults hold where the two differ.
+    pub family: Family,
 }
 
 /// See the module.
 pub struct Store {
     slots: Box<[Slot]>,
+    family: Family,
     /// The output limits once more, as numbers: normal, replica, pubsub.
     limits: [LimitCell; 3],
     generation: AtomicU64,
@@ -70,12 +73,18 @@ impl Store {
         let slots = ROWS.iter().map(|row| Slot::new(initial(row, environment))).collect();
         let store = Self {
             slots,
+            family: environment.family,
             limits: Default::default(),
             generation: AtomicU64::new(0),
             writing: Mutex::new(()),
         };
         store.copy_limits();
         store
+    }
+
+    /// Whose defaults, and whose words, hold where the two differ.
+    pub fn family(&self) -> Family {
+        self.family
     }
 
     /// A number. Unsigned ones beyond `i64::MAX` are cut to it.
@@ -325,6 +334,10 @@ impl Slot {
 
 fn initial(row: &Row, environment: &Environment) -> Value {
     let mut value = value::default_of(row);
+    if let (Family::Valkey, Some(default)) = (environment.family, row.valkey) {
+        let words = words_for(row, default.as_bytes());
+        value = value::parse(row, &words, &value).expect("invariant: a default of the table is a value");
+    }
     match (row.id, row.kind) {
         (Directive::IoThreads, Kind::Number { max, .. }) => {
             value.number = (environment.cores as u64).clamp(1, max);
@@ -381,7 +394,7 @@ mod tests {
     const ORDINARY: Access = Access { protected: false, loading: false };
 
     fn store() -> Store {
-        Store::new(&Environment { cores: 4, dir: b"/data".to_vec() })
+        Store::new(&Environment { cores: 4, dir: b"/data".to_vec(), family: Family::Redis })
     }
 
     /// `name value name value`; `_` stands for a blank.

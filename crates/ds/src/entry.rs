@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use crate::blob::Blob;
+use crate::listpack::{Pack, Room};
 use crate::object::Object;
 use crate::table::Item;
 
@@ -39,9 +40,14 @@ pub enum Kind {
     Zset,
     Hash,
     Stream,
+    Vectors,
 }
 
 impl Kind {
+    /// All types.
+    pub const ALL: [Kind; 7] =
+        [Kind::String, Kind::List, Kind::Set, Kind::Zset, Kind::Hash, Kind::Stream, Kind::Vectors];
+
     /// As TYPE replies it.
     pub fn name(self) -> &'static str {
         match self {
@@ -51,6 +57,7 @@ impl Kind {
             Kind::Zset => "zset",
             Kind::Hash => "hash",
             Kind::Stream => "stream",
+            Kind::Vectors => "vectorset",
         }
     }
 }
@@ -79,10 +86,11 @@ pub enum Encoding {
     Stream = 12,
     /// A hash whose fields may expire, packed as (field, value, expiry) triples.
     HashPackedTtl = 13,
+    Vectors = 14,
 }
 
 impl Encoding {
-    const ALL: [Encoding; 14] = [
+    const ALL: [Encoding; 15] = [
         Encoding::Int,
         Encoding::Inline,
         Encoding::Blob,
@@ -97,6 +105,7 @@ impl Encoding {
         Encoding::Zset,
         Encoding::Stream,
         Encoding::HashPackedTtl,
+        Encoding::Vectors,
     ];
 
     /// The type that this encoding belongs to.
@@ -109,11 +118,20 @@ impl Encoding {
             Encoding::HashPacked | Encoding::HashPackedTtl | Encoding::Hash => Kind::Hash,
             Encoding::ZsetPacked | Encoding::Zset => Kind::Zset,
             Encoding::Stream => Kind::Stream,
+            Encoding::Vectors => Kind::Vectors,
         }
     }
 
     fn is_object(self) -> bool {
-        matches!(self, Encoding::List | Encoding::Set | Encoding::Hash | Encoding::Zset | Encoding::Stream)
+        matches!(
+            self,
+            Encoding::List
+                | Encoding::Set
+                | Encoding::Hash
+                | Encoding::Zset
+                | Encoding::Stream
+                | Encoding::Vectors
+        )
     }
 }
 
@@ -168,6 +186,27 @@ pub struct Entry(NonNull<u8>);
 unsafe impl Send for Entry {}
 // SAFETY: shared access reads, but for the LRU bytes, which are atomics.
 unsafe impl Sync for Entry {}
+
+/// The bytes of a packed collection inside its entry; see [`Entry::packed_mut`].
+pub struct Packed<'a>(&'a mut Entry);
+
+impl Room for Packed<'_> {
+    fn bytes(&self) -> &[u8] {
+        let view = self.0.view();
+        view.bytes(view.run(view.value_offset()))
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        let view = self.0.view();
+        let (at, len) = view.run(view.value_offset());
+        // SAFETY: the run lies inside the block, which the entry owns and this borrows exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.0.0.as_ptr().add(at), len) }
+    }
+
+    fn splice(&mut self, at: usize, old: usize, parts: [&[u8]; 3]) {
+        self.0.splice_run(at, old, parts);
+    }
+}
 
 /// A view of an entry.
 #[derive(Clone, Copy)]
@@ -376,6 +415,67 @@ impl Entry {
         }
     }
 
+    /// A small collection that is one listpack, for changing it where it stands; `None` if the value is none.
+    pub fn packed_mut(&mut self) -> Option<Pack<Packed<'_>>> {
+        let encoding = self.view().encoding();
+        let listpack = matches!(
+            encoding,
+            Encoding::ListPacked
+                | Encoding::SetPacked
+                | Encoding::HashPacked
+                | Encoding::HashPackedTtl
+                | Encoding::ZsetPacked
+        );
+        listpack.then_some(Pack(Packed(self)))
+    }
+
+    /// Puts `parts` in the place of the `old` bytes at `at` of the value, which is a run.
+    fn splice_run(&mut self, at: usize, old: usize, parts: [&[u8]; 3]) {
+        let value = self.view().value_offset();
+        let (from, len) = self.view().run(value);
+        assert!(at + old <= len, "a splice stays inside the value");
+        let added: usize = parts.iter().map(|part| part.len()).sum();
+        let new_len = len - old + added;
+        let to = value + length_bytes(new_len);
+        let (before, after) = (from + len, to + new_len);
+        let in_place = block_bytes(before) == block_bytes(after);
+        let (source, target) = match in_place {
+            true => (self.0.as_ptr(), Entry(self.0)),
+            false => (self.0.as_ptr(), Entry::allocate(after)),
+        };
+        let base = target.0.as_ptr();
+        // SAFETY: the old run lies in `source` from `from` for `len` bytes, the new one in `target` from `to` for `new_len`,
+        // as both blocks are at least `before` and `after` bytes long. In one block the two may overlap, hence
+        // `copy`. The part that moves away from the other goes first: in a growing run the tail, in a shrinking one
+        // the head, so nothing is overwritten before it has moved.
+        unsafe {
+            let head = || std::ptr::copy(source.add(from), base.add(to), at);
+            let tail =
+                || std::ptr::copy(source.add(from + at + old), base.add(to + at + added), len - at - old);
+            if !in_place {
+                std::ptr::copy(source, base, value);
+            }
+            if to < from {
+                head();
+                tail();
+            } else {
+                tail();
+                if to != from || !in_place {
+                    head();
+                }
+            }
+        }
+        let mut out = Cursor(base.wrapping_add(value));
+        out.put_length(new_len);
+        out.0 = out.0.wrapping_add(at);
+        parts.iter().for_each(|part| out.put(part));
+        if in_place {
+            std::mem::forget(target);
+        } else {
+            std::mem::replace(self, target).free(before);
+        }
+    }
+
     /// Marks a string as changed in place, so that OBJECT ENCODING says raw.
     pub fn set_raw(&mut self) {
         Cursor(self.0.as_ptr()).put(&[self.view().byte(0) | RAW]);
@@ -422,9 +522,9 @@ impl Drop for Entry {
     }
 }
 
-/// Blocks are multiples of 8 bytes, so that a value of about the same size is replaced in place.
+/// Blocks have the sizes that the allocator gives, so that a value of about the same size is replaced in place.
 fn block_bytes(size: usize) -> usize {
-    size.next_multiple_of(8)
+    sys::alloc::size_class(size)
 }
 
 fn layout(size: usize) -> Layout {
@@ -444,13 +544,17 @@ impl Cursor {
         }
     }
 
-    fn put_run(&mut self, bytes: &[u8]) {
-        if bytes.len() < 255 {
-            self.put(&[bytes.len() as u8]);
+    fn put_length(&mut self, length: usize) {
+        if length < 255 {
+            self.put(&[length as u8]);
         } else {
             self.put(&[255]);
-            self.put(&(bytes.len() as u32).to_le_bytes());
+            self.put(&(length as u32).to_le_bytes());
         }
+    }
+
+    fn put_run(&mut self, bytes: &[u8]) {
+        self.put_length(bytes.len());
         self.put(bytes);
     }
 }
@@ -660,6 +764,8 @@ unsafe impl Item for Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::listpack::{Listpack, LpRef, LpValue};
+    use proptest::prelude::*;
 
     #[test]
     fn keeps_key_value_and_expiry() {
@@ -717,6 +823,49 @@ mod tests {
         assert!(
             entry.view().duplicate(b"copy", None).view().is_raw() && entry.rename(b"other").view().is_raw()
         );
+    }
+
+    proptest! {
+        /// Edits inside the entry come to the same bytes as those of an owned listpack, across the sizes at which the
+        /// length field and the block change, and nothing around the value changes.
+        #[test]
+        fn a_listpack_is_edited_in_its_entry(
+            expire_ms in prop::option::of(any::<u64>()),
+            ops in prop::collection::vec((0u8..5, any::<usize>(), 0usize..90), 1..120),
+        ) {
+            let mut owned = Listpack::new();
+            let mut entry = Entry::new(b"key", expire_ms, 7, Value::Packed(Encoding::ListPacked, owned.as_bytes()));
+            for (op, at, len) in ops {
+                let element = vec![b'e'; len];
+                let pos = |pack: LpRef<'_>| pack.seek((at % pack.len().max(1)) as i64);
+                let mut packed = entry.packed_mut().expect("a listpack");
+                match (op, pos(owned.view())) {
+                    (2, Some(pos)) => {
+                        owned.replace(pos, LpValue::Str(&element));
+                        packed.replace(pos, LpValue::Str(&element));
+                    }
+                    (3, Some(pos)) => {
+                        prop_assert_eq!(owned.remove_span(pos, len / 20), packed.remove_span(pos, len / 20));
+                    }
+                    (4, Some(pos)) => {
+                        owned.insert_before(Some(pos), LpValue::Int(len as i64));
+                        packed.insert_before(Some(pos), LpValue::Int(len as i64));
+                    }
+                    (0 | 4, _) => {
+                        owned.push_back(&element);
+                        packed.push_back(&element);
+                    }
+                    _ => {
+                        owned.push_front(&element);
+                        packed.push_front(&element);
+                    }
+                }
+                prop_assert_eq!(packed.view().as_bytes(), owned.as_bytes());
+                let view = entry.view();
+                prop_assert_eq!((view.key(), view.expire_ms(), view.lru()), (&b"key"[..], expire_ms, 7));
+                prop_assert_eq!(view.encoding(), Encoding::ListPacked);
+            }
+        }
     }
 
     #[test]

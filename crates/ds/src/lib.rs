@@ -22,4 +22,5 @@ pub mod packed_hash;
 pub mod stream;
 pub mod table;
 pub mod ttl;
+pub mod vector;
 pub mod zset;

@@ -4,6 +4,7 @@ use crate::entry::Encoding;
 use crate::fields::{self, Fields};
 use crate::list::List;
 use crate::stream::Stream;
+use crate::vector::VectorSet;
 use crate::zset::{self, Zset};
 
 /// The structure that holds a collection which is too large for a packed encoding.
@@ -15,6 +16,7 @@ pub enum Object {
     /// Fields with values, some perhaps with an expiry.
     Hash(Fields),
     Stream(Stream),
+    Vectors(VectorSet),
 }
 
 /// A collection as it was at one moment: it shares all nodes with the original, which copies those that it changes.
@@ -24,6 +26,7 @@ pub enum Pinned {
     Set(fields::Pin),
     Hash(fields::Pin),
     Stream(Stream),
+    Vectors(VectorSet),
 }
 
 impl Object {
@@ -35,6 +38,7 @@ impl Object {
             Object::Set(_) => Encoding::Set,
             Object::Hash(_) => Encoding::Hash,
             Object::Stream(_) => Encoding::Stream,
+            Object::Vectors(_) => Encoding::Vectors,
         }
     }
 
@@ -46,6 +50,7 @@ impl Object {
             Object::Set(set) => Pinned::Set(set.pin()),
             Object::Hash(hash) => Pinned::Hash(hash.pin()),
             Object::Stream(stream) => Pinned::Stream(stream.clone()),
+            Object::Vectors(set) => Pinned::Vectors(set.clone()),
         }
     }
 
@@ -56,6 +61,7 @@ impl Object {
             Object::Zset(zset) => zset.len(),
             Object::Set(fields) | Object::Hash(fields) => fields.len(),
             Object::Stream(stream) => stream.len() as usize,
+            Object::Vectors(set) => set.len(),
         }
     }
 
@@ -71,6 +77,7 @@ impl Object {
             Object::Zset(zset) => zset.memory_bytes(),
             Object::Set(fields) | Object::Hash(fields) => fields.memory_bytes(),
             Object::Stream(stream) => stream.memory_bytes(),
+            Object::Vectors(set) => set.memory_bytes(),
         }
     }
 }
@@ -83,6 +90,7 @@ impl Clone for Object {
             Object::Set(set) => Object::Set(set.clone()),
             Object::Hash(hash) => Object::Hash(hash.clone()),
             Object::Stream(stream) => Object::Stream(stream.clone()),
+            Object::Vectors(set) => Object::Vectors(set.clone()),
         }
     }
 }

@@ -10,31 +10,45 @@ use std::collections::BTreeMap;
 /// Finest step of the index, in ms.
 const STEP_MS: u64 = 8;
 
-/// See the module's text.
+/// See the module's text. Every command looks at `next_ms`, so the rest stands apart.
 #[derive(Default)]
 pub struct TtlIndex {
+    /// The earliest due time, 0 while there is none.
+    next_ms: u64,
+    filed: Option<Box<Filed>>,
+}
+
+#[derive(Default)]
+struct Filed {
     /// Due time -> records.
     due: BTreeMap<u64, Vec<u32>>,
     records: usize,
     /// Keys that have an expiry now.
     keys: usize,
-    /// The earliest due time, 0 while there is none.
-    next_ms: u64,
 }
 
 impl TtlIndex {
+    fn filed(&self) -> &Filed {
+        static NOTHING: Filed = Filed { due: BTreeMap::new(), records: 0, keys: 0 };
+        self.filed.as_deref().unwrap_or(&NOTHING)
+    }
+
+    fn filed_mut(&mut self) -> &mut Filed {
+        self.filed.get_or_insert_default()
+    }
+
     /// Keys that have an expiry.
     pub fn keys(&self) -> usize {
-        self.keys
+        self.filed().keys
     }
 
     /// A key changed its expiry, was added with one or removed with one (`None`: no expiry, or no key).
     pub fn changed(&mut self, hash: u64, old_ms: Option<u64>, new_ms: Option<u64>, now_ms: u64) {
         match (old_ms, new_ms) {
-            (None, Some(_)) => self.keys += 1,
+            (None, Some(_)) => self.filed_mut().keys += 1,
             (Some(_), None) => {
-                self.keys -= 1;
-                if self.keys == 0 {
+                self.filed_mut().keys -= 1;
+                if self.keys() == 0 {
                     self.clear_records();
                 }
             }
@@ -51,8 +65,9 @@ impl TtlIndex {
     /// Files a record for a key that expires at `at_ms`.
     pub fn file(&mut self, record: u32, at_ms: u64, now_ms: u64) {
         let due_ms = due_ms(at_ms, now_ms);
-        self.due.entry(due_ms).or_default().push(record);
-        self.records += 1;
+        let filed = self.filed_mut();
+        filed.due.entry(due_ms).or_default().push(record);
+        filed.records += 1;
         self.next_ms = if self.next_ms == 0 { due_ms } else { self.next_ms.min(due_ms) };
     }
 
@@ -64,14 +79,15 @@ impl TtlIndex {
     /// Whether no key can have expired: each that expires has a record, filed at most a step late.
     #[inline]
     pub fn nothing_due(&self, now_ms: u64) -> bool {
-        self.keys == 0 || self.next_due_ms() > now_ms.saturating_add(STEP_MS)
+        self.next_ms == 0 || self.next_ms > now_ms.saturating_add(STEP_MS)
     }
 
     /// Takes up to `most` records that are due.
     pub fn take_due(&mut self, now_ms: u64, most: usize) -> Vec<u32> {
         let mut taken = Vec::new();
+        let Some(filed) = self.filed.as_deref_mut() else { return taken };
         while taken.len() < most {
-            let Some(mut first) = self.due.first_entry().filter(|first| *first.key() <= now_ms) else {
+            let Some(mut first) = filed.due.first_entry().filter(|first| *first.key() <= now_ms) else {
                 break;
             };
             let rest = first.get().len().saturating_sub(most - taken.len());
@@ -80,18 +96,19 @@ impl TtlIndex {
                 first.remove();
             }
         }
-        self.records -= taken.len();
-        self.next_ms = self.due.first_key_value().map_or(0, |(&at, _)| at);
+        filed.records -= taken.len();
+        self.next_ms = filed.due.first_key_value().map_or(0, |(&at, _)| at);
         taken
     }
 
     /// All records, from a random place on.
     pub fn records_from(&self, random: u64) -> impl Iterator<Item = u32> {
-        let first = self.due.first_key_value().map_or(0, |(&at, _)| at);
-        let last = self.due.last_key_value().map_or(0, |(&at, _)| at);
+        let due = &self.filed().due;
+        let first = due.first_key_value().map_or(0, |(&at, _)| at);
+        let last = due.last_key_value().map_or(0, |(&at, _)| at);
         let from = first + random % (last - first).max(1);
         let skip = random.rotate_left(32) as usize;
-        let around = self.due.range(from..).chain(self.due.range(..from));
+        let around = due.range(from..).chain(due.range(..from));
         around.flat_map(move |(_, records)| {
             let (behind, before) = records.split_at(skip % records.len().max(1));
             before.iter().chain(behind).copied()
@@ -100,18 +117,22 @@ impl TtlIndex {
 
     /// Whether stale records outnumber the keys so far that the index should be built anew.
     pub fn is_bloated(&self) -> bool {
-        self.records > 2 * self.keys + 64
+        self.filed().records > 2 * self.filed().keys + 64
     }
 
     /// Drops all records, to be filed anew.
     pub fn clear_records(&mut self) {
-        self.due.clear();
-        (self.records, self.next_ms) = (0, 0);
+        self.next_ms = 0;
+        if let Some(filed) = &mut self.filed {
+            filed.due.clear();
+            filed.records = 0;
+        }
     }
 
     /// Sum over the records of the time left, roughly: each is filed at most an eighth too early.
     pub fn time_left_ms(&self, now_ms: u64) -> u128 {
-        self.due
+        self.filed()
+            .due
             .iter()
             .map(|(&at, records)| u128::from(at.saturating_sub(now_ms)) * records.len() as u128)
             .sum()

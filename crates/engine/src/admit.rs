@@ -63,11 +63,17 @@ fn unknown(argv: &[&[u8]]) -> CommandError {
 /// Whether the server's state and the connection's allow the command.
 #[inline]
 pub fn admit(server: &Server, session: &Session, found: Found) -> Result {
-    let flags = found.row.flags;
     if session.is_primary_link {
         return Ok(());
     }
-    if flags.has(flag::WRITE) {
+    if session.redirects && server.replication.is_replica() {
+        admit_here(server, session, found)?;
+    }
+    let (any, all) = match found.id == crate::special().exec {
+        true => crate::exec::flags(session, found),
+        false => (found.row.flags, found.row.flags),
+    };
+    if any.has(flag::WRITE) {
         admit_write(server)?;
     } else if !server.persistence.last_ok.load(Relaxed)
         && found.row.name == PING
@@ -81,19 +87,37 @@ pub fn admit(server: &Server, session: &Session, found: Found) -> Result {
     }
     if server.replication.is_replica()
         && !server.replication.link_up()
-        && !flags.has(flag::STALE)
+        && !all.has(flag::STALE)
         && !server.config.flag(Directive::ReplicaServeStaleData)
     {
         return Err(MASTERDOWN);
     }
-    if server.is_loading() && !flags.has(flag::LOADING) {
+    if server.is_loading() && !all.has(flag::LOADING) {
         return Err(LOADING);
     }
-    if session.kind == ClientType::Replica && (flags.has(flag::WRITE) || !found.row.keys.is_empty()) {
+    if session.kind == ClientType::Replica && (any.has(flag::WRITE) || !found.row.keys.is_empty()) {
         return Err(CommandError::fixed("ERR Replica can't interact with the keyspace"));
     }
     Ok(())
 }
+
+/// Sends a client that follows its primary there, unless it only wants to read and said so.
+#[cold]
+fn admit_here(server: &Server, session: &Session, found: Found) -> Result {
+    let exec = found.id == crate::special().exec;
+    let queued = session.transaction.iter().filter(|_| exec).flat_map(|transaction| &transaction.queue);
+    let has = |bit| found.row.flags.has(bit) || queued.clone().any(|queued| queued.row.flags.has(bit));
+    if !has(flag::WRITE) && (!has(flag::READONLY) || session.readonly) {
+        return Ok(());
+    }
+    match &server.replication.history().primary {
+        Some(link) => Err(CommandError::new(format!("{REDIRECT} {}:{}", link.host, link.port))),
+        None => Ok(()),
+    }
+}
+
+/// First word of the error that [`admit_here`] makes; EXEC passes it on as it is.
+pub const REDIRECT: &str = "REDIRECT";
 
 /// The password may have been taken away since the connection was made.
 #[cold]

@@ -20,7 +20,7 @@ use resp::writer::Writer;
 use smallvec::SmallVec;
 use sys::gate::BatchGuard;
 
-use crate::run::{Shards, account, call, context, in_order, settle, shards_of, show_to_monitors};
+use crate::run::{Shards, account, call, context, in_order, lap, settle, shards_of, show_to_monitors};
 use crate::{Scratch, Worker, admit, block, evict, exec, special};
 
 /// Most requests of a batch.
@@ -211,13 +211,12 @@ impl<'s> Turn<'s> {
         if !self.scratch.deferred.is_empty() {
             block::serve_deferred(self.worker, self.scratch, self.server);
         }
-        match session.reply_mode {
-            ReplyMode::Skip => {
-                out.truncate(before);
-                session.reply_mode = ReplyMode::On;
-            }
-            ReplyMode::Off => out.truncate(before),
-            ReplyMode::On | ReplyMode::SkipNext => {}
+        let pushed = std::mem::take(&mut session.pushed);
+        if matches!(session.reply_mode, ReplyMode::Skip | ReplyMode::Off) && !pushed {
+            out.truncate(before);
+        }
+        if session.reply_mode == ReplyMode::Skip {
+            session.reply_mode = ReplyMode::On;
         }
         if session.takeover.is_some() || session.client.is_killed() {
             report.stop = Stop::Leave;
@@ -236,13 +235,14 @@ impl<'s> Turn<'s> {
         let found = admit::authenticated(self.server, session, planned.found)
             .and_then(|()| admit::resolve(argv, planned.found))
             .map_err(|error| (planned.found, error))?;
+        session.client.last_row.store(u64::from(found.id) + 1, Relaxed);
         admit::admit(self.server, session, found).map_err(|error| (Some(found), error))?;
         if !session.is_primary_link && !evict::make_room(self.worker, self.scratch, self.server, self.now_ms)
         {
             exec::check_memory(session, found).map_err(|error| (Some(found), error))?;
         }
         if session.transaction.is_some() && !exec::runs_inside_multi(found) {
-            exec::queue(session, found, argv).map_err(|error| (Some(found), error))?;
+            exec::queue(self.server, session, found, argv).map_err(|error| (Some(found), error))?;
             out.simple("QUEUED");
             return Ok(Stop::Done);
         }
@@ -262,8 +262,7 @@ impl<'s> Turn<'s> {
     }
 
     fn is_paused(&self, session: &Session, found: Found) -> bool {
-        let until = self.server.paused_until_ms.load(Relaxed);
-        if until == 0 || until <= self.now_ms || session.is_primary_link {
+        if !self.server.is_paused(self.now_ms) || session.is_primary_link {
             return false;
         }
         let writes_only = self.server.pause_writes_only.load(Relaxed);
@@ -298,12 +297,14 @@ impl<'s> Turn<'s> {
         call(&mut cx, found, argv, out);
         settle(&mut cx);
         let reply_bytes = out.len() - before;
-        let stop = Self::after_call(&mut cx, deferred);
+        let stop = Self::after_call(&mut cx, found, argv, deferred);
         drop(cx);
         *dirty += effects.dirty;
         effects.clear();
-        account(self.server, self.worker, session, found, argv, reply_bytes, clock_us);
-        session.client.last_row.store(u64::from(found.id) + 1, Relaxed);
+        match &mut session.blocked {
+            Some(blocked) if stop == Stop::Blocked => blocked.command.usec = lap(clock_us),
+            _ => account(self.server, self.worker, session, found, argv, reply_bytes, clock_us),
+        }
         if found.row.plan != Plan::Keys || stop == Stop::Blocked {
             session.publish();
         }
@@ -311,13 +312,18 @@ impl<'s> Turn<'s> {
     }
 
     /// Serves those who waited for what the command brought, and parks the client if it wants to wait.
-    fn after_call(cx: &mut Cx<'_>, deferred: &mut Vec<block::Deferred>) -> Stop {
+    fn after_call(
+        cx: &mut Cx<'_>,
+        found: Found,
+        argv: &[&[u8]],
+        deferred: &mut Vec<block::Deferred>,
+    ) -> Stop {
         if !cx.effects.ready.is_empty() {
             block::serve_ready(cx, deferred);
         }
         match cx.block.take() {
             Some(request) => {
-                block::park(cx, request);
+                block::park(cx, request, found, argv);
                 Stop::Blocked
             }
             None => Stop::Done,
@@ -375,6 +381,8 @@ impl<'s> Turn<'s> {
         let stats = &self.server.workers[self.worker];
         stats.add(Counter::Batches, 1);
         session.client.active_ms.store(self.now_ms, Relaxed);
-        bump(&session.client.commands, report.done as u64);
+        // A command that waits counts when the wait is over.
+        let waits = u64::from(report.stop == Stop::Blocked);
+        bump(&session.client.commands, report.done as u64 - waits);
     }
 }

@@ -16,14 +16,15 @@ use commands::error::CommandError;
 use commands::keys::keys_of;
 use commands::row::acl;
 use commands::server::Server;
-use commands::session::{Blocked, Session};
+use commands::session::{Blocked, BlockedCommand, Session};
+use commands::stats::{Counter, bump};
 use commands::table::{Found, table};
 use ds::entry::Kind;
 use keyspace::shard_of;
 use keyspace::wait::Waiter;
 use resp::writer::Writer;
 
-use crate::run::{Shards, call, context, in_order, settle, shards_of};
+use crate::run::{Shards, call, context, in_order, settle, shards_of, tally};
 use crate::{Scratch, Worker};
 
 /// A key that is ready for a client whose command needs more locks.
@@ -47,10 +48,10 @@ pub enum End {
 }
 
 /// Parks the client of `cx`; its keys' shards are held.
-pub fn park(cx: &mut Cx<'_>, request: BlockRequest) {
+pub fn park(cx: &mut Cx<'_>, request: BlockRequest, found: Found, argv: &[&[u8]]) {
     let keys: Vec<Vec<u8>> = request.keys.iter().map(|(key, _)| key.clone()).collect();
-    let deadline_us =
-        (request.timeout_ms > 0).then(|| sys::os::monotonic_us() + request.timeout_ms.saturating_mul(1000));
+    let deadline_us = (request.timeout_ms > 0)
+        .then(|| sys::os::monotonic_us().saturating_add(request.timeout_ms.saturating_mul(1000)));
     let blocked = BlockedRequest {
         client: cx.session.client.clone(),
         db: cx.db,
@@ -74,6 +75,7 @@ pub fn park(cx: &mut Cx<'_>, request: BlockRequest) {
         deadline_us,
         replicas: request.replicas,
         on_timeout: request.on_timeout,
+        command: BlockedCommand { found, argv: argv.iter().map(|arg| arg.to_vec()).collect(), usec: 0 },
     });
     if let Some(mode) = request.shutdown {
         let mut waiting = cx.server.awaiting_end.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -247,10 +249,13 @@ fn serve_under(
 
 /// Ends a wait, unless somebody has served it meanwhile. Answers the reply and its journal position; `None` if the client
 /// waits for nothing.
-pub fn end_wait(server: &Server, session: &mut Session, end: End) -> Option<(Writer, u64)> {
+pub fn end_wait(server: &Server, worker: usize, session: &mut Session, end: End) -> Option<(Writer, u64)> {
     let blocked = session.blocked.as_ref()?;
     if !blocked.waiter.claim() {
         let outcome = request_of(&blocked.waiter).take_outcome();
+        if let Some((reply, _)) = &outcome {
+            count(server, worker, session, reply.len());
+        }
         leave(server, session);
         return outcome;
     }
@@ -264,10 +269,13 @@ pub fn end_wait(server: &Server, session: &mut Session, end: End) -> Option<(Wri
         }
         (End::Timeout, TimeoutReply::Synced) => commands::block::reply_synced(&mut out),
         (End::Timeout, TimeoutReply::Never) => {}
-        (End::NoShutdown, _) => out.error(&NO_SHUTDOWN.0),
-        (End::Unblocked, _) => out.error(&UNBLOCKED.0),
-        (End::Forced, _) => out.error(&FORCED.0),
+        (End::NoShutdown, _) => refuse(server, worker, session, &NO_SHUTDOWN, &mut out),
+        (End::Unblocked, _) => refuse(server, worker, session, &UNBLOCKED, &mut out),
+        (End::Forced, _) => refuse(server, worker, session, &FORCED, &mut out),
         (End::Gone, _) => {}
+    }
+    if end != End::Gone {
+        count(server, worker, session, out.len());
     }
     leave(server, session);
     Some((out, 0))
@@ -281,11 +289,32 @@ const FORCED: CommandError = CommandError::fixed(
 const NO_SHUTDOWN: CommandError = CommandError::fixed("ERR Errors trying to SHUTDOWN. Check logs.");
 
 /// The reply of whoever served the client, if somebody has.
-pub fn take_outcome(server: &Server, session: &mut Session) -> Option<(Writer, u64)> {
+pub fn take_outcome(server: &Server, worker: usize, session: &mut Session) -> Option<(Writer, u64)> {
     let waiter = &session.blocked.as_ref()?.waiter;
     let outcome = if waiter.is_settled() { request_of(waiter).take_outcome()? } else { return None };
+    count(server, worker, session, outcome.0.len());
     leave(server, session);
     Some(outcome)
+}
+
+/// The command of a client whose wait ends with an error, which counts as a refusal.
+fn refuse(server: &Server, worker: usize, session: &Session, error: &CommandError, out: &mut Writer) {
+    let stats = &server.workers[worker];
+    stats.add(Counter::ErrorReplies, 1);
+    server.errors.count(error.code());
+    if let Some(blocked) = &session.blocked {
+        bump(&stats.rows[usize::from(blocked.command.found.id)].rejected, 1);
+    }
+    out.error(&error.0);
+}
+
+/// Counts the command of a client whose wait is over.
+fn count(server: &Server, worker: usize, session: &Session, reply_bytes: usize) {
+    let Some(blocked) = &session.blocked else { return };
+    let BlockedCommand { found, argv, usec } = &blocked.command;
+    let argv: Vec<&[u8]> = argv.iter().map(|arg| &arg[..]).collect();
+    tally(server, worker, session, *found, &argv, reply_bytes, *usec);
+    bump(&session.client.commands, 1);
 }
 
 /// Takes the client out of all queues.

@@ -9,6 +9,7 @@ use commands::cx::Cx;
 use commands::effects::Effects;
 use commands::server::Server;
 use commands::session::Session;
+use config::Directive;
 use keyspace::SHARDS;
 
 use crate::Worker;
@@ -19,12 +20,16 @@ const ROUND: Duration = Duration::from_millis(5);
 /// Fields of one hash that are deleted, and journaled, at a time.
 const FIELDS_STEP: usize = 128;
 
-/// Expires keys that are due in every `workers`-th shard from the worker's own on. Replicas leave expiry to their primary.
+/// Expires keys that are due in every `workers`-th shard from the worker's own on. Replicas leave expiry to their primary,
+/// a server in import mode to the tool that imports.
 pub fn expire_due(worker: &mut Worker, server: &Server, workers: usize) {
     let (start, now_ms) = (Instant::now(), sys::os::unix_ms());
-    let paused = server.paused_until_ms.load(Relaxed) > now_ms;
-    if server.replication.is_replica() || server.is_loading() || paused || !server.active_expire.load(Relaxed)
-    {
+    let paused = server.is_paused(now_ms);
+    if server.replication.is_replica() && worker.index == 0 && !paused {
+        expire_local(worker, server, now_ms, start);
+    }
+    let left_to_others = server.replication.is_replica() || server.config.flag(Directive::ImportMode);
+    if left_to_others || server.is_loading() || paused || !server.active_expire.load(Relaxed) {
         return;
     }
     for shard in (worker.index..SHARDS).step_by(workers) {
@@ -33,6 +38,34 @@ pub fn expire_due(worker: &mut Worker, server: &Server, workers: usize) {
             if start.elapsed() > ROUND {
                 return;
             }
+        }
+    }
+}
+
+/// Expires what clients wrote to a writable replica.
+fn expire_local(worker: &mut Worker, server: &Server, now_ms: u64, start: Instant) {
+    let Worker { index, slot, .. } = worker;
+    while start.elapsed() < ROUND {
+        let due = server.replication.local_expires().take_due(now_ms);
+        let Some((db, key)) = due else { return };
+        let hash = ds::hash::of(&key);
+        let batch = server.keyspace.gate().enter(slot);
+        let shards = [keyspace::shard_of(hash)];
+        let Some(access) = batch.as_ref().and_then(|_| server.keyspace.access(&shards)) else {
+            // Held by others: it is due again at the next round.
+            return server.replication.local_expires().note(db, &key, now_ms);
+        };
+        let mut effects = Effects::default();
+        let mut session =
+            Session::new(Arc::new(Client::new(0, String::new(), String::new(), -1, Box::new(|| ()))));
+        let mut cx = context(server, *index, &mut session, access, &mut effects, now_ms);
+        cx.db = db;
+        let at = cx.peek_expiry(&key);
+        if at.is_some_and(|at| at < now_ms) {
+            cx.delete_expired(&key, hash);
+            settle(&mut cx);
+        } else if let Some(later) = at {
+            server.replication.local_expires().note(db, &key, later);
         }
     }
 }

@@ -121,7 +121,7 @@ fn cycle(worker: usize, scratch: &mut Scratch, server: &Server, now_ms: u64) -> 
 /// Replicas leave it to their primary; while clients are paused the data set stays as it is.
 fn may_evict(server: &Server, now_ms: u64) -> bool {
     let ignores = server.replication.is_replica() && server.config.flag(Directive::ReplicaIgnoreMaxmemory);
-    let paused = server.paused_until_ms.load(std::sync::atomic::Ordering::Relaxed) > now_ms;
+    let paused = server.is_paused(now_ms);
     !ignores && !paused && !server.is_loading()
 }
 

@@ -6,10 +6,11 @@
 use commands::cx::Cx;
 use commands::error::{CommandError, OUT_OF_MEMORY, Result};
 use commands::keys::reaches_beyond;
-use commands::row::{Plan, flag};
+use commands::row::{Flags, Plan, flag};
 use commands::server::Server;
 use commands::session::{Queued, Session, Transaction};
-use commands::table::Found;
+use commands::table::{Found, table};
+use config::Family;
 use keyspace::{Access, shard_of};
 use resp::writer::Writer;
 
@@ -20,7 +21,6 @@ use crate::{Scratch, block, special};
 const WITHOUT_MULTI: CommandError = CommandError::fixed("ERR EXEC without MULTI");
 const ABORTED: CommandError =
     CommandError::fixed("EXECABORT Transaction discarded because of previous errors.");
-const NOT_INSIDE: CommandError = CommandError::fixed("ERR Command not allowed inside a transaction");
 
 /// Whether a command runs at once although a transaction is being collected.
 pub fn runs_inside_multi(found: Found) -> bool {
@@ -49,10 +49,24 @@ pub fn writes(transaction: &Transaction) -> bool {
     transaction.queue.iter().any(|queued| queued.row.flags.has(flag::WRITE | flag::MAY_REPLICATE))
 }
 
+/// The flags that any command of the transaction has, and those that all have, EXEC itself among them: what the server's
+/// state forbids is decided for the whole, before it runs.
+pub(crate) fn flags(session: &Session, found: Found) -> (Flags, Flags) {
+    let queue = session.transaction.iter().flat_map(|transaction| &transaction.queue);
+    let own = found.row.flags;
+    queue.fold((own, own), |(any, all), queued| {
+        (Flags(any.0 | queued.row.flags.0), Flags(all.0 & queued.row.flags.0))
+    })
+}
+
 /// Queues a command.
-pub fn queue(session: &mut Session, found: Found, argv: &[&[u8]]) -> Result {
-    if found.row.flags.has(flag::NO_MULTI) {
-        return Err(NOT_INSIDE);
+pub fn queue(server: &Server, session: &mut Session, found: Found, argv: &[&[u8]]) -> Result {
+    let refused = match server.config.family() {
+        Family::Redis => flag::NO_MULTI,
+        Family::Valkey => flag::NO_MULTI | flag::NO_MULTI_IN_VALKEY,
+    };
+    if found.row.flags.has(refused) {
+        return Err(commands::transactions::not_inside(server, table().full_name(found.id)));
     }
     if let Some(transaction) = &mut session.transaction {
         let argv: Vec<Vec<u8>> = argv.iter().map(|arg| arg.to_vec()).collect();
@@ -138,6 +152,9 @@ pub(crate) fn abort(server: &Server, session: &mut Session, error: &CommandError
     // Also where there was none, as the peers do.
     commands::transactions::unwatch_all(server, session);
     session.publish();
+    if error.code() == crate::admit::REDIRECT.as_bytes() {
+        return CommandError::new(String::from_utf8_lossy(&error.0).into_owned());
+    }
     let text = String::from_utf8_lossy(&error.0);
     let text = text.strip_prefix("ERR ").unwrap_or(&text);
     CommandError::new(format!("EXECABORT Transaction discarded because of: {text}"))
@@ -165,10 +182,6 @@ fn run_queue(cx: &mut Cx<'_>, transaction: &Transaction, out: &mut Writer, clock
     for queued in &transaction.queue {
         let found = Found { row: queued.row, id: queued.id };
         let argv: Vec<&[u8]> = queued.argv.iter().map(|arg| &arg[..]).collect();
-        if let Err(error) = crate::admit::admit(cx.server, cx.session, found) {
-            out.error(&error.0);
-            continue;
-        }
         show_to_monitors(cx.server, cx.session, found, &argv);
         cx.db = cx.session.db;
         let before = out.len();

@@ -6,6 +6,7 @@ use commands::cx::Cx;
 use commands::effects::Effects;
 use commands::error::CommandError;
 use commands::keys::fitting_keys;
+use commands::pubsub::over_limit;
 use commands::row::flag;
 use commands::server::Server;
 use commands::session::Session;
@@ -49,10 +50,25 @@ pub fn call(cx: &mut Cx<'_>, found: Found, argv: &[&[u8]], out: &mut Writer) -> 
         out.error(&error.0);
     }
     let changed = cx.effects.dirty > before.1;
+    if changed && cx.server.replication.is_replica() && !cx.session.is_primary_link {
+        note_local_expires(cx, before.2, found, argv);
+    }
     if changed && !cx.effects.explicit && cx.server.journal.is_recording() {
         cx.effects.unit.push(before.2, argv);
     }
     result.is_ok()
+}
+
+/// A client has changed keys of a writable replica: those with an expiry are this server's to expire.
+#[cold]
+fn note_local_expires(cx: &mut Cx<'_>, db: usize, found: Found, argv: &[&[u8]]) {
+    for key in fitting_keys(found.row, argv).iter() {
+        let key = argv[key.index as usize];
+        let at = cx.with_db(db, |cx| cx.peek_expiry(key));
+        if let Some(at) = at {
+            cx.server.replication.local_expires().note(db, key, at);
+        }
+    }
 }
 
 /// Counts an error reply of a command that ran.
@@ -73,8 +89,8 @@ pub fn settle(cx: &mut Cx<'_>) -> u64 {
     let Effects { unit, events, .. } = &mut *cx.effects;
     let mut position = cx.session.last_write;
     if !unit.is_empty() {
-        // The primary's own bytes are relayed as they came.
-        if !cx.session.is_primary_link {
+        // The primary's own bytes are relayed as they came; what others change on a replica is nobody else's.
+        if !cx.server.replication.is_replica() {
             position = cx.server.journal.append(unit);
             cx.session.last_write = position;
         }
@@ -112,16 +128,6 @@ fn publish_events(server: &Server, events: &[(Events, &'static str, usize, Vec<u
     }
 }
 
-/// Drops a subscriber whose messages pile up beyond its hard limit.
-pub fn over_limit(server: &Server, client: &commands::client::Client, bytes: usize) {
-    if bytes > 32 << 10 {
-        let limit = server.config.output_limits().pubsub.hard_bytes;
-        if limit > 0 && bytes as u64 > limit {
-            client.kill();
-        }
-    }
-}
-
 /// A handler's surroundings.
 pub fn context<'a>(
     server: &'a Server,
@@ -146,8 +152,7 @@ pub fn context<'a>(
     }
 }
 
-/// Counts a call and notes it in the logs of slow and of large commands; `clock_us` is when the command before ended, and
-/// moves on.
+/// Counts a call that has just ended; `clock_us` is when the command before ended, and moves on.
 pub fn account(
     server: &Server,
     worker: usize,
@@ -157,9 +162,26 @@ pub fn account(
     reply_bytes: usize,
     clock_us: &mut u64,
 ) {
+    let usec = lap(clock_us);
+    tally(server, worker, session, found, argv, reply_bytes, usec);
+}
+
+/// Microseconds since the command before ended.
+pub fn lap(clock_us: &mut u64) -> u64 {
     let now_us = sys::ticks::micros();
-    let usec = now_us.saturating_sub(*clock_us);
-    *clock_us = now_us;
+    now_us.saturating_sub(std::mem::replace(clock_us, now_us))
+}
+
+/// Counts a call and notes it in the logs of slow and of large commands.
+pub fn tally(
+    server: &Server,
+    worker: usize,
+    session: &Session,
+    found: Found,
+    argv: &[&[u8]],
+    reply_bytes: usize,
+    usec: u64,
+) {
     let stats = &server.workers[worker];
     stats.add(Counter::Commands, 1);
     let row = &stats.rows[usize::from(found.id)];
@@ -227,9 +249,9 @@ fn monitor(server: &Server, session: &Session, found: Found, argv: &[&[u8]]) {
         resp::inline::quote_into(arg, &mut line);
     }
     line.extend_from_slice(b"\r\n");
-    let line = std::sync::Arc::new(line);
+    let line = resp::writer::Chunk::Shared(std::sync::Arc::new(line));
     let monitors = server.monitors.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     for client in monitors.iter() {
-        client.deliver(resp::writer::Chunk::Shared(line.clone()));
+        client.deliver(&line);
     }
 }

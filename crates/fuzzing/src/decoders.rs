@@ -7,6 +7,7 @@ use ds::hll;
 use ds::intset::Intset;
 use ds::listpack::Listpack;
 use ds::num::{LongDouble, format_f64, format_i64, parse_f64, parse_i64, parse_u64};
+use ds::vector::filter::Filter;
 use rdb::Reader;
 use resp::request::{Decoder, Limits};
 
@@ -63,9 +64,12 @@ pub fn inline(data: &[u8]) {
     }
 }
 
+/// A fuzzer seldom guesses a checksum, and what lies behind it is to be tested.
+const TRUST: rdb::Trust = rdb::Trust { any_version: true, any_checksum: true };
+
 /// A whole dump file.
 pub fn rdb(data: &[u8]) {
-    let Ok(mut reader) = Reader::new(data) else { return };
+    let Ok(mut reader) = Reader::new(data, TRUST) else { return };
     let mut events = 0;
     while let Ok(Some(_)) = reader.next_event() {
         events += 1;
@@ -74,12 +78,12 @@ pub fn rdb(data: &[u8]) {
     assert!(reader.offset() <= data.len() as u64);
 }
 
-/// A DUMP payload; a checksum of zero means none, so the fuzzer need not guess it.
+/// A DUMP payload, and a value of a version that is known.
 pub fn restore(data: &[u8]) {
-    _ = rdb::restore(data);
+    _ = rdb::restore(data, TRUST);
     let mut payload = data.to_vec();
     payload.extend_from_slice(&[11, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    _ = rdb::restore(&payload);
+    _ = rdb::restore(&payload, TRUST);
 }
 
 /// A listpack that validates reads the same in both directions and survives edits.
@@ -168,5 +172,33 @@ pub fn number(data: &[u8]) {
     }
     if let Some(value) = LongDouble::parse(data) {
         _ = value.format();
+    }
+}
+
+/// A vector set behind its module's id: one that loads can be changed and saved, and loads again.
+pub fn vectorset(data: &[u8]) {
+    let module = [7, 0x81, 0xbd, 0xe7, 0x2d, 0xa2, 0xbb, 0x1e, 0xb4, 0x00];
+    let payload = [&module[..], data, &[13, 0, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+    let Ok(rdb::Value::Vectors(mut set)) = rdb::restore(&payload, TRUST) else { return };
+    let first = set.by_rank(0).map(|slot| set.element(slot).name.to_vec()).unwrap_or_default();
+    set.insert(b"new", &vec![1.0; set.dim()], 10, 4);
+    assert!(set.remove(&first) || first.is_empty());
+    let len = set.len();
+    if len == 0 {
+        return;
+    }
+    let saved = rdb::dump(rdb::SaveValue::Vectors(&set), true, rdb::Dialect::Redis);
+    match rdb::restore(&saved, TRUST) {
+        Ok(rdb::Value::Vectors(again)) => assert_eq!(again.len(), len),
+        other => panic!("a changed set must load: {other:?}"),
+    }
+}
+
+/// An expression, and behind a zero byte the attribute that it looks at.
+pub fn filter(data: &[u8]) {
+    let at = data.iter().position(|&byte| byte == 0).unwrap_or(data.len());
+    if let Ok(filter) = Filter::compile(&data[..at]) {
+        assert!(!filter.matches(None));
+        filter.matches(Some(data.get(at + 1..).unwrap_or_default()));
     }
 }

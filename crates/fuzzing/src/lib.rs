@@ -24,6 +24,8 @@ pub const TARGETS: &[Target] = &[
     ("hll", decoders::hll),
     ("glob", decoders::glob),
     ("number", decoders::number),
+    ("vectorset", decoders::vectorset),
+    ("filter", decoders::filter),
     ("commands", stream::commands),
 ];
 

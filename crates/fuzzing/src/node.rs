@@ -8,7 +8,7 @@ use std::sync::Arc;
 use commands::client::Client;
 use commands::server::{LogLevel, Server, Shell, ShutdownMode};
 use commands::session::Session;
-use config::{Directive, Environment, Store};
+use config::{Directive, Environment, Family, Store};
 use engine::Worker;
 use engine::batch::{self, MOST_REQUESTS, Stop};
 use keyspace::Access;
@@ -75,7 +75,11 @@ impl Node {
     /// # Panics
     /// When a fresh gate has no slot, which is a bug.
     pub fn new() -> Node {
-        let store = Arc::new(Store::new(&Environment { cores: 1, dir: b"/nonexistent".to_vec() }));
+        let store = Arc::new(Store::new(&Environment {
+            cores: 1,
+            dir: b"/nonexistent".to_vec(),
+            family: Family::Redis,
+        }));
         let rows = commands::table::table().rows().len();
         let server = Server::new(store, 1, rows);
         assert!(server.shell.set(Box::new(NoShell)).is_ok(), "invariant: a fresh server has no shell");

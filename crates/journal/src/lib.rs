@@ -203,6 +203,16 @@ impl Journal {
         inner.backlog.trim(needed.unwrap_or(end));
     }
 
+    /// Detaches all readers: whoever comes from here on belongs to another history. Nothing that is appended later
+    /// reaches them.
+    pub fn detach_all(&self) {
+        let mut inner = self.inner();
+        inner.readers.clear();
+        self.readers.store(0, Ordering::Release);
+        let end = inner.backlog.end();
+        inner.backlog.trim(end);
+    }
+
     /// Whether the backlog covers `position`.
     pub fn covers(&self, position: u64) -> bool {
         self.is_recording() && self.inner().backlog.covers(position)
@@ -291,6 +301,19 @@ mod tests {
         journal.detach(slow);
         assert!(!journal.covers(0) && journal.attach(0, Arc::new(|| ())).is_none());
         assert!(journal.covers(journal.end()) && !journal.covers(journal.end() + 1));
+    }
+
+    #[test]
+    fn what_follows_a_change_of_history_reaches_no_reader_of_the_old_one() {
+        let journal = Journal::new();
+        journal.start(1000, 0);
+        let old = journal.attach(0, Arc::new(|| ())).expect("the end is covered");
+        journal.append_raw(b"before");
+        journal.detach_all();
+        journal.append_raw(b"after");
+        assert_eq!(journal.fetch(old, 100), Fetch::Gone);
+        let new = journal.attach(6, Arc::new(|| ())).expect("covered");
+        assert_eq!(journal.fetch(new, 100), Fetch::Bytes(b"after".to_vec()));
     }
 
     #[test]

@@ -75,7 +75,10 @@ impl Keyspace {
     #[inline]
     pub fn prefetch_line<'b>(&self, batch: &'b BatchGuard<'_>, db: usize, hash: u64) -> Hint<'b> {
         let shard = usize::from(shard_of(hash));
-        sys::os::prefetch((&raw const self.shards[shard]).cast());
+        let lock: *const u8 = (&raw const self.shards[shard]).cast();
+        sys::os::prefetch(lock);
+        // What writers ask for, who waits and who watches, is on the second line.
+        sys::os::prefetch(lock.wrapping_add(64));
         self.hints.prefetch_line(batch, db * SHARDS + shard, hash)
     }
 

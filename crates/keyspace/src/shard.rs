@@ -23,6 +23,8 @@ pub struct Shard {
     pub watches: Watches,
 }
 
+/// Two cache lines, which the prefetch pass asks for.
+#[repr(align(64))]
 struct Db {
     table: Table<Entry>,
     ttl: TtlIndex,
@@ -42,6 +44,7 @@ pub struct EntrySlot<'a> {
 
 impl Shard {
     pub(crate) fn new(index: usize, databases: usize, hints: &Arc<Hints>) -> Shard {
+        const { assert!(size_of::<Db>() == 128) };
         let place = |db| db * crate::SHARDS + index;
         let db = |db| Db {
             table: Table::with_hints(hints.clone(), place(db)),

@@ -192,6 +192,15 @@ impl WatchMark {
     }
 }
 
+/// What stands under a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Presence {
+    Absent,
+    /// There only because nobody has deleted it yet.
+    Expired,
+    Alive,
+}
+
 /// The watched keys of one shard.
 #[derive(Default)]
 pub struct Watches(Map<Vec<Watch>>);
@@ -243,6 +252,16 @@ impl Watches {
             && let Some(watches) = self.0.get(&(db, key.into()))
         {
             watches.iter().for_each(|watch| watch.mark.touch());
+        }
+    }
+
+    /// Another key, or none, takes the place of a key (or of none, if not `had`): tells everybody for whom that is a change.
+    pub fn exchange(&mut self, db: usize, key: &[u8], had: bool, gets: Presence) {
+        for watch in self.0.get_mut(&(db, key.into())).into_iter().flatten() {
+            if gets == Presence::Alive || (had && !watch.was_expired) {
+                watch.mark.touch();
+            }
+            watch.was_expired = gets == Presence::Expired;
         }
     }
 
@@ -304,6 +323,23 @@ mod tests {
     }
 
     #[test]
+    fn an_exchange_is_a_change_unless_nothing_alive_was_or_is_there() {
+        use Presence::{Absent, Alive, Expired};
+        let touched = |was_expired: bool, is_there: bool, then: Presence| {
+            let (mut watches, mark) = (Watches::default(), Arc::new(WatchMark::default()));
+            watches.add(0, b"a", mark.clone(), was_expired);
+            watches.exchange(0, b"a", is_there, then);
+            assert_eq!(watches.saw_expired(0, b"a", &mark), then == Expired);
+            mark.is_touched()
+        };
+        assert!([Absent, Expired, Alive].iter().all(|&then| touched(false, true, then)));
+        assert!(touched(true, true, Alive) && touched(false, false, Alive));
+        assert!(
+            ![Absent, Expired].iter().any(|&then| touched(true, true, then) || touched(false, false, then))
+        );
+    }
+
+    #[test]
     fn a_key_that_had_expired_before_is_deleted_without_notice() {
         let mut watches = Watches::default();
         let (early, late) = (Arc::new(WatchMark::default()), Arc::new(WatchMark::default()));
@@ -316,5 +352,27 @@ mod tests {
         assert!(!watches.saw_expired(0, b"a", &late));
         watches.expire(0, b"a");
         assert!(late.is_touched());
+    }
+
+    #[test]
+    fn an_exchange_tells_those_for_whom_something_changed() {
+        // (had expired when it was watched, there before, there afterwards, told)
+        for (was_expired, had, gets, told) in [
+            (false, true, Presence::Absent, true),
+            (true, true, Presence::Absent, false),
+            (false, false, Presence::Absent, false),
+            (false, false, Presence::Expired, false),
+            (true, true, Presence::Expired, false),
+            (false, true, Presence::Expired, true),
+            (false, false, Presence::Alive, true),
+            (true, true, Presence::Alive, true),
+        ] {
+            let mut watches = Watches::default();
+            let mark = Arc::new(WatchMark::default());
+            watches.add(0, b"a", mark.clone(), was_expired);
+            watches.exchange(0, b"a", had, gets);
+            assert_eq!(mark.is_touched(), told, "{was_expired} {had} {gets:?}");
+            assert_eq!(watches.saw_expired(0, b"a", &mark), gets == Presence::Expired);
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! lengths that they announce. Packed encodings are taken over as they are. Called by the loader, the savers, full
 //! synchronisation, and the commands DUMP, RESTORE and MIGRATE.
 //!
-//! Map: `input` bytes, lengths, strings; `value` and `stream` one value each; `ziplist` the encodings of old versions;
+//! Map: `input` bytes, lengths, strings; `value`, `stream` and `vectors` one value each; `ziplist` the encodings of old versions;
 //! `reader` the file; `writer` and `save` the way out; `dump` payloads; `lzf` compression.
 
 #![forbid(unsafe_code)]
@@ -18,6 +18,7 @@ mod reader;
 mod save;
 mod stream;
 mod value;
+mod vectors;
 mod writer;
 mod ziplist;
 
@@ -63,6 +64,24 @@ impl Version {
             _ => None,
         }
     }
+
+    /// As [`Version::from_number`]; versions to come are taken for the dialect in whose range they lie.
+    pub fn guess(number: u16) -> Option<Self> {
+        match number {
+            0 => None,
+            1..Self::NEWEST_VALKEY => Some(Self::redis(number)),
+            _ => Some(Self { dialect: Dialect::Valkey, number }),
+        }
+    }
+}
+
+/// What a reader lets pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// Versions that are not known, as long as no unknown type comes (`rdb-version-check relaxed`).
+    pub any_version: bool,
+    /// Checksums that do not fit (DEBUG SET-SKIP-CHECKSUM-VALIDATION, for tests of what follows).
+    pub any_checksum: bool,
 }
 
 /// Numbers of the types of values.

@@ -5,6 +5,7 @@ use ds::list::{Chunk, List};
 use ds::listpack::{Listpack, LpRef};
 use ds::packed_hash::{self, Form};
 use ds::stream::{Group, Stream, StreamId};
+use ds::vector::VectorSet;
 
 use crate::{Dialect, Sink, Version, Writer, types};
 
@@ -30,6 +31,8 @@ pub enum SaveValue<'a> {
     /// Members in descending order load fastest in Redis.
     Zset(u64, &'a mut dyn Iterator<Item = (&'a [u8], f64)>),
     Stream(&'a Stream),
+    /// Known to Redis 8 alone, in every version of the format.
+    Vectors(&'a VectorSet),
 }
 
 impl SaveValue<'_> {
@@ -72,6 +75,7 @@ impl SaveValue<'_> {
                 Version { number: 11.., .. } => types::STREAM_3,
                 _ => types::STREAM_2,
             },
+            SaveValue::Vectors(_) => types::MODULE_2,
         }
     }
 
@@ -127,6 +131,7 @@ impl SaveValue<'_> {
                 });
             }
             SaveValue::Stream(value) => stream(out, kind, value),
+            SaveValue::Vectors(set) => crate::vectors::write(out, set),
         }
     }
 }

@@ -8,6 +8,7 @@ use ds::listpack::{Listpack, LpValue};
 use ds::num::format_f64;
 use ds::packed_hash::{self, Form};
 use ds::stream::{AddId, BlockLimits, Group, Nack, Stream, StreamId};
+use ds::vector::VectorSet;
 use ds::zset::{Zset, packed};
 use proptest::prelude::*;
 
@@ -59,7 +60,24 @@ fn canonical(value: &Value) -> String {
             format!("zset {}", parts.join(" "))
         }
         Value::Stream(stream) => format!("stream {}", canonical_stream(stream)),
+        Value::Vectors(set) => format!("vectorset {}", canonical_vectors(set)),
     }
+}
+
+fn canonical_vectors(set: &VectorSet) -> String {
+    let matrix: Option<Vec<f32>> = set.projection().map(|projection| projection.rows(set.dim()).collect());
+    let mut out = format!("{set:?} {} {matrix:?}", set.m());
+    for slot in set.from_name(b"") {
+        let element = set.element(slot);
+        let name = element.name.escape_ascii();
+        out += &format!(" {} {name} {:?} {:?}", element.id, element.attribute, set.raw(slot));
+        out += &format!(" {:x} {:x}", element.norm.to_bits(), element.range.to_bits());
+        for (level, links) in element.levels().enumerate() {
+            let ids: Vec<u64> = links.iter().map(|other| set.element(*other).id).collect();
+            out += &format!(" {ids:?} {:?}", element.worst(level));
+        }
+    }
+    out
 }
 
 fn canonical_stream(stream: &Stream) -> String {
@@ -117,6 +135,7 @@ fn with_save<R>(value: &Value, save: impl FnOnce(SaveValue<'_>) -> R) -> R {
             save(SaveValue::Zset(zset.len() as u64, &mut zset.iter_rev_from(usize::MAX)))
         }
         Value::Stream(stream) => save(SaveValue::Stream(stream)),
+        Value::Vectors(set) => save(SaveValue::Vectors(set)),
     }
 }
 
@@ -131,7 +150,7 @@ struct Loaded {
 }
 
 fn load(bytes: &[u8]) -> Result<Loaded, RdbError> {
-    let mut reader = Reader::new(bytes)?;
+    let mut reader = Reader::new(bytes, Trust::default())?;
     let mut out = Loaded { keys: Keys::new(), values: vec![], aux: vec![], functions: 0, checksum: None };
     let mut db = 0;
     while let Some(event) = reader.next_event()? {
@@ -157,7 +176,7 @@ fn large_sets_come_back() {
     (0..3000).for_each(|n| assert!(set.add(format!("member {n}").as_bytes())));
     let value = Value::Set(SetValue::Large(set));
     let payload = with_save(&value, |saved| dump(saved, true, Dialect::Redis));
-    let loaded = restore(&payload).expect("just saved");
+    let loaded = restore(&payload, Trust::default()).expect("just saved");
     assert!(matches!(loaded, Value::Set(SetValue::Large(_))));
     assert_eq!(canonical(&loaded), canonical(&value));
 }
@@ -167,7 +186,7 @@ fn files_of_real_servers() {
     for (bytes, dialect, server) in
         [(REDIS, Dialect::Redis, "redis-ver"), (VALKEY, Dialect::Valkey, "valkey-ver")]
     {
-        let header = Reader::new(bytes).expect("header").header();
+        let header = Reader::new(bytes, Trust::default()).expect("header").header();
         assert_eq!(header.dialect, dialect);
         let loaded = load(bytes).expect("a good file");
         assert!(loaded.checksum.is_some());
@@ -239,11 +258,11 @@ fn payloads_round_trip() {
         for (compress, dialect) in [(false, Dialect::Redis), (true, Dialect::Redis), (true, Dialect::Valkey)]
         {
             let payload = with_save(&value, |value| dump(value, compress, dialect));
-            let again = restore(&payload).expect("our own payload");
+            let again = restore(&payload, Trust::default()).expect("our own payload");
             assert_eq!(canonical(&again), canonical(&value), "{}", key.escape_ascii());
             let mut damaged = payload.clone();
             damaged[payload.len() / 2] ^= 1;
-            assert!(matches!(restore(&damaged), Err(DumpError::VersionOrChecksum)));
+            assert!(matches!(restore(&damaged, Trust::default()), Err(DumpError::VersionOrChecksum)));
         }
     }
 }
@@ -264,12 +283,83 @@ fn packed_fields_with_expiries() {
         ] {
             let payload = dump(SaveValue::HashPackTtl(pack.view()), false, dialect);
             assert_eq!(payload[0], kind);
-            let Ok(Value::Hash(HashValue::Fields(fields))) = restore(&payload) else { panic!("a hash") };
+            let Ok(Value::Hash(HashValue::Fields(fields))) = restore(&payload, Trust::default()) else {
+                panic!("a hash")
+            };
             let found: Vec<_> = fields.iter().map(|field| (&field.name[..], field.expire_ms)).collect();
             let expected: [(&[u8], _); 3] =
                 [(b"b", Some(kept as i64)), (b"c", Some(latest as i64)), (b"a", None)];
             assert_eq!(found, expected);
         }
+    }
+}
+
+/// Payloads of Redis: numbers as they are with attributes and levels; 8 bits behind a projection; bits.
+const VECTORS: [&[u8]; 3] = [
+    include_bytes!("fixtures/vectorset-f32.dump"),
+    include_bytes!("fixtures/vectorset-q8.dump"),
+    include_bytes!("fixtures/vectorset-bin.dump"),
+];
+
+/// Vector sets of Redis load, and are written with the same contents; where nothing is left to chance, with the same bytes.
+#[test]
+fn vector_sets() {
+    for (payload, text) in VECTORS.into_iter().zip([
+        "VectorSet of 40 vectors of 3 f32",
+        "VectorSet of 10 vectors of 5 int8",
+        "VectorSet of 4 vectors of 70 bin",
+    ]) {
+        let value = restore(payload, Trust::default()).expect("Redis' payload");
+        let Value::Vectors(set) = &value else { panic!("a vector set") };
+        assert_eq!(format!("{set:?}"), text);
+        for (compress, dialect) in [(true, Dialect::Redis), (false, Dialect::Valkey)] {
+            let again = with_save(&value, |value| dump(value, compress, dialect));
+            assert_eq!(
+                canonical(&restore(&again, Trust::default()).expect("our own payload")),
+                canonical(&value)
+            );
+        }
+        damage_vectors(payload);
+    }
+}
+
+/// Cuts are refused; what passes after other damage can be used.
+fn damage_vectors(payload: &[u8]) {
+    let body = &payload[..payload.len() - 10];
+    for cut in 0..body.len() {
+        assert!(restore(&unsigned(&body[..cut], 13), Trust::default()).is_err(), "cut at {cut}");
+    }
+    for at in 0..body.len() {
+        for flip in [1, 0x40, 0x80] {
+            let mut damaged = body.to_vec();
+            damaged[at] ^= flip;
+            let Ok(Value::Vectors(mut set)) = restore(&unsigned(&damaged, 13), Trust::default()) else {
+                continue;
+            };
+            set.insert(b"new", &vec![1.0; set.dim()], 10, 4);
+            let names: Vec<Vec<u8>> = set.slots().map(|slot| set.element(slot).name.to_vec()).collect();
+            names.iter().for_each(|name| assert!(set.remove(name)));
+            assert!(set.is_empty());
+        }
+    }
+}
+
+/// Numbers that announce much more than follows take no memory.
+#[test]
+fn vector_sets_that_lie() {
+    let module = [&[types::MODULE_2, 0x81], &crate::vectors::MODULE.to_be_bytes()[..]].concat();
+    let number = |number: u64| [&[2, 0x81], &number.to_be_bytes()[..]].concat();
+    for numbers in [
+        vec![65_536, u64::MAX, 16 << 8, 0],
+        vec![65_537, 1, 16 << 8, 0],
+        vec![0, 0, 16 << 8, 0],
+        vec![2, 1, 3 << 8, 0],
+        vec![2, 1, 16 << 8 | 3, 0],
+        vec![2, 0, 16 << 8, 0],
+        vec![65_536, 1, 16 << 8, 1, 65_536],
+    ] {
+        let body = [module.clone(), numbers.into_iter().flat_map(number).collect(), vec![0]].concat();
+        assert!(matches!(restore(&unsigned(&body, 13), Trust::default()), Err(DumpError::BadData(_))));
     }
 }
 
@@ -284,9 +374,9 @@ fn payload_bytes() {
         let mut other = payload[..5].to_vec();
         other.extend_from_slice(&u16::to_le_bytes(number));
         other.extend_from_slice(&[0; 8]);
-        assert_eq!(restore(&other).is_ok(), known, "{number}");
+        assert_eq!(restore(&other, Trust::default()).is_ok(), known, "{number}");
     }
-    assert!(matches!(restore(b"\x00\x03abc"), Err(DumpError::VersionOrChecksum)));
+    assert!(matches!(restore(b"\x00\x03abc", Trust::default()), Err(DumpError::VersionOrChecksum)));
 }
 
 /// A payload without checksum around a body.
@@ -330,7 +420,10 @@ fn refused_values() {
         ("module", vec![types::MODULE_2, 0x81, 1, 2, 3, 4, 5, 6, 7, 8, 0], 10),
         ("bytes behind", b"\x00\x01a\x00".to_vec(), 10),
     ] {
-        assert!(matches!(restore(&unsigned(&body, version)), Err(DumpError::BadData(_))), "{what}");
+        assert!(
+            matches!(restore(&unsigned(&body, version), Trust::default()), Err(DumpError::BadData(_))),
+            "{what}"
+        );
     }
 }
 
@@ -357,11 +450,12 @@ fn old_encodings() {
         (b"\x01\x02\x01a\xc0\x07".to_vec(), "list a 7"),
         (b"\x03\x02\x01a\x031.5\x01b\xff".to_vec(), "zset b:-inf a:1.5"),
     ] {
-        let value = restore(&unsigned(&body, 6)).expect(want);
+        let value = restore(&unsigned(&body, 6), Trust::default()).expect(want);
         assert_eq!(canonical(&value), want);
     }
     // Redis 7.4's release candidates: absolute TTLs in front of the fields.
-    let value = restore(&unsigned(b"\x16\x02\x05\x01a\x01x\x00\x01b\x01y", 12)).expect("hash");
+    let value =
+        restore(&unsigned(b"\x16\x02\x05\x01a\x01x\x00\x01b\x01y", 12), Trust::default()).expect("hash");
     assert_eq!(canonical(&value), "hash a=x@Some(5) b=y@None");
 }
 
@@ -393,7 +487,7 @@ fn old_and_strange_files() {
 #[test]
 fn unread_bytes() {
     let file = [REDIS, b"*1\r\n$4\r\nPING\r\n"].concat();
-    let mut reader = Reader::new(&file[..]).expect("header");
+    let mut reader = Reader::new(&file[..], Trust::default()).expect("header");
     while reader.next_event().expect("good").is_some() {}
     assert_eq!(reader.offset(), REDIS.len() as u64);
     let rest = &file[REDIS.len()..];
@@ -429,7 +523,7 @@ fn damaged_files() {
             let end = damaged.len() - 8;
             damaged[end..].fill(0);
             damaged[random() % (end - 2)] = random() as u8;
-            if let Ok(value) = restore(&damaged) {
+            if let Ok(value) = restore(&damaged, Trust::default()) {
                 let _ = canonical(&value);
                 let _ = with_save(&value, |value| dump(value, false, Dialect::Redis));
             }
@@ -453,7 +547,7 @@ proptest! {
     fn strings_and_collections(elements in proptest::collection::btree_map(text(), any::<f64>(), 1..20), compress: bool) {
         let round = |value: &Value| {
             let payload = with_save(value, |value| dump(value, compress, Dialect::Redis));
-            restore(&payload).map(|value| canonical(&value)).expect("our own payload")
+            restore(&payload, Trust::default()).map(|value| canonical(&value)).expect("our own payload")
         };
         let mut list = List::new();
         let mut zset = Zset::new();
@@ -498,12 +592,12 @@ proptest! {
         stream.idempotence_mut().record(b"p", b"i", StreamId::new(1, 1));
         let value = Value::Stream(stream);
         let payload = with_save(&value, |value| dump(value, true, Dialect::Redis));
-        prop_assert_eq!(restore(&payload).map(|v| canonical(&v)).expect("our own"), canonical(&value));
+        prop_assert_eq!(restore(&payload, Trust::default()).map(|v| canonical(&v)).expect("our own"), canonical(&value));
     }
 
     #[test]
     fn any_bytes_are_safe(bytes: Vec<u8>, kind in 0u8..28, version in prop_oneof![Just(13u16), Just(80)]) {
-        let _ = restore(&unsigned(&[&[kind], &bytes[..]].concat(), version));
+        let _ = restore(&unsigned(&[&[kind], &bytes[..]].concat(), version), Trust::default());
         let _ = load(&[b"REDIS0013", &bytes[..]].concat());
     }
 }

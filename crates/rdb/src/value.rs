@@ -7,6 +7,7 @@ use ds::intset::Intset;
 use ds::list::{Chunk, Fill, List};
 use ds::listpack::{Listpack, LpValue};
 use ds::stream::Stream;
+use ds::vector::VectorSet;
 use ds::zset::{Inserted, Zset, packed};
 
 use crate::input::{Input, Result};
@@ -29,6 +30,7 @@ pub enum Value {
     Hash(HashValue),
     Zset(ZsetValue),
     Stream(Stream),
+    Vectors(Box<VectorSet>),
 }
 
 /// A set without duplicates.
@@ -99,7 +101,11 @@ pub(crate) fn read<R: Read>(input: &mut Input<R>, kind: u8, version: Version) ->
         types::ZSET_LISTPACK => Value::Zset(ZsetValue::Listpack(zset_pack(input, listpack)?)),
         types::STREAM | types::STREAM_2 | types::STREAM_3 => Value::Stream(crate::stream::read(input, kind)?),
         types::STREAM_4 if !valkey => Value::Stream(crate::stream::read(input, kind)?),
-        types::MODULE_PRE_GA | types::MODULE_2 => {
+        types::MODULE_2 => match input.length()? {
+            crate::vectors::MODULE => Value::Vectors(Box::new(crate::vectors::read(input)?)),
+            id => return input.fail(ErrorKind::Module(module_name(id))),
+        },
+        types::MODULE_PRE_GA => {
             let id = input.length()?;
             return input.fail(ErrorKind::Module(module_name(id)));
         }

@@ -106,7 +106,10 @@ pub fn zipmap_to_listpack(bytes: &[u8]) -> Option<Listpack> {
 
 fn zipmap_len(bytes: &[u8]) -> Option<(usize, &[u8])> {
     match bytes {
-        [254, a, b, c, d, rest @ ..] => Some((u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest)),
+        // The long form of a length that has a short one is not what any server wrote.
+        [254, a, b, c, d, rest @ ..] => {
+            Some((u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest)).filter(|(len, _)| *len >= 254)
+        }
         [254 | END, ..] | [] => None,
         [len, rest @ ..] => Some((usize::from(*len), rest)),
     }

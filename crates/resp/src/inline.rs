@@ -7,13 +7,13 @@
 /// What may follow a closing quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closing {
-    /// A blank or the end: everywhere in servers and in Redis' client.
+    /// A blank or the end: configuration files, and Redis' client.
     EndsWord,
-    /// Anything, the word goes on: Valkey's client.
+    /// Anything, the word goes on: inline requests, and Valkey's client.
     GoesOn,
 }
 
-/// The words of `line` under the servers' rule; `None` if quotes are unbalanced or text follows a closing quote.
+/// The words of `line` under the rule of configuration files; `None` if quotes are unbalanced or text follows a closing quote.
 pub fn split_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     split(line, Closing::EndsWord)
 }

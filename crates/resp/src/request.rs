@@ -7,7 +7,7 @@
 //!
 //! An argument from [`BIG_BYTES`] on goes to a buffer of its own, which a handler can take as it is.
 
-use crate::inline::split_words;
+use crate::inline::{Closing, split};
 
 /// Arguments of this size and more get a buffer of their own.
 pub const BIG_BYTES: usize = 32 << 10;
@@ -243,7 +243,7 @@ impl Decoder {
             if self.parse_short() {
                 continue;
             }
-            if (self.bulk.is_none() && !self.parse_length(limits)?) || !self.parse_bulk() {
+            if (self.bulk.is_none() && !self.parse_length(limits)?) || !self.parse_bulk()? {
                 return Ok(false);
             }
         }
@@ -262,7 +262,7 @@ impl Decoder {
         }
         let Some((length, consumed)) = short_number(rest) else { return false };
         let (from, length) = (self.parsed + consumed, length as usize);
-        if rest.len() < consumed + length + 2 {
+        if rest.get(consumed + length..consumed + length + 2) != Some(b"\r\n") {
             return false;
         }
         self.spans.push(Span::Here(from, from + length));
@@ -275,7 +275,10 @@ impl Decoder {
     fn line(&self, too_big: &str) -> Result<Option<&[u8]>, ProtocolError> {
         let rest = &self.buffer[self.parsed..];
         match memchr::memchr(b'\r', rest) {
-            Some(end) if end + 1 < rest.len() => Ok(Some(&rest[..end])),
+            Some(end) if end + 1 < rest.len() => match rest[end + 1] {
+                b'\n' => Ok(Some(&rest[..end])),
+                _ => Err(error(BAD_LINE_END)),
+            },
             None if rest.len() > LINE_BYTES => Err(error(too_big)),
             _ => Ok(None),
         }
@@ -317,41 +320,47 @@ impl Decoder {
         Ok(true)
     }
 
-    /// Completes the argument if all its bytes are there. Its line end is skipped unseen, as the peers do.
-    fn parse_bulk(&mut self) -> bool {
-        let Some(length) = self.bulk else { return false };
+    /// Completes the argument if all its bytes are there.
+    fn parse_bulk(&mut self) -> Result<bool, ProtocolError> {
+        let Some(length) = self.bulk else { return Ok(false) };
         if length >= BIG_BYTES {
             return self.parse_big(length);
         }
-        if self.buffer.len() - self.parsed < length + 2 {
-            return false;
+        let end = self.parsed + length;
+        match self.buffer.get(end..end + 2) {
+            None => return Ok(false),
+            Some(b"\r\n") => {}
+            Some(_) => return Err(error(BAD_LINE_END)),
         }
-        self.spans.push(Span::Here(self.parsed, self.parsed + length));
-        self.parsed += length + 2;
+        self.spans.push(Span::Here(self.parsed, end));
+        self.parsed = end + 2;
         self.complete_argument();
-        true
+        Ok(true)
     }
 
-    fn parse_big(&mut self, length: usize) -> bool {
+    fn parse_big(&mut self, length: usize) -> Result<bool, ProtocolError> {
         if !self.in_big {
             self.bigs.push(Vec::new());
             self.in_big = true;
             self.big_from_buffer = 0;
         }
-        let Some(big) = self.bigs.last_mut() else { return false };
+        let Some(big) = self.bigs.last_mut() else { return Ok(false) };
         let take = (length + 2 - big.len()).min(self.buffer.len() - self.parsed);
         big.extend_from_slice(&self.buffer[self.parsed..self.parsed + take]);
         self.parsed += take;
         self.big_from_buffer += take;
         if big.len() < length + 2 {
-            return false;
+            return Ok(false);
+        }
+        if !big.ends_with(b"\r\n") {
+            return Err(error(BAD_LINE_END));
         }
         self.base += (length + 2 - self.big_from_buffer) as u64;
         big.truncate(length);
         self.spans.push(Span::Big(self.bigs.len() - 1));
         self.in_big = false;
         self.complete_argument();
-        true
+        Ok(true)
     }
 
     fn complete_argument(&mut self) {
@@ -365,7 +374,7 @@ impl Decoder {
             return if rest.len() > LINE_BYTES { Err(error("too big inline request")) } else { Ok(false) };
         };
         let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
-        let words = split_words(line).ok_or_else(|| error("unbalanced quotes in request"))?;
+        let words = split(line, Closing::GoesOn).ok_or_else(|| error("unbalanced quotes in request"))?;
         self.parsed += end + 1;
         if words.is_empty() {
             return Ok(true);
@@ -380,6 +389,9 @@ impl Decoder {
         Ok(true)
     }
 }
+
+/// As Valkey has it; Redis skips two bytes unseen.
+const BAD_LINE_END: &str = "invalid CRLF in request";
 
 fn error(text: &str) -> ProtocolError {
     ProtocolError(format!("Protocol error: {text}"))
@@ -396,9 +408,9 @@ fn printable(byte: u8) -> char {
 fn short_number(line: &[u8]) -> Option<(i64, usize)> {
     let value = |digit: u8| i64::from(digit - b'0');
     match *line {
-        [_, a @ b'0'..=b'9', b'\r', _, ..] => Some((value(a), 4)),
-        [_, a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _, ..] => Some((value(a) * 10 + value(b), 5)),
-        [_, a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'\r', _, ..] => {
+        [_, a @ b'0'..=b'9', b'\r', b'\n', ..] => Some((value(a), 4)),
+        [_, a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', ..] => Some((value(a) * 10 + value(b), 5)),
+        [_, a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'\r', b'\n', ..] => {
             Some((value(a) * 100 + value(b) * 10 + value(c), 6))
         }
         _ => None,
@@ -502,7 +514,13 @@ mod tests {
     fn errors_have_the_peers_words() {
         let long = [b'1'; 70_000];
         let with = |prefix: &[u8]| [prefix, &long[..]].concat();
-        let cases: [(Vec<u8>, &str); 9] = [
+        let big = [&b"*1\r\n$32768\r\n"[..], &[b'x'; 32768], b"\rx"].concat();
+        let cases: [(Vec<u8>, &str); 14] = [
+            (b"*3\rx$3".to_vec(), "invalid CRLF in request"),
+            (b"*1\r\n$4\rxPING\r\n".to_vec(), "invalid CRLF in request"),
+            (b"*1\r\n$4\r\nPING\rx".to_vec(), "invalid CRLF in request"),
+            (b"*1\r\n$4\r\nPINGx\n".to_vec(), "invalid CRLF in request"),
+            (big, "invalid CRLF in request"),
             (b"*3x\r\n".to_vec(), "invalid multibulk length"),
             (b"*2147483648\r\n".to_vec(), "invalid multibulk length"),
             (b"*1\r\nSET\r\n".to_vec(), "expected '$', got 'S'"),

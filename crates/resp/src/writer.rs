@@ -44,6 +44,11 @@ impl Writer {
         Writer { resp3, ..Writer::default() }
     }
 
+    /// An empty writer with room for so many bytes.
+    pub fn with_capacity(resp3: bool, bytes: usize) -> Writer {
+        Writer { resp3, tail: Vec::with_capacity(bytes), ..Writer::default() }
+    }
+
     /// Bytes in the writer.
     #[inline]
     pub fn len(&self) -> usize {
@@ -178,6 +183,7 @@ impl Writer {
     /// A string.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
+        self.tail.reserve(bytes.len() + 24);
         self.header(b'$', bytes.len() as i64);
         self.tail.extend_from_slice(bytes);
         self.tail.extend_from_slice(b"\r\n");

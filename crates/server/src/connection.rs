@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
 use bytes::BufMut;
@@ -39,6 +39,8 @@ const UNAUTHENTICATED_INPUT: usize = 1 << 20;
 const LARGE_INPUT: usize = 16 << 10;
 /// How often a client that is over its soft output limit is looked at.
 const SOFT_LIMIT_CHECK_US: u64 = 100_000;
+/// Longest sleep of a client that waits; then it looks again.
+const LONGEST_SLEEP_US: u64 = 3_600_000_000;
 /// Pieces of one vectored write.
 const MOST_SLICES: usize = 64;
 
@@ -134,7 +136,7 @@ impl Connection {
             }
         };
         if self.session.blocked.is_some() {
-            block::end_wait(self.server, &mut self.session, End::Gone);
+            block::end_wait(self.server, self.worker_index, &mut self.session, End::Gone);
         }
         self.note_postponed(false);
         over
@@ -196,12 +198,13 @@ impl Connection {
             let more = report.done < self.decoder.len() || self.decoder.len() >= self.batch_limit();
             self.decoder.finish(report.done);
             self.client().query_bytes.store(self.decoder.query_bytes() as u64, Relaxed);
-            self.queue_output();
+            // Before the reply is on its way: who has it may ask how many wait.
             self.note_postponed(report.stop == Stop::Paused);
+            self.queue_output();
             wait = match report.stop {
-                Stop::Busy | Stop::Paused => Wait::Later,
+                Stop::Busy => Wait::Later,
                 Stop::Done if more => Wait::Again,
-                Stop::Done | Stop::Blocked | Stop::Leave => Wait::Event,
+                Stop::Done | Stop::Blocked | Stop::Paused | Stop::Leave => Wait::Event,
             };
         }
         if let (Some(error), true) = (parse_error, self.decoder.is_empty()) {
@@ -246,12 +249,25 @@ impl Connection {
         Ok(())
     }
 
-    /// A paused client counts as blocked.
+    /// A paused client counts as blocked, and is woken at the end of the pause.
     fn note_postponed(&mut self, postponed: bool) {
-        if postponed != self.postponed {
-            self.postponed = postponed;
-            self.server.blocked_clients.fetch_add(if postponed { 1 } else { -1 }, Relaxed);
+        if postponed == self.postponed {
+            return;
         }
+        self.postponed = postponed;
+        let mut waiting = self.server.postponed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match postponed {
+            true => waiting.insert(self.client().id, self.session.client.clone()),
+            false => waiting.remove(&self.client().id),
+        };
+        drop(waiting);
+        self.server.blocked_clients.fetch_add(if postponed { 1 } else { -1 }, Relaxed);
+    }
+
+    /// When the pause that the client waits for ends by itself, in monotonic microseconds.
+    fn pause_end_us(&self) -> Option<u64> {
+        let left_ms = self.server.paused_until_ms.load(SeqCst).saturating_sub(sys::os::unix_ms());
+        self.postponed.then(|| sys::os::monotonic_us().saturating_add(left_ms.saturating_mul(1000)))
     }
 
     /// Before the client is known, each request may change what the next one is allowed.
@@ -286,12 +302,12 @@ impl Connection {
         let Some(blocked) = &self.session.blocked else { return };
         let due = enough || blocked.deadline_us.is_some_and(|deadline| at >= deadline);
         let outcome = match self.client().unblock.swap(0, Relaxed) {
-            1 => block::end_wait(self.server, &mut self.session, End::Timeout),
-            2 => block::end_wait(self.server, &mut self.session, End::Unblocked),
-            3 => block::end_wait(self.server, &mut self.session, End::Forced),
-            4 => block::end_wait(self.server, &mut self.session, End::NoShutdown),
-            _ if due => block::end_wait(self.server, &mut self.session, End::Timeout),
-            _ => block::take_outcome(self.server, &mut self.session),
+            1 => block::end_wait(self.server, self.worker_index, &mut self.session, End::Timeout),
+            2 => block::end_wait(self.server, self.worker_index, &mut self.session, End::Unblocked),
+            3 => block::end_wait(self.server, self.worker_index, &mut self.session, End::Forced),
+            4 => block::end_wait(self.server, self.worker_index, &mut self.session, End::NoShutdown),
+            _ if due => block::end_wait(self.server, self.worker_index, &mut self.session, End::Timeout),
+            _ => block::take_outcome(self.server, self.worker_index, &mut self.session),
         };
         if let Some((mut reply, position)) = outcome {
             self.session.last_write = self.session.last_write.max(position);
@@ -507,6 +523,23 @@ impl Connection {
         }
     }
 
+    /// Looks whether the client is still there, taking in what it has sent.
+    pub fn look(&mut self) -> io::Result<()> {
+        if self.client().is_killed() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        let limit = self.decoder.read_limit();
+        if limit == 0 {
+            return Ok(());
+        }
+        let mut buffer = self.decoder.read_buffer().limit(limit);
+        match self.stream.try_read_buf(&mut buffer) {
+            Ok(read) => self.note_read(read),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn wait(&mut self) -> io::Result<()> {
         let may_read = self.may_read();
         let may_write = !self.pending.is_empty();
@@ -516,7 +549,8 @@ impl Connection {
             Some(_) => Some(deadline.unwrap_or(u64::MAX).min(sys::os::monotonic_us() + SOFT_LIMIT_CHECK_US)),
             None => deadline,
         };
-        let deadline = [deadline, block::retry_us(&self.session)].into_iter().flatten().min();
+        let deadline =
+            [deadline, block::retry_us(&self.session), self.pause_end_us()].into_iter().flatten().min();
         let event = {
             let limit = self.decoder.read_limit();
             let (mut read, write) = self.stream.split();
@@ -524,7 +558,7 @@ impl Connection {
             let sleep = async {
                 match deadline {
                     Some(at) => {
-                        let left = at.saturating_sub(sys::os::monotonic_us());
+                        let left = at.saturating_sub(sys::os::monotonic_us()).min(LONGEST_SLEEP_US);
                         tokio::time::sleep(Duration::from_micros(left)).await;
                     }
                     None => std::future::pending().await,

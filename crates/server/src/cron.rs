@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use commands::replication::ReplicaState;
 use commands::server::Server;
 use config::Directive;
 
@@ -27,6 +26,7 @@ pub async fn run(server: &'static Server) {
         save_if_due(server);
         if ticks.is_multiple_of(10) {
             count_good_replicas(server);
+            drop_backlog(server);
             ping_replicas(server, &mut last_ping_ms);
             rest_idle_clients(server);
             crate::migrate::release(server);
@@ -61,13 +61,34 @@ fn save_if_due(server: &'static Server) {
 }
 
 fn count_good_replicas(server: &Server) {
-    let max_lag_ms = server.config.int(Directive::MinReplicasMaxLag).max(0) as u64 * 1000;
-    let now_ms = sys::os::unix_ms();
-    let good = server.replication.replicas().into_iter().filter(|replica| {
-        *replica.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) == ReplicaState::Online
-            && now_ms.saturating_sub(replica.ack_ms.load(Relaxed)) <= max_lag_ms
-    });
-    server.replication.good_replicas.store(good.count() as u64, Relaxed);
+    server.replication.count_good(server.config.int(Directive::MinReplicasMaxLag).max(0) as u64);
+}
+
+/// Gives the backlog back when no replica has been there for `repl-backlog-ttl` seconds. Without it nobody can go on with
+/// this history, which therefore ends.
+fn drop_backlog(server: &Server) {
+    let ttl_ms = server.config.int(Directive::ReplBacklogTtl).max(0) as u64 * 1000;
+    let replication = &server.replication;
+    if ttl_ms == 0 || !server.journal.is_recording() || replication.is_replica() {
+        return;
+    }
+    let gone_ms = sys::os::unix_ms().saturating_sub(replication.no_replicas_since_ms.load(Relaxed));
+    if !replication.replicas().is_empty() || gone_ms <= ttl_ms {
+        return;
+    }
+    let _alone = server.keyspace.gate().close();
+    if !replication.replicas().is_empty() || replication.is_replica() {
+        return;
+    }
+    server.journal.stop();
+    let mut history = replication.history();
+    history.id = commands::replication::random_id();
+    history.second_id = "0".repeat(40);
+    history.second_offset = -1;
+    crate::log::notice(&format!(
+        "Replication backlog freed after {} seconds without connected replicas.",
+        ttl_ms / 1000
+    ));
 }
 
 /// The stream itself carries the sign of life, so that replicas of replicas get it too.

@@ -36,6 +36,9 @@ use crate::log;
 /// Longest line of a primary's answer before the stream begins.
 const LINE_BYTES: usize = 1024;
 const RETRY: Duration = Duration::from_secs(1);
+/// How often a paused link looks whether it may go on, and how much of the stream it takes in meanwhile.
+const PAUSE_LOOK: Duration = Duration::from_millis(10);
+const PAUSED_BYTES: usize = 64 << 20;
 
 /// What the handshake ended with.
 enum Agreed {
@@ -52,16 +55,26 @@ pub async fn replicate(server: &'static Server, worker: Rc<RefCell<Worker>>, hos
             link.state = LinkState::Connecting;
         });
         log::notice(&format!("Connecting to PRIMARY {host}:{port}"));
-        if let Err(error) = once(server, &worker, &host, port).await {
-            log::warning(&format!("Connection with primary lost: {error}"));
+        match once(server, &worker, &host, port).await {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                log::warning(&format!("Timeout connecting to the PRIMARY... ({error})"));
+            }
+            Err(error) => log::warning(&format!("Connection with primary lost: {error}")),
+            Ok(()) => {}
         }
+        let mut was_up = false;
         server.replication.set_link(|link| {
+            was_up = link.state == LinkState::Connected;
             if link.down_since_ms == 0 {
                 link.down_since_ms = sys::os::unix_ms();
             }
             link.state = LinkState::Connect;
         });
-        tokio::time::sleep(RETRY).await;
+        server.replication.unapplied_bytes.store(0, Relaxed);
+        // A link that worked is tried again at once.
+        if !was_up {
+            tokio::time::sleep(RETRY).await;
+        }
     }
 }
 
@@ -72,12 +85,13 @@ async fn once(
     port: u16,
 ) -> io::Result<()> {
     let number = server.replication.link();
-    let patience = Duration::from_secs(server.config.int(Directive::ReplTimeout).max(1) as u64);
-    let connect = TcpStream::connect((host, port));
-    let stream = tokio::time::timeout(patience, connect).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    let connect = connect(server, host, port);
+    let stream =
+        tokio::time::timeout(patience(server), connect).await.map_err(|_| io::ErrorKind::TimedOut)??;
     stream.set_nodelay(true)?;
     log::notice("PRIMARY <-> REPLICA sync started");
-    let mut link = Link { server, stream, number, received: Vec::new(), patience };
+    server.replication.set_link(|link| link.state = LinkState::Handshake);
+    let mut link = Link { server, stream, number, received: Vec::new() };
     let agreed = link.handshake().await?;
     if let Agreed::Full { id, offset } = agreed {
         link.full(&id, offset).await?;
@@ -90,6 +104,35 @@ async fn once(
     link.run(worker).await
 }
 
+/// Connects, from `bind-source-addr` if there is one.
+async fn connect(server: &Server, host: &str, port: u16) -> io::Result<TcpStream> {
+    let source = server.config.text(Directive::BindSourceAddr);
+    let Ok(source) = source.parse::<std::net::IpAddr>() else {
+        return TcpStream::connect((host, port)).await;
+    };
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in tokio::net::lookup_host((host, port)).await? {
+        let socket = match source {
+            std::net::IpAddr::V4(_) => tokio::net::TcpSocket::new_v4(),
+            std::net::IpAddr::V6(_) => tokio::net::TcpSocket::new_v6(),
+        }?;
+        let connected = match socket.bind((source, 0).into()) {
+            Ok(()) => socket.connect(address).await,
+            Err(error) => Err(error),
+        };
+        match connected {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// How long a primary may be silent.
+fn patience(server: &Server) -> Duration {
+    Duration::from_secs(server.config.int(Directive::ReplTimeout).max(1) as u64)
+}
+
 struct Link {
     server: &'static Server,
     stream: TcpStream,
@@ -97,13 +140,12 @@ struct Link {
     number: u64,
     /// Bytes received and not yet used.
     received: Vec<u8>,
-    patience: Duration,
 }
 
 impl Link {
     async fn read(&mut self) -> io::Result<usize> {
         self.received.reserve(64 << 10);
-        let read = tokio::time::timeout(self.patience, self.stream.read_buf(&mut self.received));
+        let read = tokio::time::timeout(patience(self.server), self.stream.read_buf(&mut self.received));
         match read.await.map_err(|_| io::ErrorKind::TimedOut)?? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             read => {
@@ -176,12 +218,12 @@ impl Link {
         if id != "?" {
             log::notice(&format!("Trying a partial resynchronization (request {id}:{offset})."));
         }
-        server.replication.set_link(|link| link.state = LinkState::Sync);
         let answer = self.ask(&["PSYNC", &id, &offset]).await?;
         let words: Vec<&str> = answer.split(' ').collect();
         match words[..] {
             ["+FULLRESYNC", id, offset] => {
                 log::notice(&format!("Full resync from primary: {id}:{offset}"));
+                server.replication.set_link(|link| link.state = LinkState::Sync);
                 let offset = offset.parse().map_err(|_| io::Error::other("FULLRESYNC with a bad offset"))?;
                 Ok(Agreed::Full { id: id.to_owned(), offset })
             }
@@ -192,7 +234,7 @@ impl Link {
                     history.second_id = std::mem::replace(&mut history.id, (*new).to_owned());
                     history.second_offset = server.journal.end() as i64 + 1;
                     // Replicas of this server learn the new id when they come again.
-                    server.replication.drop_replicas();
+                    server.replication.drop_replicas(&server.journal);
                 }
                 Ok(Agreed::Continue)
             }
@@ -262,18 +304,22 @@ impl Link {
 
     /// Runs the stream.
     async fn run(mut self, worker: &Rc<RefCell<Worker>>) -> io::Result<()> {
-        let client =
-            Client::new(self.server.clients.next_id(), String::new(), String::new(), -1, Box::new(|| ()));
-        let mut session = Session::new(Arc::new(client));
+        let notify = Arc::new(tokio::sync::Notify::new());
+        let client = self.client(notify.clone())?;
+        let mut session = Session::new(client.clone());
         (session.is_primary_link, session.authenticated, session.kind) = (true, true, ClientType::Primary);
         // The stream goes on in the database that it had selected.
         session.db = self.server.replication.stream_db.load(Relaxed);
+        session.publish();
+        let _listed = Listed::new(self.server, client.clone());
         let mut stream =
             Stream { decoder: Decoder::default(), waiting: Vec::new(), raw: Vec::new(), relayed: 0, session };
         stream.feed(&std::mem::take(&mut self.received));
         let mut acknowledge = tokio::time::interval(Duration::from_secs(1));
         loop {
-            let busy = stream.execute(self.server, worker)?;
+            let paused = self.server.is_paused(sys::os::unix_ms());
+            let busy = !paused && stream.execute(self.server, worker)?;
+            self.server.replication.unapplied_bytes.store(stream.raw.len() as u64, Relaxed);
             if std::mem::take(&mut stream.session.replica.ack_offset) == u64::MAX {
                 self.acknowledge().await?;
             }
@@ -281,28 +327,68 @@ impl Link {
                 tokio::time::sleep(Duration::from_micros(200)).await;
                 continue;
             }
+            if client.is_killed() {
+                return Err(io::Error::other("CLIENT KILL"));
+            }
             let mut buffer = Vec::with_capacity(64 << 10);
             let mut limited = (&mut buffer).limit(64 << 10);
-            let silence = tokio::time::sleep(self.patience);
+            let silence = tokio::time::sleep(patience(self.server));
             tokio::select! {
-                read = self.stream.read_buf(&mut limited) => {
+                read = self.stream.read_buf(&mut limited), if !paused || stream.raw.len() < PAUSED_BYTES => {
                     let read = read?;
                     if read == 0 {
                         return Err(io::ErrorKind::UnexpectedEof.into());
                     }
                     self.server.workers[0].add(Counter::NetReplInput, read as u64);
                     self.server.replication.set_link(|link| link.last_io_ms = sys::os::unix_ms());
+                    client.net_input.fetch_add(read as u64, Relaxed);
+                    client.active_ms.store(sys::os::unix_ms(), Relaxed);
                     stream.feed(&buffer);
                 }
                 _ = acknowledge.tick() => self.acknowledge().await?,
+                () = notify.notified() => {}
+                () = tokio::time::sleep(PAUSE_LOOK), if paused => {}
                 () = silence => return Err(io::Error::other("the primary is silent (repl-timeout)")),
             }
         }
     }
 
+    /// The primary, as CLIENT LIST shows it and CLIENT KILL finds it.
+    fn client(&self, notify: Arc<tokio::sync::Notify>) -> io::Result<Arc<Client>> {
+        use std::os::fd::AsRawFd;
+        let wake = Box::new(move || notify.notify_one());
+        let address = |address: std::net::SocketAddr| crate::worker::address(address);
+        Ok(Arc::new(Client::new(
+            self.server.clients.next_id(),
+            address(self.stream.peer_addr()?),
+            address(self.stream.local_addr()?),
+            self.stream.as_raw_fd(),
+            wake,
+        )))
+    }
+
     async fn acknowledge(&mut self) -> io::Result<()> {
         let offset = self.server.journal.end().to_string();
         self.stream.write_all(&journal::record::command(&["REPLCONF", "ACK", &offset])).await
+    }
+}
+
+/// A client that is listed as long as this lives, also when the link's task is ended.
+struct Listed {
+    server: &'static Server,
+    client: Arc<Client>,
+}
+
+impl Listed {
+    fn new(server: &'static Server, client: Arc<Client>) -> Listed {
+        server.clients.add(client.clone());
+        Listed { server, client }
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.server.clients.remove(self.client.id);
     }
 }
 
@@ -391,7 +477,7 @@ fn replace_data_set(
         server.replication.stream_db.store(loaded.stream_db, Relaxed);
         let size = server.config.int(Directive::ReplBacklogSize).max(16 << 10) as usize;
         // Replicas of this server have another history now: they must come again.
-        server.replication.drop_replicas();
+        server.replication.drop_replicas(&server.journal);
         server.journal.start(size, offset);
         let mut history = server.replication.history();
         history.id = id.to_owned();

@@ -18,6 +18,8 @@ use rdb::{Dialect, Event, Reader};
 pub struct Loaded {
     pub keys: u64,
     pub expired: u64,
+    /// Those that expired, if the file names a history: replicas that go on with it have them still.
+    pub expired_keys: Vec<(usize, Vec<u8>)>,
     /// The replication history that the data set belongs to.
     pub history: Option<(String, u64)>,
     /// The database that its stream has selected there.
@@ -81,7 +83,8 @@ pub fn load(
 ) -> Result<Loaded, String> {
     server.persistence.load_started_s.store(sys::os::unix_ms() / 1000, Relaxed);
     server.persistence.load_done_bytes.store(0, Relaxed);
-    let mut reader = Reader::new(Counted { source, server }).map_err(|error| error.to_string())?;
+    let mut reader = Reader::new(Counted { source, server }, server.persistence.trust(&server.config))
+        .map_err(|error| error.to_string())?;
     let mut loaded = Loaded::default();
     let mut aux = (None, None);
     let mut db = 0usize;
@@ -114,6 +117,9 @@ pub fn load(
                 let mut gone = || !keep_fields && !bridge::drop_expired_fields(&mut record.value, now_ms);
                 if (expired && !keep_expired) || gone() {
                     loaded.expired += 1;
+                    if aux.0.is_some() {
+                        loaded.expired_keys.push((db, record.key));
+                    }
                     continue;
                 }
                 let hash = ds::hash::of(&record.key);
@@ -189,7 +195,7 @@ pub fn load_at_start(server: &'static Server) -> Result<(), String> {
     crate::log::notice(&format!("DB loaded from disk: {seconds:.3} seconds"));
     if let Some((id, offset)) = loaded.history {
         server.replication.stream_db.store(loaded.stream_db, Relaxed);
-        crate::replica::adopt_history(server, &id, offset);
+        crate::replica::adopt_history(server, &id, offset, &loaded.expired_keys);
     }
     Ok(())
 }

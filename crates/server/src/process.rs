@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use commands::server::Server;
 use config::Directive;
@@ -21,6 +21,39 @@ fn pid_file(server: &Server) -> Option<String> {
         (true, true) => Some(DEFAULT_PID_FILE.to_owned()),
         (true, false) => None,
     }
+}
+
+const OOM_SCORE: &str = "/proc/self/oom_score_adj";
+/// What the score was before `oom-score-adj` changed it.
+static OOM_BASE: Mutex<Option<i32>> = Mutex::new(None);
+
+/// Tells the kernel, as `oom-score-adj` says, how soon it may end this process when memory is short. There is no child
+/// process, so the third of `oom-score-adj-values` has no use.
+pub fn set_oom_score(server: &Server) -> Result<(), String> {
+    const FAILED: &str = "Failed to set oom_score_adj";
+    let config = &server.config;
+    let mut base = OOM_BASE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let write = |score: i32| {
+        std::fs::write(OOM_SCORE, score.clamp(-1000, 1000).to_string())
+            .map_err(|error| format!("{FAILED}: {}", config::load::system_words(&error)))
+    };
+    let mode = config.text(Directive::OomScoreAdj);
+    if &*mode == "no" {
+        return base.take().map_or(Ok(()), write);
+    }
+    let before = match *base {
+        Some(before) => before,
+        None => std::fs::read_to_string(OOM_SCORE)
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .ok_or_else(|| format!("{FAILED}: unable to read it"))?,
+    };
+    let class = usize::from(server.replication.is_replica());
+    let values = config.text(Directive::OomScoreAdjValues);
+    let wanted = values.split(' ').nth(class).and_then(|word| word.parse().ok()).unwrap_or(0);
+    write(if &*mode == "absolute" { wanted } else { before + wanted })?;
+    *base = Some(before);
+    Ok(())
 }
 
 /// A picture for terminals and for `always-show-logo`, a line for others. Tools look for the pid in it.

@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use commands::client::ClientType;
 use commands::replication::{Replica, ReplicaState};
@@ -25,7 +25,9 @@ use crate::save::{self, Target};
 const FETCH_BYTES: usize = 64 << 10;
 /// Pieces of a snapshot on their way to one replica.
 const CHANNEL: usize = 16;
-/// How often a replica's limit is looked at while it takes its dump.
+/// How often it is looked whether a snapshot for replicas may begin.
+const GROUP_LOOK: Duration = Duration::from_millis(10);
+/// How often a replica's limit, and whether it is still there, is looked at while it waits for its dump or takes it.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What the snapshot's thread tells a waiting connection.
@@ -34,6 +36,8 @@ enum Message {
     Start {
         reader: u64,
         position: u64,
+        /// The history that the position belongs to.
+        history: String,
     },
     Bytes(Arc<Vec<u8>>),
     /// The file to send, for replicas that do not know an end mark.
@@ -49,6 +53,7 @@ struct Waiting {
     eof: bool,
     /// Whose types it understands where Redis and Valkey differ.
     dialect: Dialect,
+    since: Instant,
 }
 
 static WAITING: Mutex<Vec<Waiting>> = Mutex::new(Vec::new());
@@ -76,6 +81,7 @@ pub async fn feed(server: &'static Server, connection: &mut Connection, psync: b
         None => full(server, connection, &replica, psync).await,
     };
     server.replication.remove_replica(replica.client.id);
+    count_good(server);
     if let Err(error) = result {
         crate::log::warning(&format!(
             "Connection with replica {}:{} lost: {error}",
@@ -97,6 +103,11 @@ async fn partial(
 ) -> io::Result<()> {
     let reader = server.journal.attach(position, waker(connection));
     let reader = reader.ok_or_else(|| io::Error::other("the backlog has moved on"))?;
+    // What is attached now is detached when the history changes; before, it may have changed already.
+    if server.replication.history().id != connection.session.replica.history {
+        server.journal.detach(reader);
+        return Err(io::Error::other("the history has changed"));
+    }
     server.workers[0].add(Counter::SyncPartialOk, 1);
     crate::log::notice(&format!(
         "Partial resynchronization request from {}:{} accepted. Sending {} bytes of backlog starting from offset {}.",
@@ -118,28 +129,35 @@ async fn full(
     let (messages, mut inbox) = mpsc::channel(CHANNEL);
     let eof = connection.session.replica.capa_eof && server.config.flag(Directive::ReplDisklessSync);
     let dialect = if connection.session.replica.valkey { Dialect::Valkey } else { Dialect::Redis };
-    let waiting = Waiting { messages, wake: waker(connection), eof, dialect };
+    let waiting = Waiting { messages, wake: waker(connection), eof, dialect, since: Instant::now() };
     WAITING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(waiting);
     if !STARTER.swap(true, Relaxed) {
         std::thread::Builder::new().name("full sync".into()).spawn(move || serve_waiting(server))?;
     }
     let mark = commands::replication::random_id();
     let mut attached = None;
+    let mut spoken = Instant::now();
     let result = loop {
-        match tokio::time::timeout(Duration::from_secs(1), inbox.recv()).await {
-            // Keeps the replica from giving up while it waits.
-            Err(_) if attached.is_none() => connection.send(b"\n").await?,
+        match tokio::time::timeout(LOOK, inbox.recv()).await {
             Err(_) if attached.is_some_and(|reader| over_limit(server, reader)) => break Err(too_slow()),
-            Err(_) => {}
+            Err(_) => {
+                if let Err(error) = connection.look() {
+                    break Err(error);
+                }
+                // Keeps the replica from giving up while it waits.
+                if attached.is_none() && spoken.elapsed() >= Duration::from_secs(1) {
+                    connection.send(b"\n").await?;
+                    spoken = Instant::now();
+                }
+            }
             Ok(None | Some(Message::Failed)) => break Err(io::Error::other("the snapshot failed")),
-            Ok(Some(Message::Start { reader, position })) => {
+            Ok(Some(Message::Start { reader, position, history })) => {
                 attached = Some(reader);
                 *replica.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
                     ReplicaState::SendBulk;
                 let mut header = String::new();
                 if psync {
-                    let id = server.replication.history().id.clone();
-                    header.push_str(&format!("+FULLRESYNC {id} {position}\r\n"));
+                    header.push_str(&format!("+FULLRESYNC {history} {position}\r\n"));
                 }
                 if eof {
                     header.push_str(&format!("$EOF:{mark}\r\n"));
@@ -238,6 +256,7 @@ async fn stream(
     let mut heard = connection.received_bytes();
     *replica.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = ReplicaState::Online;
     replica.ack_ms.store(sys::os::unix_ms(), Relaxed);
+    count_good(server);
     let result = loop {
         let fetched = if held || connection.has_output() {
             Fetch::Nothing
@@ -274,6 +293,10 @@ async fn stream(
     result
 }
 
+fn count_good(server: &Server) {
+    server.replication.count_good(server.config.int(Directive::MinReplicasMaxLag).max(0) as u64);
+}
+
 fn over_limit(server: &Server, reader: u64) -> bool {
     let limit = server.config.output_limits().replica.hard_bytes;
     limit > 0
@@ -289,33 +312,47 @@ impl Target for Broadcast {
         self.0.retain(|replica| replica.blocking_send(Message::Bytes(bytes.clone())).is_ok());
         if self.0.is_empty() { Err(io::Error::other("no replica is left")) } else { Ok(()) }
     }
+
+    fn is_wanted(&self) -> bool {
+        self.0.iter().any(|replica| !replica.is_closed())
+    }
 }
 
-/// The full sync thread: as long as replicas wait, takes a snapshot for them.
+/// The full sync thread: as long as replicas wait, takes snapshots for them.
 fn serve_waiting(server: &'static Server) {
     loop {
-        std::thread::sleep(Duration::from_secs(
-            server.config.int(Directive::ReplDisklessSyncDelay).clamp(0, 60) as u64,
-        ));
-        while server.keyspace.snapshot_running() {
-            std::thread::sleep(Duration::from_millis(10));
-        }
         let group = {
             let mut waiting = WAITING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            waiting.retain(|replica| !replica.messages.is_closed());
             if waiting.is_empty() {
                 STARTER.store(false, Relaxed);
                 return;
             }
-            // Those that need a file make one together; the others share a stream.
-            let (eof, dialect) = (waiting[0].eof, waiting[0].dialect);
-            let (group, rest) = std::mem::take(&mut *waiting)
-                .into_iter()
-                .partition(|replica| replica.eof == eof && replica.dialect == dialect);
-            *waiting = rest;
-            group
+            if server.keyspace.snapshot_running() { None } else { next_group(server, &mut waiting) }
         };
-        serve_group(server, group);
+        match group {
+            Some(group) => serve_group(server, group),
+            None => std::thread::sleep(GROUP_LOOK),
+        }
     }
+}
+
+/// Those for whom a snapshot begins now. The first that waits decides which: those that need a file make one together, at
+/// once; the others share a stream, which begins when the first has waited for `repl-diskless-sync-delay`, or
+/// `repl-diskless-sync-max-replicas` are there.
+fn next_group(server: &Server, waiting: &mut Vec<Waiting>) -> Option<Vec<Waiting>> {
+    let first = waiting.first()?;
+    let (eof, dialect) = (first.eof, first.dialect);
+    let alike = |replica: &Waiting| replica.eof == eof && replica.dialect == dialect;
+    let delay = Duration::from_secs(server.config.int(Directive::ReplDisklessSyncDelay).max(0) as u64);
+    let enough = server.config.int(Directive::ReplDisklessSyncMaxReplicas).max(0) as usize;
+    let count = waiting.iter().filter(|replica| alike(replica)).count();
+    if eof && first.since.elapsed() < delay && (enough == 0 || count < enough) {
+        return None;
+    }
+    let (group, rest) = std::mem::take(waiting).into_iter().partition(alike);
+    *waiting = rest;
+    Some(group)
 }
 
 fn serve_group(server: &'static Server, group: Vec<Waiting>) {
@@ -344,7 +381,8 @@ fn serve_group(server: &'static Server, group: Vec<Waiting>) {
         for replica in &group {
             if let Some(reader) = server.journal.attach(position, replica.wake.clone()) {
                 // A replica that left meanwhile detaches with its connection's end; this one never began.
-                if replica.messages.try_send(Message::Start { reader, position }).is_err() {
+                let history = server.replication.history().id.clone();
+                if replica.messages.try_send(Message::Start { reader, position, history }).is_err() {
                     server.journal.detach(reader);
                 }
             }
@@ -385,7 +423,8 @@ fn finish_group(
 }
 
 /// Takes over the history that a dump file belongs to: a restarted server can then go on with a partial sync.
-pub fn adopt_history(server: &Server, id: &str, offset: u64) {
+/// Keys that expired before they were loaded are deleted in its stream.
+pub fn adopt_history(server: &Server, id: &str, offset: u64, expired: &[(usize, Vec<u8>)]) {
     if id.len() != 40 {
         return;
     }
@@ -397,5 +436,13 @@ pub fn adopt_history(server: &Server, id: &str, offset: u64) {
     } else {
         history.second_id = id.to_owned();
         history.second_offset = offset as i64 + 1;
+    }
+    drop(history);
+    let lazy = server.config.flag(Directive::LazyfreeLazyExpire);
+    let word: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
+    for (db, key) in expired {
+        let mut unit = journal::Unit::default();
+        unit.push(*db, &[word, key]);
+        server.journal.append(&unit);
     }
 }

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use commands::bridge;
 use commands::server::Server;
@@ -25,10 +26,17 @@ const FRONT_BYTES: usize = 64 << 10;
 /// Bytes written between two requests to the kernel to start writing them out.
 const WRITEBACK_BYTES: u64 = 4 << 20;
 
+/// Longest sleep of a delayed snapshot; then it looks whether it is still wanted.
+const DELAY_STEP: Duration = Duration::from_millis(10);
+
 /// Where a snapshot's bytes go.
 pub trait Target: Send {
     /// Takes bytes; an error ends the encoding.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Whether anybody still wants them.
+    fn is_wanted(&self) -> bool {
+        true
+    }
 }
 
 /// A target that remembers its first error and its place.
@@ -73,6 +81,10 @@ pub struct Snapshot {
     back: Mutex<Back>,
     failed: AtomicBool,
     keys: AtomicU64,
+    /// `rdb-key-save-delay` as it was at the beginning, and the keys that were waited for.
+    delay: i64,
+    for_replicas: bool,
+    delayed: AtomicU64,
     version: Version,
     compress: bool,
 }
@@ -127,9 +139,17 @@ impl Snapshot {
             back: Mutex::new(Back { writer, db: None }),
             failed: AtomicBool::new(false),
             keys: AtomicU64::new(0),
+            delay: server.config.int(Directive::RdbKeySaveDelay),
+            for_replicas: replication_offset.is_some(),
+            delayed: AtomicU64::new(0),
             version,
             compress,
         }
+    }
+
+    /// BGSAVE CANCEL is for files, not for what replicas wait for.
+    fn is_cancelled(&self) -> bool {
+        !self.for_replicas && self.server.persistence.cancelled.load(Relaxed)
     }
 
     /// Moves what has gathered to the target.
@@ -162,12 +182,35 @@ impl Snapshot {
     /// Writes the end of the file; answers the first error of the target.
     fn finish(self) -> io::Result<()> {
         self.drain();
-        if self.server.persistence.cancelled.load(Relaxed) && self.failed.load(Relaxed) {
-            return Err(io::Error::other("cancelled"));
+        if self.failed.load(Relaxed) {
+            let back = self.back.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let output = back.writer.into_sink();
+            return Err(output.error.unwrap_or_else(|| io::Error::other("cancelled")));
         }
         let back = self.back.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         let output = back.writer.finish(self.server.config.flag(Directive::Rdbchecksum));
         output.error.map_or(Ok(()), Err)
+    }
+
+    /// `rdb-key-save-delay`, which tests use: microseconds for each key, or one for each so many keys if it is negative.
+    /// Only the walk waits, and no lock is held.
+    fn wait_as_told(&self) {
+        let keys = self.keys.load(Relaxed);
+        let new = keys - self.delayed.swap(keys, Relaxed);
+        let micros = match self.delay {
+            0.. => new.saturating_mul(self.delay.unsigned_abs()),
+            _ => new / self.delay.unsigned_abs(),
+        };
+        let until = Instant::now() + Duration::from_micros(micros);
+        while let left @ 1.. = until.saturating_duration_since(Instant::now()).as_micros() {
+            if self.is_cancelled() || self.failed.load(Relaxed) {
+                return;
+            }
+            if !lock(&self.back).writer.sink().target.is_wanted() {
+                self.failed.store(true, Relaxed);
+            }
+            std::thread::sleep(DELAY_STEP.min(Duration::from_micros(left as u64)));
+        }
     }
 
     fn eviction(&self, entry: EntryRef<'_>) -> Eviction {
@@ -213,7 +256,10 @@ impl Sink for Snapshot {
     }
 
     fn pace(&self) -> bool {
-        if self.server.persistence.cancelled.load(Relaxed) {
+        if self.delay != 0 {
+            self.wait_as_told();
+        }
+        if self.is_cancelled() {
             self.failed.store(true, Relaxed);
         }
         if self.waiting.load(Relaxed) >= FRONT_BYTES as u64 {

@@ -81,6 +81,9 @@ impl Shell for Program {
     }
 
     fn replicate(&self, primary: Option<(String, u16)>) {
+        if let Err(text) = crate::process::set_oom_score(self.server) {
+            crate::log::warning(&text);
+        }
         self.order(Order::Replicate(primary));
     }
 
@@ -98,9 +101,15 @@ impl Shell for Program {
             Directive::Port => self.listen_anew("Unable to listen on this port"),
             Directive::Bind => self.listen_anew("Failed to bind to specified addresses."),
             Directive::Maxclients => enough_descriptors(config.int(directive).max(0) as u64),
-            Directive::Loglevel | Directive::Logfile => {
-                crate::log::configure(&config.text(Directive::Logfile), config.choice(Directive::Loglevel));
+            Directive::Loglevel
+            | Directive::Logfile
+            | Directive::LogFormat
+            | Directive::LogTimestampFormat => {
+                crate::log::configure(config);
                 Ok(())
+            }
+            Directive::OomScoreAdj | Directive::OomScoreAdjValues => {
+                crate::process::set_oom_score(self.server)
             }
             Directive::Dir => std::env::set_current_dir(&*config.text(Directive::Dir))
                 .map_err(|error| config::load::system_words(&error)),

@@ -9,11 +9,9 @@
 //! Only one shutdown at a time. While it waits for replicas it can be given up (SHUTDOWN ABORT), and hastened (NOW).
 //! The main task calls [`finish`].
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::time::Duration;
 
-use commands::replication::{Replica, ReplicaState};
 use commands::server::{Server, ShutdownMode};
 use config::Directive;
 
@@ -44,13 +42,9 @@ pub fn hasten() {
 fn in_sync(server: &Server) -> (usize, usize) {
     let end = server.journal.end();
     let replicas: Vec<_> = server.replication.replicas();
-    let counted: Vec<_> = replicas.iter().filter(|replica| is_online(replica)).collect();
+    let counted: Vec<_> = replicas.iter().filter(|replica| replica.is_online()).collect();
     let lagging = counted.iter().filter(|replica| replica.ack_offset.load(SeqCst) < end).count();
     (counted.len() - lagging, counted.len())
-}
-
-fn is_online(replica: &Arc<Replica>) -> bool {
-    *replica.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) == ReplicaState::Online
 }
 
 fn some_lag(server: &Server) -> bool {
@@ -63,7 +57,7 @@ fn log_replicas(server: &Server) {
     let (end, now_ms) = (server.journal.end(), sys::os::unix_ms());
     for replica in server.replication.replicas() {
         let behind = end.saturating_sub(replica.ack_offset.load(SeqCst));
-        if is_online(&replica) && behind > 0 {
+        if replica.is_online() && behind > 0 {
             let lag_s = now_ms.saturating_sub(replica.ack_ms.load(SeqCst)) / 1000;
             let (address, port) = (&replica.address, replica.port);
             log::notice(&format!(
@@ -88,16 +82,12 @@ impl Pause {
     fn begin(server: &'static Server) -> Pause {
         let until_ms = server.paused_until_ms.load(SeqCst);
         let writes_only = server.pause_writes_only.load(SeqCst);
-        if until_ms < sys::os::unix_ms() {
-            server.pause_writes_only.store(true, SeqCst);
-        }
-        server.paused_until_ms.store(u64::MAX, SeqCst);
+        server.set_pause(u64::MAX, writes_only || until_ms < sys::os::unix_ms());
         Pause { server, until_ms, writes_only }
     }
 
     fn end(self) {
-        self.server.pause_writes_only.store(self.writes_only, SeqCst);
-        self.server.paused_until_ms.store(self.until_ms, SeqCst);
+        self.server.set_pause(self.until_ms, self.writes_only);
     }
 }
 

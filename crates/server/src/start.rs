@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use commands::server::Server;
-use config::{Command, Directive, Environment, Files, Run, Store};
+use config::{Command, Directive, Environment, Family, Files, Run, Store};
 
 use crate::shell::Program;
 use crate::{cron, listen, log, orders, process, worker};
@@ -80,11 +80,11 @@ fn path_of(path: &[u8]) -> std::path::PathBuf {
     std::ffi::OsStr::from_bytes(path).into()
 }
 
-fn configuration(run: &Run) -> Result<Arc<Store>, config::Fatal> {
+fn configuration(run: &Run, family: Family) -> Result<Arc<Store>, config::Fatal> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let dir = std::env::current_dir()
         .map_or_else(|_| b".".to_vec(), |dir| dir.to_string_lossy().into_owned().into_bytes());
-    let store = Arc::new(Store::new(&Environment { cores, dir }));
+    let store = Arc::new(Store::new(&Environment { cores, dir, family }));
     let mut stdin = Vec::new();
     if run.stdin {
         // What cannot be read is not there.
@@ -97,7 +97,8 @@ fn configuration(run: &Run) -> Result<Arc<Store>, config::Fatal> {
 fn serve(run: &Run) -> ExitCode {
     let file =
         run.file.as_ref().map(|path| std::path::absolute(path_of(path)).unwrap_or_else(|_| path_of(path)));
-    let store = match configuration(run) {
+    let family = Family::of_program(std::env::args_os().next().unwrap_or_default().as_encoded_bytes());
+    let store = match configuration(run, family) {
         Ok(store) => store,
         Err(error @ config::Fatal::Line { .. }) => {
             eprint!("{error}");
@@ -108,7 +109,7 @@ fn serve(run: &Run) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    log::configure(&store.text(Directive::Logfile), store.choice(Directive::Loglevel));
+    log::configure(&store);
     if store.flag(Directive::Daemonize) && sys::os::daemonize().is_err() {
         return ExitCode::FAILURE;
     }
@@ -120,6 +121,7 @@ fn serve(run: &Run) -> ExitCode {
     let rows = commands::table::table().rows().len();
     // One set of counters more, for the threads beside the workers.
     let server: &'static Server = Box::leak(Box::new(Server::new(store, threads + 1, rows)));
+    server.persistence.valkey.store(family == Family::Valkey, Relaxed);
     if let Some(file) = file {
         *server.config_file.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
             file.display().to_string();
@@ -137,6 +139,9 @@ fn serve(run: &Run) -> ExitCode {
     }
     process::report_crashes(server);
     process::raise_limits(server);
+    if let Err(text) = process::set_oom_score(server) {
+        log::warning(&text);
+    }
     process::write_pid_file(server);
     process::show_logo(server);
     process::notify(server, "STATUS=Redis is loading...");

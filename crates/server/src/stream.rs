@@ -40,6 +40,14 @@ impl Stream {
         }
     }
 
+    /// Reads what is there now; 0 at the end.
+    pub fn try_read_buf(&self, buffer: &mut impl bytes::BufMut) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.try_read_buf(buffer),
+            Stream::Unix(stream) => stream.try_read_buf(buffer),
+        }
+    }
+
     /// Writes what the socket takes now.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {

@@ -138,7 +138,7 @@ fn adopt(server: &Server, accepted: Accepted) -> std::io::Result<(Stream, Addres
 }
 
 /// `ip:port`, with IPv6 addresses in brackets only where they need them, as the peers write them.
-fn address(address: std::net::SocketAddr) -> String {
+pub fn address(address: std::net::SocketAddr) -> String {
     match address.ip().to_canonical() {
         std::net::IpAddr::V6(ip) => format!("[{ip}]:{}", address.port()),
         ip => format!("{ip}:{}", address.port()),

@@ -259,3 +259,55 @@ fn a_socket_that_closes_while_it_is_served_loses_nothing_else() {
         run(&mut pusher, "DEL list");
     }
 }
+
+#[test]
+fn a_wait_counts_once_and_when_it_is_over() {
+    let server = ours("--slowlog-log-slower-than 0");
+    let mut other = client(&server);
+    let calls = |client: &mut Client| {
+        let stats = run(client, "INFO commandstats");
+        stats
+            .lines()
+            .find_map(|line| line.split("cmdstat_blpop:").nth(1).map(str::to_owned))
+            .unwrap_or_default()
+    };
+    let logged = |client: &mut Client| run(client, "SLOWLOG GET -1").matches("\"BLPOP\"").count();
+    let mut waiter = waiting(&server, 1, "BLPOP l 0").pop().expect("one");
+    assert_eq!((calls(&mut other), logged(&mut other)), (String::new(), 0));
+    assert_eq!(run(&mut other, "RPUSH l a"), ":1");
+    assert!(frame(&mut waiter).contains("a"));
+    wait_for("the call", || calls(&mut other).starts_with("calls=1,"));
+    assert_eq!(logged(&mut other), 1);
+    ok(&mut other, "CONFIG RESETSTAT");
+    let id = waiter.words("CLIENT ID").expect("id").text();
+    waiter.send(&["BLPOP", "l", "0"]).expect("send");
+    wait_blocked(&server, 1);
+    assert_eq!(run(&mut other, &format!("CLIENT UNBLOCK {id} ERROR")), ":1");
+    assert!(frame(&mut waiter).contains("UNBLOCKED"));
+    let stats = calls(&mut other);
+    assert!(stats.starts_with("calls=1,") && stats.contains("rejected_calls=1,failed_calls=0"), "{stats}");
+}
+
+#[test]
+fn who_is_paused_waits_for_the_end_of_the_pause_and_nothing_expires_meanwhile() {
+    let server = ours("");
+    let mut other = client(&server);
+    ok(&mut other, "MULTI");
+    for line in ["SET k v PX 1", "CLIENT PAUSE 100000 WRITE"] {
+        assert_eq!(run(&mut other, line), "+QUEUED");
+    }
+    run(&mut other, "EXEC");
+    let mut writer = client(&server);
+    writer.send(&["SET", "other", "x"]).expect("send");
+    wait_blocked(&server, 1);
+    wait_for("the time", || run(&mut other, "GET k") == "nil-bulk");
+    assert_eq!((run(&mut other, "DBSIZE"), run(&mut other, "RANDOMKEY")), (":1".into(), "\"k\"".into()));
+    assert_eq!(info(&mut other, "expired_keys"), "0");
+    ok(&mut other, "CLIENT UNPAUSE");
+    assert_eq!(writer.read_frame().expect("reply"), b"+OK\r\n");
+    assert_eq!(info(&mut other, "blocked_clients"), "0");
+    wait_for("the expiry", || info(&mut other, "expired_keys") == "1");
+    // A pause that ends by itself wakes too.
+    ok(&mut other, "CLIENT PAUSE 20 ALL");
+    assert_eq!(run(&mut other, "GET other"), "\"x\"");
+}

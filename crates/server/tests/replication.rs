@@ -375,3 +375,149 @@ fn a_replica_that_stops_reading_its_dump_is_dropped_too() {
     assert!(info_number(&mut p, "used_memory") < 128 << 20);
     assert_eq!(run(&mut p, "DBSIZE"), ":301");
 }
+
+#[test]
+fn a_writable_replica_keeps_its_writes_to_itself() {
+    let (primary, replica) = (ours(FAST), ours(FAST));
+    let (mut p, mut r) = (client(&primary), client(&replica));
+    let proxy = Proxy::start(primary.port()).expect("proxy");
+    replica_of(&mut r, proxy.port());
+    wait_link(&mut r);
+    ok(&mut p, "SET shared 1");
+    wait_equal(&mut p, &mut r);
+    ok(&mut r, "CONFIG SET replica-read-only no");
+    ok(&mut r, "SET own 1 PX 300");
+    assert_eq!(info_number(&mut r, "slave_expires_tracked_keys"), 1);
+    // Its offset stays the primary's, or a partial synchronization would go on at the wrong byte.
+    ok(&mut p, "SET shared 2");
+    wait_for("the stream", || run(&mut r, "GET shared") == "\"2\"");
+    assert_eq!(info(&mut r, "master_repl_offset"), info(&mut p, "master_repl_offset"));
+    wait_for("its own expiry", || run(&mut r, "DBSIZE") == ":1");
+    assert_eq!(info_number(&mut r, "slave_expires_tracked_keys"), 0);
+    let partial = info_number(&mut p, "sync_partial_ok");
+    proxy.cut();
+    wait_for("a partial sync", || info_number(&mut p, "sync_partial_ok") == partial + 1);
+    fill(&mut p, 0);
+    wait_equal(&mut p, &mut r);
+}
+
+#[test]
+fn a_replica_stays_one_over_a_restart_and_goes_on_partially() {
+    let primary = ours(FAST);
+    let dir = testkit::process::fresh_dir().expect("directory");
+    let file = dir.join("replica.conf");
+    std::fs::write(&file, "io-threads 2\n").expect("file");
+    let mut spec = Spec::new(OURS);
+    spec.args.clear();
+    (spec.dir, spec.subcommand) = (Some(dir.clone()), Some(file.display().to_string()));
+    let mut replica = Server::start(&spec).expect("start");
+    let (mut p, mut r) = (client(&primary), client(&replica));
+    replica_of(&mut r, primary.port());
+    wait_link(&mut r);
+    fill(&mut p, 0);
+    wait_equal(&mut p, &mut r);
+    let expected = format!("[\"replicaof\", \"127.0.0.1 {}\"]", primary.port());
+    assert_eq!(run(&mut r, "CONFIG GET replicaof"), expected);
+    assert_eq!(r.call(&["CONFIG", "SET", "save", "3600 1"]).expect("reply").render(), "+OK");
+    ok(&mut r, "CONFIG REWRITE");
+    assert!(replica.terminate(DEADLINE).expect("ends"));
+    fill(&mut p, 1);
+    let replica = Server::start(&spec).expect("start again");
+    let mut r = client(&replica);
+    wait_link(&mut r);
+    wait_equal(&mut p, &mut r);
+    assert_eq!((info_number(&mut p, "sync_full"), info_number(&mut p, "sync_partial_ok")), (1, 1));
+    ok(&mut r, "REPLICAOF NO ONE");
+    assert_eq!(run(&mut r, "CONFIG GET replicaof"), "[\"replicaof\", \"\"]");
+    drop(replica);
+    std::fs::remove_dir_all(&dir).expect("remove");
+}
+
+#[test]
+fn killing_the_primarys_client_is_a_cut_link() {
+    let (primary, replica) = (ours(FAST), ours(FAST));
+    let (mut p, mut r) = (client(&primary), client(&replica));
+    replica_of(&mut r, primary.port());
+    wait_link(&mut r);
+    fill(&mut p, 0);
+    wait_equal(&mut p, &mut r);
+    let listed = run(&mut r, "CLIENT LIST TYPE master");
+    assert!(
+        listed.contains(&format!("addr=127.0.0.1:{}", primary.port())) && listed.contains("flags=M"),
+        "{listed}"
+    );
+    assert_eq!(run(&mut r, "CLIENT KILL TYPE master"), ":1");
+    wait_for("a partial sync", || info_number(&mut p, "sync_partial_ok") == 1);
+    fill(&mut p, 1);
+    wait_equal(&mut p, &mut r);
+    assert_eq!(info_number(&mut p, "sync_full"), 1);
+}
+
+#[test]
+fn a_dump_that_nobody_waits_for_ends() {
+    let (primary, mut replica) = (ours(FAST), ours(FAST));
+    let (mut p, mut r) = (client(&primary), client(&replica));
+    fill(&mut p, 0);
+    ok(&mut p, "CONFIG SET rdb-key-save-delay 1000000");
+    replica_of(&mut r, primary.port());
+    wait_for("the dump", || info(&mut p, "slave0").contains("state=send_bulk"));
+    assert_eq!(info(&mut p, "rdb_bgsave_in_progress"), "1");
+    replica.kill();
+    wait_for("no replica", || info(&mut p, "connected_slaves") == "0");
+    wait_for("no dump", || info(&mut p, "rdb_bgsave_in_progress") == "0");
+}
+
+#[test]
+fn a_backlog_that_nobody_needs_is_given_back_with_its_history() {
+    let (primary, replica) = (ours(FAST), ours(FAST));
+    let (mut p, mut r) = (client(&primary), client(&replica));
+    replica_of(&mut r, primary.port());
+    wait_link(&mut r);
+    let id = info(&mut p, "master_replid");
+    ok(&mut r, "REPLICAOF NO ONE");
+    ok(&mut p, "CONFIG SET repl-backlog-ttl 1");
+    wait_for("no backlog", || info(&mut p, "repl_backlog_active") == "0");
+    assert_ne!(info(&mut p, "master_replid"), id);
+    replica_of(&mut r, primary.port());
+    wait_link(&mut r);
+    assert_eq!((info_number(&mut p, "sync_full"), info_number(&mut p, "sync_partial_err")), (2, 1));
+}
+
+#[test]
+fn a_paused_replica_takes_the_stream_in_and_runs_it_later() {
+    let (primary, replica) = (ours(FAST), ours(FAST));
+    let (mut p, mut r) = (client(&primary), client(&replica));
+    replica_of(&mut r, primary.port());
+    wait_link(&mut r);
+    ok(&mut p, "SET k 1");
+    wait_equal(&mut p, &mut r);
+    ok(&mut r, "CLIENT PAUSE 100000 WRITE");
+    ok(&mut p, "SET k 2");
+    wait_for("the stream", || info(&mut r, "slave_read_repl_offset") == info(&mut p, "master_repl_offset"));
+    assert_eq!(run(&mut r, "GET k"), "\"1\"");
+    ok(&mut r, "CLIENT UNPAUSE");
+    wait_for("the write", || run(&mut r, "GET k") == "\"2\"");
+}
+
+#[test]
+fn clients_that_can_be_redirected_are() {
+    let (primary, replica) = (ours(FAST), ours(FAST));
+    let mut r = client(&replica);
+    let mut early = client(&replica);
+    ok(&mut early, "CLIENT CAPA REDIRECT");
+    ok(&mut early, "MULTI");
+    assert_eq!(run(&mut early, "SET k v"), "+QUEUED");
+    replica_of(&mut r, primary.port());
+    wait_link(&mut r);
+    let redirect = format!("-REDIRECT 127.0.0.1:{}", primary.port());
+    assert_eq!(run(&mut early, "EXEC"), redirect);
+    assert_eq!(run(&mut early, "EXEC"), "-ERR EXEC without MULTI");
+    assert_eq!(run(&mut r, "GET k"), "nil-bulk");
+    ok(&mut r, "CLIENT CAPA REDIRECT");
+    assert_eq!(run(&mut r, "GET k"), redirect);
+    assert_eq!(run(&mut r, "SET k v"), redirect);
+    assert_eq!(run(&mut r, "PING"), "+PONG");
+    ok(&mut r, "READONLY");
+    assert_eq!(run(&mut r, "GET k"), "nil-bulk");
+    assert_eq!(run(&mut r, "SET k v"), redirect);
+}

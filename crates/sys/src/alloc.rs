@@ -59,6 +59,9 @@ fn count(delta: i64) {
 
 #[inline]
 fn class_bytes(size: usize, flags: c_int) -> i64 {
+    if flags == 0 && size <= EXACT_BYTES {
+        return size_class(size) as i64;
+    }
     // SAFETY: nallocx has no preconditions but a size of at least 1 and valid flags, which `flags` gives.
     unsafe { je::nallocx(size.max(1), flags) as i64 }
 }
@@ -128,6 +131,17 @@ pub fn publish() {
 /// The size class, in bytes, that an allocation of `size` bytes costs.
 pub fn usable(size: usize) -> usize {
     class_bytes(size, 0) as usize
+}
+
+/// Up to this size [`size_class`] is the allocator's own class.
+const EXACT_BYTES: usize = 32 << 10;
+
+/// The size at which a growing or changing buffer wastes nothing: up to 32 KB the allocator's own class, without asking it;
+/// beyond, where the allocator has one class per page, steps of an eighth to a quarter.
+#[inline]
+pub fn size_class(size: usize) -> usize {
+    let spacing = (size.max(2) - 1).ilog2().saturating_sub(2).max(3);
+    size.next_multiple_of(1 << spacing)
 }
 
 /// jemalloc's own figures, in bytes.
@@ -210,5 +224,9 @@ mod tests {
     fn size_classes_are_eight_bytes_apart() {
         assert_eq!(usable(54), 56);
         assert_eq!(usable(23), 24);
+        for size in (1..5000).chain((5000..=EXACT_BYTES).step_by(97)).chain([EXACT_BYTES]) {
+            // SAFETY: the size is at least 1 and no flags are asked for.
+            assert_eq!(unsafe { je::nallocx(size, 0) }, size_class(size), "{size}");
+        }
     }
 }

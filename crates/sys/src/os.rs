@@ -88,6 +88,8 @@ pub struct LocalTime {
     pub hour: u32,
     pub minute: u32,
     pub second: u32,
+    /// Seconds that local time is ahead of UTC.
+    pub east_of_utc_s: i32,
 }
 
 /// The local time of `unix_s`.
@@ -106,6 +108,7 @@ pub fn local_time(unix_s: u64) -> LocalTime {
         hour: tm.tm_hour as u32,
         minute: tm.tm_min as u32,
         second: tm.tm_sec as u32,
+        east_of_utc_s: tm.tm_gmtoff as i32,
     }
 }
 

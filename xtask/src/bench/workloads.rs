@@ -59,6 +59,10 @@ pub const DATA: &[Data] = &[
     Data { name: "sets", fills: &[fill("SADD set:{s/10} m:{s}", 1), fill("SADD bigset m:{s}", 1)] },
     Data { name: "zsets", fills: &[fill("ZADD zs:{s/100} {s} m:{s}", 1), fill("ZADD bigz {k} m:{s}", 1)] },
     Data { name: "streams", fills: &[fill("XADD st:{s/1000} * field {v}", 1)] },
+    Data {
+        name: "groups",
+        fills: &[fill("XADD gst:{s/1000} * field {v}", 1), fill("XGROUP CREATE gst:{s} g 0", 1000)],
+    },
     Data { name: "places", fills: &[fill("GEOADD geo 12.{k} 45.{k} p:{s}", 10)] },
 ];
 
@@ -109,6 +113,7 @@ pub const WORKLOADS: &[Workload] = &[
     row("zunionstore", "zsets", "ZUNIONSTORE zdst 2 zs:{k/100} zs:{k/100}", 100),
     row("xadd", "streams", "XADD st:{k/1000} * field {v}", 1),
     row("xrange10", "streams", "XRANGE st:{k/1000} - + COUNT 10", 5),
+    row("xreadgroup", "groups", "XREADGROUP GROUP g c COUNT 1 STREAMS gst:{k/1000} >", 4),
     Workload { listeners: 1, ..row("publish", "nothing", "PUBLISH news {v}", 2) },
     Workload { listeners: 10, ..row("publish10", "nothing", "PUBLISH news {v}", 10) },
     row("geosearch", "places", "GEOSEARCH geo FROMLONLAT 12.5 45.5 BYRADIUS 5 km COUNT 10", 100),

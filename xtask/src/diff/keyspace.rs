@@ -60,6 +60,7 @@ fn compare_key(db: usize, key: &[u8], ours: &mut Side, theirs: &mut Side) -> Res
         "set" => (Class::Unordered, vec![b"SMEMBERS", key]),
         "zset" => (Class::Exact, vec![b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]),
         "stream" => (Class::Exact, vec![b"XRANGE", key, b"-", b"+"]),
+        "vectorset" => (Class::Exact, vec![b"VRANGE", key, b"-", b"+"]),
         _ => (Class::Exact, vec![b"TYPE", key]),
     });
     let mut found = Vec::new();

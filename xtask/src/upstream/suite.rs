@@ -3,6 +3,7 @@
 //! Invariant: a run that takes too long is ended with its whole process group, servers included; only what
 //! was started here is ended. Callers: `upstream::run`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
@@ -27,6 +28,8 @@ const TOOLS: &[&str] = &[
     "valkey-check-aof",
     "valkey-check-rdb",
 ];
+/// How the skip file names servers instead of a test.
+const SERVER: &str = "server: ";
 /// Ranges of ports: the first, what the suite may use of each, what lies free around it, and how many there are. Cluster
 /// units use ports 10,000 above; all lie below those that the system gives to clients.
 const FIRST_PORT: u16 = 11_000;
@@ -66,13 +69,19 @@ impl Counts {
         self.skipped += other.skipped;
     }
 
-    /// Counts the lines that the suite prints.
-    pub fn parse(output: &str) -> Counts {
+    /// Counts the lines that the suite prints. A server that cannot start with a configuration that `skips` names
+    /// (`server: NAME VALUE`) counts as skipped.
+    pub fn parse(output: &str, skips: &[String]) -> Counts {
         let mut counts = Counts::default();
-        for line in output.lines().map(without_colours) {
+        let mut lines = output.lines().map(without_colours);
+        while let Some(line) = lines.next() {
             let Some((mark, text)) = line.strip_prefix('[').and_then(|l| l.split_once("]: ")) else {
                 continue;
             };
+            if mark == "err" && text.starts_with("Can't start") && refused(&mut lines, skips) {
+                counts.skipped += 1;
+                continue;
+            }
             match mark {
                 "ok" => counts.passed += 1,
                 "skip" => counts.skipped += 1,
@@ -87,6 +96,21 @@ impl Counts {
         }
         counts
     }
+}
+
+/// Whether the configuration that follows sets what `skips` names; the last line of a name holds.
+fn refused(lines: &mut impl Iterator<Item = String>, skips: &[String]) -> bool {
+    let mut settings = BTreeMap::new();
+    for line in lines.skip_while(|line| line != "CONFIGURATION:").skip(1).take_while(|line| line != "ERROR:")
+    {
+        if let Some((name, value)) = line.split_once(' ') {
+            settings.insert(name.to_string(), value.to_string());
+        }
+    }
+    skips
+        .iter()
+        .filter_map(|skip| skip.strip_prefix(SERVER)?.split_once(' '))
+        .any(|(name, value)| settings.get(name).is_some_and(|set| set == value))
 }
 
 fn first_line(text: &str) -> String {
@@ -218,7 +242,7 @@ impl Suite {
         let ended = wait_group(&mut command, limit)?;
         let mut text = Vec::new();
         fs::File::open(&out)?.read_to_end(&mut text)?;
-        let mut counts = Counts::parse(&String::from_utf8_lossy(&text));
+        let mut counts = Counts::parse(&String::from_utf8_lossy(&text), skips);
         counts.seconds = begun.elapsed().as_secs();
         if !ended {
             counts.broken = Some(format!("not done after {} s", limit.as_secs()));
@@ -267,12 +291,21 @@ mod tests {
             [ok]: second [with brackets]: (3 ms)\n\
             [skip]: third: blacklisted\n[ignore]: fourth\n\
             [err]: fifth in tests/unit/x.tcl\nExpected 1\n";
-        let counts = Counts::parse(output);
+        let counts = Counts::parse(output, &[]);
         assert_eq!((counts.passed, counts.failed, counts.skipped), (2, 1, 1));
         assert_eq!(counts.failures, ["fifth in tests/unit/x.tcl"]);
         assert!(!counts.clean());
-        let ended = Counts::parse("[ok]: a (1 ms)\n[exception]: Executing test client: boom\n");
+        let ended = Counts::parse("[ok]: a (1 ms)\n[exception]: Executing test client: boom\n", &[]);
         assert_eq!(ended.broken.as_deref(), Some("Executing test client: boom"));
+    }
+
+    #[test]
+    fn servers_that_cannot_start_yet_are_skipped() {
+        let output = "[err]: Can't start /bin/x\nCONFIGURATION:\nappendonly no\nappendonly yes\nERROR:\nwords\n\
+            [err]: Can't start /bin/x\nCONFIGURATION:\nappendonly yes\nappendonly no\nERROR:\nwords\n[ok]: a (1 ms)\n";
+        let counts = Counts::parse(output, &["server: appendonly yes".to_string()]);
+        assert_eq!((counts.passed, counts.failed, counts.skipped), (1, 1, 1));
+        assert_eq!(Counts::parse(output, &[]).failed, 2);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! prompt appears at once and the dialogue is never disturbed. A slow server costs a moment, not the prompt.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,8 +15,9 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{CompletionType, Context, Helper};
+use unicode_width::UnicodeWidthStr;
 
-use super::{Settings, commands};
+use super::{Settings, commands, pager};
 use crate::connection::Connection;
 use crate::docs::{Argument, Docs, Kind};
 use crate::options::Options;
@@ -39,6 +40,8 @@ const CLIENT_WORDS: &[&str] = &["help", "quit", "exit", "connect", "clear"];
 pub struct LineHelper {
     settings: Rc<RefCell<Settings>>,
     side: RefCell<Side>,
+    /// Columns that the prompt takes.
+    prompt_width: Cell<usize>,
 }
 
 /// The side connection and what it brought.
@@ -131,7 +134,12 @@ impl LineHelper {
     #[must_use]
     pub fn new(options: Options, settings: Rc<RefCell<Settings>>) -> Self {
         let side = Side { options, connection: None, given_up: false, docs: None, seen: VecDeque::new() };
-        Self { settings, side: RefCell::new(side) }
+        Self { settings, side: RefCell::new(side), prompt_width: Cell::new(0) }
+    }
+
+    /// The prompt that the next line stands behind.
+    pub fn prompt(&self, text: &str) {
+        self.prompt_width.set(text.width());
     }
 
     /// Another server from now on.
@@ -291,7 +299,8 @@ impl Hinter for LineHelper {
         let docs = self.side.borrow_mut().docs();
         let hint = hints::hint(&docs, line).filter(|hint| !hint.is_empty())?;
         let blank = if line.ends_with(char::is_whitespace) { "" } else { " " };
-        Some(format!("{blank}{hint}"))
+        let used = self.prompt_width.get() + line.width() + blank.len();
+        Some(format!("{blank}{}", fitting(&hint, used, pager::screen().0)?))
     }
 }
 
@@ -325,6 +334,17 @@ impl Highlighter for LineHelper {
     fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
         self.settings.borrow().color
     }
+}
+
+/// As much of a hint as the rest of the row takes, so that lines below do not jump while one types.
+fn fitting(hint: &str, used: usize, columns: usize) -> Option<Cow<'_, str>> {
+    // The row's last column stays free: some terminals wrap as soon as it is filled.
+    let room = columns.saturating_sub(used % columns.max(1) + 1);
+    if hint.width() <= room {
+        return Some(Cow::Borrowed(hint));
+    }
+    let short: String = hint.chars().take(room.checked_sub(1)?).collect();
+    (!short.trim().is_empty()).then(|| Cow::Owned(format!("{}…", short.trim_end())))
 }
 
 /// Command names green (red when unknown), strings yellow, numbers cyan.
@@ -406,6 +426,15 @@ mod tests {
         assert_eq!(colour(&docs, "get a"), "\x1b[32;1mget\x1b[0m a");
         assert_eq!(colour(&docs, "gett a"), "\x1b[31mgett\x1b[0m a");
         assert_eq!(colour(&docs, "set a 1"), "\x1b[32;1mset\x1b[0m a \x1b[36m1\x1b[0m");
+    }
+
+    #[test]
+    fn hints_end_with_the_row() {
+        assert_eq!(fitting("key value", 10, 80).as_deref(), Some("key value"));
+        assert_eq!(fitting("key value", 10, 17).as_deref(), Some("key v…"));
+        assert_eq!(fitting("key value", 95, 80).as_deref(), Some("key value"));
+        assert_eq!(fitting("key value", 79, 80), None);
+        assert_eq!(fitting("key value", 3, 0), None);
     }
 
     #[test]

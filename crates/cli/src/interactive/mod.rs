@@ -93,7 +93,11 @@ fn prompt_loop(
     loop {
         emit::flush();
         let target = session.options.target_text();
-        let line = match editor.readline(&prompt::text(session, &role)) {
+        let prompt = prompt::text(session, &role);
+        if let Some(helper) = editor.helper() {
+            helper.prompt(&prompt);
+        }
+        let line = match editor.readline(&prompt) {
             Ok(line) => line,
             Err(ReadlineError::Interrupted) => continue,
             Err(ReadlineError::Eof) => break,
@@ -145,12 +149,13 @@ fn one_line(session: &mut Session, settings: &Rc<RefCell<Settings>>, words: &[Ve
     if live::is_endless(words) {
         say!("{}\n", settings.borrow().dim("Live view: Ctrl-C returns to the prompt."));
     }
+    session.elapsed = Duration::ZERO;
     let step = repl::step(session, line);
     if session.pubsub.active() {
         live::subscribed(session);
         return Step::Continue;
     }
-    if settings.borrow().timing && step == Step::Continue {
+    if settings.borrow().timing && step == Step::Continue && !session.elapsed.is_zero() {
         say!("{}\n", settings.borrow().dim(&format!("({:.3} ms)", session.elapsed.as_secs_f64() * 1e3)));
     }
     step

@@ -8,9 +8,9 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 use resp::reply::Value;
 
-use super::{Settings, pager};
-use crate::format;
+use super::{Settings, live, pager};
 use crate::session::{Renderer, lower};
+use crate::{emit, format};
 
 /// The session's hook: prints rich replies while `:set table` is on.
 pub fn renderer(settings: Rc<RefCell<Settings>>) -> Renderer {
@@ -18,6 +18,12 @@ pub fn renderer(settings: Rc<RefCell<Settings>>) -> Renderer {
         let settings = settings.borrow();
         if !settings.table {
             return false;
+        }
+        if argv.is_empty()
+            && let Some(line) = live::line(value, &settings)
+        {
+            emit::out(line.as_bytes());
+            return true;
         }
         let (width, _) = pager::screen();
         pager::show(&text(argv, value, width, &settings), settings.pager && !argv.is_empty());
@@ -69,7 +75,8 @@ fn show(bytes: &[u8]) -> String {
 }
 
 /// A value on one line; aggregates in short.
-fn cell(value: &Value) -> String {
+#[must_use]
+pub fn cell(value: &Value) -> String {
     match value {
         Value::Integer(number) => number.to_string(),
         Value::Null => "(nil)".to_owned(),

@@ -73,11 +73,13 @@ pub fn is_dumb() -> bool {
 
 /// `NO_COLOR`, `CLICOLOR_FORCE`, and whether there is a terminal at all.
 fn wants_color() -> bool {
-    let set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0");
-    if set("NO_COLOR") {
+    let value = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    // https://no-color.org: whatever the value.
+    if value("NO_COLOR").is_some() {
         return false;
     }
-    set("CLICOLOR_FORCE") || (std::io::stdout().is_terminal() && !is_dumb())
+    value("CLICOLOR_FORCE").is_some_and(|value| value != "0")
+        || (std::io::stdout().is_terminal() && !is_dumb())
 }
 
 /// `:set`, `:set name`, `:set noname`, `:set raw|csv|json|standard`. False for an unknown name.

@@ -16,7 +16,7 @@ pub fn run(seconds: u64) {
     let length = Duration::from_secs(seconds);
     let began = Instant::now();
     let (mut worst, mut runs, mut last) = (Duration::ZERO, 0u64, began);
-    while last.duration_since(began) < length {
+    loop {
         black_box(work());
         let now = Instant::now();
         let took = now.duration_since(last);
@@ -27,9 +27,12 @@ pub fn run(seconds: u64) {
             say!("Max latency so far: {} microseconds.\n", worst.as_micros());
             emit::flush();
         }
+        if last.duration_since(began) >= length {
+            break;
+        }
     }
     let total = last.duration_since(began);
-    let average = total.as_secs_f64() * 1e6 / runs.max(1) as f64;
+    let average = total.as_secs_f64() * 1e6 / runs as f64;
     say!(
         "\n{runs} total runs (avg latency: {average:.4} microseconds / {:.2} nanoseconds per run).\n",
         average * 1e3

@@ -46,7 +46,7 @@ pub fn run(context: &mut Context) -> Result<(), Failure> {
          # Use --top <n> to display <n> top key sizes (default is 10).\n\
          # Ctrl-C to stop the scan.\n\n"
     );
-    let mut totals = Totals::default();
+    let mut totals = Totals { kinds: known_kinds(), ..Totals::default() };
     let mut walk = Walk::new(context.options.cursor);
     let bar = super::progress::bar(Some(total), false);
     context.catch_interrupts();
@@ -78,6 +78,11 @@ pub fn run(context: &mut Context) -> Result<(), Failure> {
         if stopped { share(totals.sampled, total) } else { share(totals.sampled, total).min(100.0) };
     totals.print(context.options.top, percent);
     Ok(())
+}
+
+/// The types of the core in the order in which the classic client lists them; others follow as they are found.
+fn known_kinds() -> Vec<Kind> {
+    SIZE_COMMANDS.iter().map(|(name, ..)| Kind { name: (*name).to_owned(), ..Kind::default() }).collect()
 }
 
 impl Totals {
@@ -163,7 +168,7 @@ impl Totals {
     fn print_kinds(&self) {
         say!("\nType        Total keys  Keys % Tot size Avg size  Total length/card Avg ln/card\n");
         say!("--------- ------------ ------- -------- -------- ------------------ -----------\n");
-        for kind in &self.kinds {
+        for kind in self.kinds.iter().filter(|kind| kind.count > 0) {
             let (count, memory) = (kind.count, human(kind.memory));
             let average = human(kind.memory.checked_div(count).unwrap_or(0));
             let (length, mean) = match unit(&kind.name) {

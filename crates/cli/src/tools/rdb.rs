@@ -37,7 +37,8 @@ pub fn run(_: &Options, words: &[String]) -> Result<(), String> {
         File::open(path).map_err(|error| format!("{path}: {}", crate::connection::strerror(&error)))?;
     let size = file.metadata().map(|metadata| metadata.len()).ok();
     let bar = progress::bar(size, true);
-    let mut reader = Reader::new(BufReader::new(file)).map_err(|error| format!("{path}: {error}"))?;
+    let mut reader = Reader::new(BufReader::new(file), rdb::Trust::default())
+        .map_err(|error| format!("{path}: {error}"))?;
     if format == "csv" {
         say!("db,key,type,elements,bytes,expires\n");
     }
@@ -67,6 +68,7 @@ fn kind(value: &Value) -> &'static str {
         Value::Hash(_) => "hash",
         Value::Zset(_) => "zset",
         Value::Stream(_) => "stream",
+        Value::Vectors(_) => "vectorset",
     }
 }
 
@@ -84,6 +86,7 @@ fn elements(value: &Value) -> u64 {
         Value::Zset(ZsetValue::Listpack(pack)) => packed::len(pack.view()),
         Value::Zset(ZsetValue::Large(set)) => set.len(),
         Value::Stream(stream) => return stream.len(),
+        Value::Vectors(set) => set.len(),
     };
     count as u64
 }
@@ -153,15 +156,33 @@ fn json_scored(out: &mut Vec<u8>, pairs: impl Iterator<Item = (Vec<u8>, f64)>) {
         out.push(b'[');
         json_text(out, &member);
         out.push(b',');
-        if score.is_finite() {
-            format_f64(score, out);
-        } else {
-            // JSON has no infinity.
-            out.push(b'"');
-            format_f64(score, out);
-            out.push(b'"');
-        }
+        json_number(out, score);
         out.push(b']');
+    });
+}
+
+fn json_number(out: &mut Vec<u8>, number: f64) {
+    if number.is_finite() {
+        return format_f64(number, out);
+    }
+    // JSON has no infinity.
+    out.push(b'"');
+    format_f64(number, out);
+    out.push(b'"');
+}
+
+fn json_vectors(out: &mut Vec<u8>, set: &ds::vector::VectorSet) {
+    json_list(out, set.from_name(b""), |out, slot| {
+        let element = set.element(slot);
+        out.extend_from_slice(b"{\"element\":");
+        json_text(out, element.name);
+        out.extend_from_slice(b",\"vector\":");
+        json_list(out, set.vector(slot).into_iter(), |out, number| json_number(out, f64::from(number)));
+        if let Some(attribute) = element.attribute {
+            out.extend_from_slice(b",\"attributes\":");
+            json_text(out, attribute);
+        }
+        out.push(b'}');
     });
 }
 
@@ -194,6 +215,7 @@ fn json_value(out: &mut Vec<u8>, value: &Value) {
         Value::Zset(ZsetValue::Large(set)) => {
             json_scored(out, set.iter().map(|(member, score)| (member.to_vec(), score)));
         }
+        Value::Vectors(set) => json_vectors(out, set),
         Value::Stream(stream) => json_list(
             out,
             stream.range(ds::stream::StreamId::MIN, ds::stream::StreamId::MAX),

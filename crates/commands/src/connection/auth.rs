@@ -136,14 +136,15 @@ fn start_over(server: &Server, session: &mut Session) {
     session.authenticated = !wants_password(server);
     session.reply_mode = ReplyMode::On;
     session.no_touch = false;
+    session.import_source = false;
     session.readonly = false;
+    session.redirects = false;
     session.asking = false;
     let mut details = session.client.details();
     details.name.clear();
     details.user = DEFAULT_USER.to_vec();
     details.no_evict = false;
     details.capa_redirect = false;
-    details.import_source = false;
 }
 
 pub(super) fn reset(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {

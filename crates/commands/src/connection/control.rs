@@ -71,18 +71,14 @@ pub(super) fn pause(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result
         .filter(|&until| i64::try_from(until).is_ok())
         .ok_or(CommandError::fixed("ERR timeout is out of range"))?;
     let running = cx.server.paused_until_ms.load(Relaxed);
-    if running > cx.now_ms {
-        cx.server.pause_writes_only.fetch_and(writes_only, Relaxed);
-    } else {
-        cx.server.pause_writes_only.store(writes_only, Relaxed);
-    }
-    cx.server.paused_until_ms.store(until.max(running), Relaxed);
+    let stricter = running > cx.now_ms && !cx.server.pause_writes_only.load(Relaxed);
+    cx.server.set_pause(until.max(running), writes_only && !stricter);
     out.ok();
     Ok(())
 }
 
 pub(super) fn unpause(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
-    cx.server.paused_until_ms.store(0, Relaxed);
+    cx.server.set_pause(0, false);
     out.ok();
     Ok(())
 }

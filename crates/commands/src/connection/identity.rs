@@ -53,6 +53,7 @@ pub(super) fn setinfo(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
 /// Abilities that are not known are for servers of the future.
 pub(super) fn capa(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     if argv[2..].iter().any(|word| word.eq_ignore_ascii_case(b"redirect")) {
+        cx.session.redirects = true;
         cx.session.client.details().capa_redirect = true;
     }
     out.ok();
@@ -60,10 +61,13 @@ pub(super) fn capa(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
 }
 
 pub(super) fn import_source(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    if !cx.server.config.flag(config::Directive::ImportMode) {
+    let on = on_or_off(argv[2])?;
+    // The mode may end before the tool does.
+    if on && !cx.server.config.flag(config::Directive::ImportMode) {
         return Err(CommandError::fixed("ERR Server is not in import mode"));
     }
-    cx.session.client.details().import_source = on_or_off(argv[2])?;
+    cx.session.import_source = on;
+    cx.session.publish();
     out.ok();
     Ok(())
 }

@@ -51,7 +51,7 @@ const CLIENT: &[Row] = &[
     sub("no-evict", 3, ADMIN | ASK | SENTINEL, control::no_evict),
     sub("no-touch", 3, ASK, control::no_touch),
     sub("pause", -3, ADMIN | ASK | SENTINEL, control::pause),
-    sub("reply", 3, ASK | SENTINEL, control::reply),
+    sub("reply", 3, ASK | SENTINEL | NO_MULTI_IN_VALKEY, control::reply),
     sub("setinfo", 4, ASK | SENTINEL, identity::setinfo),
     sub("setname", 3, ASK | SENTINEL, identity::setname),
     sub("tracking", -3, ASK | SENTINEL, control::tracking),

@@ -1,6 +1,9 @@
 //! Whole databases: FLUSHDB, FLUSHALL, SWAPDB. All run alone.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use config::Directive;
+use keyspace::wait::Presence;
 use resp::writer::Writer;
 
 use crate::args::int_or;
@@ -20,7 +23,7 @@ fn lazy(cx: &Cx<'_>, argv: &[&[u8]]) -> Result<bool> {
 
 /// Empties a database. Answers how many keys there were.
 fn empty(cx: &mut Cx<'_>, db: usize, lazy: bool) -> usize {
-    tell_watchers(cx, db);
+    tell_watchers(cx, db, None);
     let tables = cx.access.take_database(db);
     let keys = tables.iter().map(|table| table.len()).sum::<usize>();
     let garbage = cx.server.keyspace.hand_to_snapshot(tables);
@@ -36,18 +39,6 @@ fn empty(cx: &mut Cx<'_>, db: usize, lazy: bool) -> usize {
     keys
 }
 
-/// Marks watched keys of a database that are about to go as changed.
-fn tell_watchers(cx: &mut Cx<'_>, db: usize) {
-    for shard in 0..keyspace::SHARDS as u16 {
-        let shard = cx.access.shard(shard);
-        for key in shard.watches.keys(db) {
-            if shard.find(db, ds::hash::of(&key), &key).is_some() {
-                shard.watches.touch(db, &key);
-            }
-        }
-    }
-}
-
 pub(super) fn flushdb(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let lazy = lazy(cx, argv)?;
     let keys = empty(cx, cx.db, lazy);
@@ -60,9 +51,28 @@ pub(super) fn flushdb(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
 pub(super) fn flushall(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let lazy = lazy(cx, argv)?;
     let keys: usize = (0..cx.server.keyspace.databases()).map(|db| empty(cx, db, lazy)).sum();
-    cx.effects.dirty += keys as u64 + 1;
+    if cx.server.config.saves_by_itself() && save_nothing(cx) {
+        cx.propagate(argv);
+    } else {
+        cx.effects.dirty += keys as u64 + 1;
+    }
     out.ok();
     Ok(())
+}
+
+/// Where the server saves by itself, what was flushed must not come back from the file: an empty one takes its place. A
+/// background save that runs is given up, and another one follows it. True if the file is written.
+fn save_nothing(cx: &mut Cx<'_>) -> bool {
+    let persistence = &cx.server.persistence;
+    let Some(shell) = cx.server.shell.get() else { return false };
+    if !persistence.begin() {
+        persistence.scheduled.store(true, Relaxed);
+        persistence.cancelled.store(true, Relaxed);
+        return false;
+    }
+    let saved = shell.save_alone(&mut cx.access).is_ok();
+    persistence.end_in_foreground(saved);
+    saved
 }
 
 fn database(arg: &[u8], invalid: &'static str) -> Result<i32> {
@@ -76,7 +86,8 @@ pub(super) fn swapdb(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     let known = |db: i32| usize::try_from(db).ok().filter(|&db| db < cx.server.keyspace.databases());
     let (Some(first), Some(second)) = (known(first), known(second)) else { return Err(DB_OUT_OF_RANGE) };
     if first != second {
-        swap_watched(cx, first, second);
+        tell_watchers(cx, first, Some(second));
+        tell_watchers(cx, second, Some(first));
         cx.access.swap_databases(first, second);
         wake_waiting(cx, first);
         wake_waiting(cx, second);
@@ -86,17 +97,20 @@ pub(super) fn swapdb(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     Ok(())
 }
 
-/// A watched key is changed by the exchange if it is on one side or the other.
-fn swap_watched(cx: &mut Cx<'_>, first: usize, second: usize) {
+/// Tells those who watch keys of a database that keys of another one, or none, are about to take their places.
+fn tell_watchers(cx: &mut Cx<'_>, db: usize, other: Option<usize>) {
+    let now_ms = cx.now_ms;
     for shard in 0..keyspace::SHARDS as u16 {
         let shard = cx.access.shard(shard);
-        for db in [first, second] {
-            for key in shard.watches.keys(db) {
-                let hash = ds::hash::of(&key);
-                if [first, second].into_iter().any(|db| shard.find(db, hash, &key).is_some()) {
-                    shard.watches.touch(db, &key);
-                }
-            }
+        for key in shard.watches.keys(db) {
+            let hash = ds::hash::of(&key);
+            let had = shard.find(db, hash, &key).is_some();
+            let gets = match other.and_then(|other| shard.find(other, hash, &key)) {
+                None => Presence::Absent,
+                Some(entry) if entry.expire_ms().is_some_and(|at| now_ms > at) => Presence::Expired,
+                Some(_) => Presence::Alive,
+            };
+            shard.watches.exchange(db, &key, had, gets);
         }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) fn encoding_name(entry: EntryRef<'_>) -> &'static str {
     match entry.encoding() {
         Encoding::Int => "int",
         Encoding::Inline | Encoding::Blob if is_embedded(entry) => "embstr",
-        Encoding::Inline | Encoding::Blob => "raw",
+        Encoding::Inline | Encoding::Blob | Encoding::Vectors => "raw",
         Encoding::ListPacked | Encoding::SetPacked | Encoding::HashPacked | Encoding::ZsetPacked => {
             "listpack"
         }

@@ -61,12 +61,15 @@ pub(super) fn restore(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
     }
     let ttl = u64::try_from(int(argv[2])?)
         .map_err(|_| CommandError::fixed("ERR Invalid TTL value, must be >= 0"))?;
-    let value = rdb::restore(argv[3]).map_err(|error| match error {
-        rdb::DumpError::VersionOrChecksum => {
-            CommandError::fixed("ERR DUMP payload version or checksum are wrong")
-        }
-        rdb::DumpError::BadData(_) => CommandError::fixed("ERR Bad data format"),
-    })?;
+    let value =
+        rdb::restore(argv[3], cx.server.persistence.trust(&cx.server.config)).map_err(
+            |error| match error {
+                rdb::DumpError::VersionOrChecksum => {
+                    CommandError::fixed("ERR DUMP payload version or checksum are wrong")
+                }
+                rdb::DumpError::BadData(_) => CommandError::fixed("ERR Bad data format"),
+            },
+        )?;
     let expire_ms = match ttl {
         0 => None,
         at if options.absolute => Some(at),
@@ -74,11 +77,13 @@ pub(super) fn restore(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
     };
     let entry = bridge::entry_of(key, value, expire_ms, bits(cx, &options), &cx.server.config)
         .map_err(|_| CommandError::fixed("ERR Bad data format"))?;
-    let replaced = cx.delete(key, cx.server.config.flag(Directive::LazyfreeLazyServerDel));
+    let lazy = cx.server.config.flag(Directive::LazyfreeLazyServerDel);
+    let replaced = cx.delete(key, lazy);
     if expire_ms.is_some_and(|at| at <= cx.now_ms) && cx.may_delete_past() {
         if replaced {
             cx.notify(Events::GENERIC, "del", key);
-            cx.propagate(&[b"DEL", key]);
+            let word: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
+            cx.propagate(&[word, key]);
         }
     } else {
         cx.insert(entry);

@@ -26,7 +26,7 @@ enum Wanted {
 
 impl Wanted {
     fn of(name: &[u8]) -> Wanted {
-        [Kind::String, Kind::List, Kind::Set, Kind::Zset, Kind::Hash, Kind::Stream]
+        Kind::ALL
             .into_iter()
             .find(|kind| kind.name().as_bytes().eq_ignore_ascii_case(name))
             .map_or(Wanted::Unknown, Wanted::Kind)
@@ -50,8 +50,8 @@ fn expire_all(cx: &mut Cx<'_>, mut keys: Vec<Vec<u8>>) {
 }
 
 /// Whether a key counts as there.
-fn is_live(entry: EntryRef<'_>, now_ms: u64) -> bool {
-    entry.expire_ms().is_none_or(|at| now_ms <= at)
+fn is_live(entry: EntryRef<'_>, clock_ms: u64) -> bool {
+    entry.expire_ms().is_none_or(|at| clock_ms <= at)
 }
 
 impl Filter<'_> {
@@ -86,10 +86,10 @@ pub(super) fn scan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
             return Err(SYNTAX);
         }
     }
-    let (db, now_ms, mut found, mut expired) = (cx.db, cx.now_ms, Vec::new(), Vec::new());
+    let (db, clock_ms, mut found, mut expired) = (cx.db, cx.field_clock(), Vec::new(), Vec::new());
     let next = cx.access.scan(db, from, usize::try_from(count).unwrap_or(usize::MAX), |entry| {
         if filter.passes(entry) {
-            let list = if is_live(entry, now_ms) { &mut found } else { &mut expired };
+            let list = if is_live(entry, clock_ms) { &mut found } else { &mut expired };
             list.push(entry.key().to_vec());
         }
     });
@@ -107,10 +107,10 @@ fn reply_keys(keys: &[Vec<u8>], out: &mut Writer) {
 
 pub(super) fn keys(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let filter = Filter { pattern: Some(argv[1]), kind: None };
-    let (db, now_ms, mut found) = (cx.db, cx.now_ms, Vec::new());
+    let (db, clock_ms, mut found) = (cx.db, cx.field_clock(), Vec::new());
     for shard in 0..keyspace::SHARDS as u16 {
         cx.access.look(shard, |shard| {
-            let entries = shard.iter(db).filter(|&entry| filter.passes(entry) && is_live(entry, now_ms));
+            let entries = shard.iter(db).filter(|&entry| filter.passes(entry) && is_live(entry, clock_ms));
             found.extend(entries.map(|entry| entry.key().to_vec()));
         });
     }
@@ -135,18 +135,21 @@ pub(super) fn randomkey(cx: &mut Cx<'_>, _argv: &[&[u8]], out: &mut Writer) -> R
 
 /// A key at random; the expired ones that were drawn before it are added to `expired`.
 fn draw(cx: &mut Cx<'_>, expired: &mut Vec<Vec<u8>>) -> Option<Vec<u8>> {
-    let (db, now_ms, server) = (cx.db, cx.now_ms, cx.server);
+    let (db, clock_ms, server) = (cx.db, cx.field_clock(), cx.server);
     for _ in 0..DRAWS {
         match cx.access.random_key(db, || server.random())? {
-            (key, Some(at)) if now_ms > at => expired.push(key),
+            (key, Some(at)) if clock_ms > at => expired.push(key),
             (key, _) => return Some(key),
         }
     }
-    (0..keyspace::SHARDS as u16).find_map(|shard| {
-        cx.access.look(shard, |shard| {
-            shard.iter(db).find(|&entry| is_live(entry, now_ms)).map(|entry| entry.key().to_vec())
+    (0..keyspace::SHARDS as u16)
+        .find_map(|shard| {
+            cx.access.look(shard, |shard| {
+                shard.iter(db).find(|&entry| is_live(entry, clock_ms)).map(|entry| entry.key().to_vec())
+            })
         })
-    })
+        // Where expired keys are left alone, one of them is better than none, as the peers see it.
+        .or_else(|| if cx.may_expire() { None } else { expired.last().cloned() })
 }
 
 pub(super) fn dbsize(cx: &mut Cx<'_>, _argv: &[&[u8]], out: &mut Writer) -> Result {

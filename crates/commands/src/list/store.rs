@@ -7,7 +7,7 @@
 use config::{Directive, Events};
 use ds::entry::{Encoding, Entry, EntryRef, Kind, Value, ValueRef};
 use ds::list::{Fill, List};
-use ds::listpack::{Listpack, LpRef, LpValue};
+use ds::listpack::{Listpack, LpRef, LpValue, Pack, Room};
 use ds::object::Object;
 use keyspace::EntrySlot;
 
@@ -108,12 +108,8 @@ pub(super) fn push(slot: &mut EntrySlot<'_>, elements: &[&[u8]], side: Side, fil
             entry.set_value(Value::Object(Box::new(Object::List(list))));
             return len;
         }
-        let extra: usize = elements.iter().map(|element| element.len() + 11).sum();
-        let mut copy = Vec::with_capacity(bytes.len() + extra);
-        copy.extend_from_slice(bytes);
-        let mut pack = Listpack::from_valid(copy);
+        let Some(mut pack) = entry.packed_mut() else { return 0 };
         push_packed(&mut pack, elements, side);
-        entry.set_value(Value::Packed(Encoding::ListPacked, pack.as_bytes()));
         pack.len()
     })
 }
@@ -127,7 +123,7 @@ fn push_large(list: &mut List, elements: &[&[u8]], side: Side, fill: Fill) {
     }
 }
 
-fn push_packed(pack: &mut Listpack, elements: &[&[u8]], side: Side) {
+fn push_packed<R: Room>(pack: &mut Pack<R>, elements: &[&[u8]], side: Side) {
     for element in elements {
         match side {
             Side::Left => pack.push_front(element),
@@ -192,10 +188,9 @@ pub(super) fn remove(slot: &mut EntrySlot<'_>, index: usize, count: usize) {
             list.remove_range(index, count);
             return;
         }
-        let ValueRef::Packed(_, bytes) = entry.view().value() else { return };
-        let mut pack = Listpack::from_valid(bytes.to_vec());
-        pack.remove_range(index as i64, count);
-        entry.set_value(Value::Packed(Encoding::ListPacked, pack.as_bytes()));
+        if let Some(mut pack) = entry.packed_mut() {
+            pack.remove_range(index as i64, count);
+        }
     });
 }
 

@@ -5,6 +5,7 @@ use ds::entry::{Kind, Value};
 use ds::object::Object;
 use ds::stream::{AddId, BlockLimits, RefPolicy, Stream, StreamId, TrimTo};
 use resp::writer::Writer;
+use smallvec::SmallVec;
 
 use super::args::{INVALID_ID, Trim};
 use super::idempotent::{Producing, new_stream};
@@ -162,13 +163,19 @@ pub(super) fn xadd(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
 
 /// The journal gets the ID that was given, and what an approximate trim came to.
 fn propagate(cx: &mut Cx<'_>, key: &[u8], add: &Add<'_>, id: StreamId) -> Result {
-    let mut argv: Vec<Vec<u8>> = vec![b"XADD".to_vec(), key.to_vec()];
-    if let Some(producing) = &add.producing {
-        producing.push_to(&mut argv);
+    if !cx.is_recorded() {
+        cx.propagate_nothing();
+        return Ok(());
     }
-    push_trim(cx, key, &add.trim, &mut argv)?;
-    argv.push(id_text(id));
-    argv.extend(add.pairs.iter().map(|part| part.to_vec()));
+    let mut options: Vec<Vec<u8>> = Vec::new();
+    if let Some(producing) = &add.producing {
+        producing.push_to(&mut options);
+    }
+    push_trim(cx, key, &add.trim, &mut options)?;
+    options.push(id_text(id));
+    let mut argv: SmallVec<[&[u8]; 16]> = SmallVec::from_slice(&[b"XADD", key]);
+    argv.extend(options.iter().map(|option| &option[..]));
+    argv.extend_from_slice(add.pairs);
     cx.propagate(&argv);
     Ok(())
 }

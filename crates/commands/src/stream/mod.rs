@@ -129,7 +129,7 @@ fn id_text(id: StreamId) -> Vec<u8> {
 }
 
 fn reply_id(id: StreamId, out: &mut Writer) {
-    out.bulk(&id_text(id));
+    out.bulk(&id.text());
 }
 
 /// `[id, [field, value, ...]]`

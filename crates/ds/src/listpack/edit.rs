@@ -1,12 +1,75 @@
-//! The owned listpack and its edits.
+//! Listpacks that can be changed, and their edits.
+//!
+//! The edits know the bytes only through [`Room`]: an owned listpack keeps them in a vector, a small collection has them in
+//! its key's entry and is changed right there.
 
-use super::encode::Encoded;
+use super::encode::{Encoded, MOST_AROUND};
 use super::validate::{LpError, validate};
 use super::{COUNT_UNKNOWN, END, HEADER, LpIter, LpPos, LpRef, LpValue, MAX_BYTES};
+use sys::alloc::size_class;
 
-/// An owned listpack. Reading goes through [`Listpack::view`].
+/// Where the bytes of a listpack stand. They are changed through nothing else.
+pub trait Room {
+    fn bytes(&self) -> &[u8];
+
+    fn bytes_mut(&mut self) -> &mut [u8];
+
+    /// Puts `parts`, one after the other, in the place of the `old` bytes at `at`.
+    fn splice(&mut self, at: usize, old: usize, parts: [&[u8]; 3]);
+}
+
+impl Room for Vec<u8> {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self
+    }
+
+    fn splice(&mut self, at: usize, old: usize, parts: [&[u8]; 3]) {
+        let (before, new) = (self.len(), parts.iter().map(|part| part.len()).sum::<usize>());
+        if new > old {
+            grow(self, new - old);
+            self.resize(before + new - old, 0);
+        }
+        if new != old {
+            self.copy_within(at + old..before, at + new);
+            self.truncate(before + new - old);
+        }
+        let mut to = at;
+        for part in parts {
+            self[to..to + part.len()].copy_from_slice(part);
+            to += part.len();
+        }
+        if new < old {
+            shrink(self);
+        }
+    }
+}
+
+/// Reserves room up to the next allocator size class, so that growth wastes an eighth at most.
+fn grow(bytes: &mut Vec<u8>, extra: usize) {
+    let need = bytes.len() + extra;
+    if need > bytes.capacity() {
+        bytes.reserve_exact(size_class(need) - bytes.len());
+    }
+}
+
+/// Gives memory back once a quarter or more is unused.
+fn shrink(bytes: &mut Vec<u8>) {
+    let class = size_class(bytes.len());
+    if bytes.capacity() - bytes.capacity() / 4 >= class {
+        bytes.shrink_to(class);
+    }
+}
+
+/// A listpack whose bytes are in `R`. Reading goes through [`Pack::view`].
 #[derive(Clone, PartialEq, Eq)]
-pub struct Listpack(Vec<u8>);
+pub struct Pack<R>(pub(crate) R);
+
+/// An owned listpack.
+pub type Listpack = Pack<Vec<u8>>;
 
 impl Default for Listpack {
     fn default() -> Self {
@@ -14,9 +77,9 @@ impl Default for Listpack {
     }
 }
 
-impl std::fmt::Debug for Listpack {
+impl<R: Room> std::fmt::Debug for Pack<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
+        f.debug_list().entries(self.view().iter()).finish()
     }
 }
 
@@ -53,9 +116,56 @@ impl Listpack {
         self.0.capacity()
     }
 
+    /// Makes room for `extra` more bytes and as much again as there is, so that a listpack which is appended to all the time
+    /// rarely moves. [`Pack::seal`] gives it back.
+    pub fn reserve_ahead(&mut self, extra: usize) {
+        let (len, need) = (self.0.len(), self.0.len() + extra);
+        if need > self.0.capacity() {
+            self.0.reserve_exact(size_class(need.max(2 * len)) - len);
+        }
+    }
+
+    /// Gives unused room back: nothing will be appended any more.
+    pub fn seal(&mut self) {
+        self.0.shrink_to(size_class(self.0.len()));
+    }
+
+    /// All elements in order.
+    pub fn iter(&self) -> LpIter<'_> {
+        self.view().iter()
+    }
+
+    /// Cuts the elements from `pos` on off and gives them as a listpack of their own.
+    pub fn split_off(&mut self, pos: LpPos) -> Listpack {
+        let mut tail = Vec::with_capacity(HEADER + self.0.len() - pos.0);
+        tail.extend_from_slice(&[0; HEADER]);
+        tail.extend_from_slice(&self.0[pos.0..]);
+        let mut tail = Pack(tail);
+        tail.set_total();
+        tail.recount();
+        self.0.truncate(pos.0);
+        self.0.push(END);
+        self.set_total();
+        shrink(&mut self.0);
+        self.recount();
+        tail
+    }
+
+    /// Appends all elements of another listpack.
+    pub fn append(&mut self, other: LpRef<'_>) {
+        let count = self.len() + other.len();
+        self.0.pop();
+        grow(&mut self.0, other.0.len() - HEADER);
+        self.0.extend_from_slice(&other.0[HEADER..]);
+        self.set_total();
+        self.set_count(count);
+    }
+}
+
+impl<R: Room> Pack<R> {
     /// The reading side.
     pub fn view(&self) -> LpRef<'_> {
-        LpRef(&self.0)
+        LpRef(self.0.bytes())
     }
 
     /// Number of elements.
@@ -68,14 +178,9 @@ impl Listpack {
         self.view().is_empty()
     }
 
-    /// All elements in order.
-    pub fn iter(&self) -> LpIter<'_> {
-        self.view().iter()
-    }
-
     /// Whether `extra` more bytes keep the listpack below 1 GiB. Ask before adding anything that a client sent.
     pub fn fits(&self, extra: usize) -> bool {
-        self.0.len().saturating_add(extra) <= MAX_BYTES
+        self.0.bytes().len().saturating_add(extra) <= MAX_BYTES
     }
 
     /// Appends an element, as an integer if it is the text of one.
@@ -90,8 +195,25 @@ impl Listpack {
 
     /// Appends an element as it is.
     pub fn push_value(&mut self, value: LpValue<'_>) {
-        self.splice(self.0.len() - 1, 0, value);
+        self.splice(self.view().end(), 0, value);
         self.add_count(1);
+    }
+
+    /// Appends several elements at once.
+    pub fn push_values(&mut self, values: &[LpValue<'_>]) {
+        let most = values.iter().map(|value| value.text_len() + MOST_AROUND).sum();
+        let mut entries = Vec::with_capacity(most);
+        for value in values {
+            let encoded = Encoded::new(*value);
+            entries.extend_from_slice(encoded.head());
+            if let LpValue::Str(body) = value {
+                entries.extend_from_slice(body);
+            }
+            entries.extend_from_slice(encoded.back());
+        }
+        self.0.splice(self.view().end(), 0, [&entries, &[], &[]]);
+        self.set_total();
+        self.add_count(values.len());
     }
 
     /// Puts an element first.
@@ -102,7 +224,7 @@ impl Listpack {
 
     /// Inserts before `pos`, or at the end; gives the position of the new element.
     pub fn insert_before(&mut self, pos: Option<LpPos>, value: LpValue<'_>) -> LpPos {
-        let at = pos.map_or(self.0.len() - 1, |pos| pos.0);
+        let at = pos.map_or(self.view().end(), |pos| pos.0);
         self.splice(at, 0, value);
         self.add_count(1);
         LpPos(at)
@@ -134,15 +256,14 @@ impl Listpack {
             removed += 1;
         }
         let unknown = pack.header_count() == COUNT_UNKNOWN;
-        self.0.drain(pos.0..end);
+        self.0.splice(pos.0, end - pos.0, [&[]; 3]);
         self.set_total();
-        self.shrink();
         if unknown {
             self.recount()
         } else {
             self.sub_count(removed)
         }
-        (pos.0 < self.0.len() - 1).then_some(pos)
+        (pos.0 < self.view().end()).then_some(pos)
     }
 
     /// Removes up to `count` elements from the index `start` on; negative counts from the end.
@@ -152,34 +273,8 @@ impl Listpack {
         }
     }
 
-    /// Cuts the elements from `pos` on off and gives them as a listpack of their own.
-    pub fn split_off(&mut self, pos: LpPos) -> Listpack {
-        let mut tail = Vec::with_capacity(HEADER + self.0.len() - pos.0);
-        tail.extend_from_slice(&[0; HEADER]);
-        tail.extend_from_slice(&self.0[pos.0..]);
-        let mut tail = Listpack(tail);
-        tail.set_total();
-        tail.recount();
-        self.0.truncate(pos.0);
-        self.0.push(END);
-        self.set_total();
-        self.shrink();
-        self.recount();
-        tail
-    }
-
-    /// Appends all elements of another listpack.
-    pub fn append(&mut self, other: LpRef<'_>) {
-        let count = self.len() + other.len();
-        self.0.pop();
-        self.grow(other.0.len() - HEADER);
-        self.0.extend_from_slice(&other.0[HEADER..]);
-        self.set_total();
-        self.set_count(count);
-    }
-
     fn entry_end(&self, pos: LpPos) -> usize {
-        pos.0 + super::encode::entry_len(&self.0[pos.0..])
+        pos.0 + super::encode::entry_len(&self.0.bytes()[pos.0..])
     }
 
     /// Puts the entry of `value` in the place of `old` bytes at `at`.
@@ -189,49 +284,19 @@ impl Listpack {
             LpValue::Int(_) => &[][..],
             LpValue::Str(s) => s,
         };
-        let (head, back) = (encoded.head(), encoded.back());
-        let new = head.len() + body.len() + back.len();
-        let before = self.0.len();
-        if new > old {
-            self.grow(new - old);
-            self.0.resize(before + new - old, 0);
-        }
-        if new != old {
-            self.0.copy_within(at + old..before, at + new);
-            self.0.truncate(before + new - old);
-        }
-        let (to_head, rest) = self.0[at..at + new].split_at_mut(head.len());
-        to_head.copy_from_slice(head);
-        let (to_body, to_back) = rest.split_at_mut(body.len());
-        to_body.copy_from_slice(body);
-        to_back.copy_from_slice(back);
+        self.0.splice(at, old, [encoded.head(), body, encoded.back()]);
         self.set_total();
     }
 
-    /// Reserves room up to the next allocator size class, so that growth wastes an eighth at most.
-    fn grow(&mut self, extra: usize) {
-        let need = self.0.len() + extra;
-        if need > self.0.capacity() {
-            self.0.reserve_exact(size_class(need) - self.0.len());
-        }
-    }
-
-    /// Gives memory back once a quarter or more is unused.
-    fn shrink(&mut self) {
-        let class = size_class(self.0.len());
-        if self.0.capacity() - self.0.capacity() / 4 >= class {
-            self.0.shrink_to(class);
-        }
-    }
-
     fn set_total(&mut self) {
-        let total = u32::try_from(self.0.len()).expect("invariant: callers keep listpacks below 1 GiB");
-        self.0[..4].copy_from_slice(&total.to_le_bytes());
+        let total =
+            u32::try_from(self.0.bytes().len()).expect("invariant: callers keep listpacks below 1 GiB");
+        self.0.bytes_mut()[..4].copy_from_slice(&total.to_le_bytes());
     }
 
     fn set_count(&mut self, count: usize) {
         let count = u16::try_from(count).unwrap_or(COUNT_UNKNOWN);
-        self.0[4..HEADER].copy_from_slice(&count.to_le_bytes());
+        self.0.bytes_mut()[4..HEADER].copy_from_slice(&count.to_le_bytes());
     }
 
     fn recount(&mut self) {
@@ -239,10 +304,10 @@ impl Listpack {
         self.set_count(count);
     }
 
-    fn add_count(&mut self, added: u16) {
+    fn add_count(&mut self, added: usize) {
         let count = self.view().header_count();
         if count != COUNT_UNKNOWN {
-            self.set_count(usize::from(count) + usize::from(added));
+            self.set_count(usize::from(count) + added);
         }
     }
 
@@ -260,10 +325,4 @@ impl<'a> FromIterator<&'a [u8]> for Listpack {
         }
         pack
     }
-}
-
-/// The allocation size that holds `bytes`: four classes per power of two, multiples of 8.
-fn size_class(bytes: usize) -> usize {
-    let spacing = (bytes.max(2) - 1).ilog2().saturating_sub(2).max(3);
-    bytes.next_multiple_of(1 << spacing)
 }

@@ -8,6 +8,9 @@ const MAX_HEAD: usize = 9;
 /// Most bytes of a back length.
 const MAX_BACK: usize = 5;
 
+/// Most bytes that an entry takes beyond its string.
+pub(super) const MOST_AROUND: usize = MAX_HEAD + MAX_BACK;
+
 /// The bytes around an element: what comes before the string (or all of an integer), and the back length.
 pub(super) struct Encoded {
     head: [u8; MAX_HEAD],

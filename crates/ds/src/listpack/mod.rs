@@ -21,7 +21,7 @@ mod encode;
 mod validate;
 
 use crate::num::{IntText, decimal_len, format_i64, parse_f64, parse_i64};
-pub use edit::Listpack;
+pub use edit::{Listpack, Pack, Room};
 pub use encode::encoded_len;
 pub use validate::{LpError, validate};
 

@@ -10,6 +10,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::id::StreamId;
 use crate::cowseq::Weight;
 use crate::listpack::{Listpack, LpPos, LpRef, LpValue};
@@ -18,6 +20,8 @@ const DELETED: i64 = 1;
 const SAME_FIELDS: i64 = 2;
 /// Elements of an entry around its fields and values: flags, two differences.
 const ENTRY_HEAD: usize = 3;
+/// What they, and the count behind them, usually take.
+const ENTRY_BYTES: usize = 14;
 
 /// See the file comment. Cloning shares the bytes.
 #[derive(Clone, Debug)]
@@ -133,41 +137,56 @@ impl Block {
         size_of::<Listpack>() + 16 + self.pack.capacity()
     }
 
-    fn int_at(&self, index: i64) -> i64 {
-        self.pack.view().get(index).and_then(|v| v.as_i64()).unwrap_or(0)
+    /// The place of one of the two counts, of live or of deleted entries.
+    fn count_pos(&self, which: Count) -> LpPos {
+        let pack = self.pack.view();
+        let live = pack.first();
+        match which {
+            Count::Live => live,
+            Count::Dead => live.and_then(|pos| pack.next(pos)),
+        }
+        .expect("invariant: blocks have a master entry")
+    }
+
+    fn count(&self, which: Count) -> i64 {
+        int(self.pack.view(), self.count_pos(which)).unwrap_or(0)
     }
 
     /// Entries that are not deleted.
     pub fn live(&self) -> usize {
-        self.int_at(0) as usize
+        self.count(Count::Live) as usize
     }
 
     /// Entries that are deleted but still take room.
     pub(super) fn dead(&self) -> usize {
-        self.int_at(1) as usize
+        self.count(Count::Dead) as usize
     }
 
     /// Appends an entry; its ID is greater than all others.
     pub(super) fn append(&mut self, id: StreamId, argv: &[&[u8]]) {
         let same = self.has_same_fields(argv);
-        let pack = Arc::make_mut(&mut self.pack);
-        pack.push_int(if same { SAME_FIELDS } else { 0 });
-        pack.push_int(id.ms.wrapping_sub(self.master.ms) as i64);
-        pack.push_int(id.seq.wrapping_sub(self.master.seq) as i64);
-        let mut elements = ENTRY_HEAD + argv.len() / 2;
+        let fields = argv.len() / 2;
+        let count = ENTRY_HEAD + if same { fields } else { 1 + argv.len() };
+        let mut entry: SmallVec<[LpValue<'_>; 16]> = SmallVec::new();
+        entry.push(LpValue::Int(if same { SAME_FIELDS } else { 0 }));
+        entry.push(LpValue::Int(id.ms.wrapping_sub(self.master.ms) as i64));
+        entry.push(LpValue::Int(id.seq.wrapping_sub(self.master.seq) as i64));
         if same {
-            for value in argv.iter().skip(1).step_by(2) {
-                pack.push_back(value);
-            }
+            entry.extend(argv.iter().skip(1).step_by(2).map(|value| LpValue::from_bytes(value)));
         } else {
-            pack.push_int((argv.len() / 2) as i64);
-            for part in argv {
-                pack.push_back(part);
-            }
-            elements = ENTRY_HEAD + 1 + argv.len();
+            entry.push(LpValue::Int(fields as i64));
+            entry.extend(argv.iter().map(|part| LpValue::from_bytes(part)));
         }
-        pack.push_int(elements as i64);
-        self.add_to_count(0, 1);
+        entry.push(LpValue::Int(count as i64));
+        let pack = Arc::make_mut(&mut self.pack);
+        pack.reserve_ahead(argv.iter().map(|part| part.len() + 2).sum::<usize>() + ENTRY_BYTES);
+        pack.push_values(&entry);
+        self.add_to_count(Count::Live, 1);
+    }
+
+    /// Nothing will be appended any more.
+    pub(super) fn seal(&mut self) {
+        Arc::make_mut(&mut self.pack).seal();
     }
 
     fn has_same_fields(&self, argv: &[&[u8]]) -> bool {
@@ -177,12 +196,10 @@ impl Block {
         count == (argv.len() / 2) as i64 && argv.iter().step_by(2).zip(elements).all(|(f, e)| e.eq_bytes(f))
     }
 
-    fn add_to_count(&mut self, index: i64, change: i64) {
-        let value = self.int_at(index) + change;
-        let pack = Arc::make_mut(&mut self.pack);
-        if let Some(pos) = pack.view().seek(index) {
-            pack.replace(pos, LpValue::Int(value));
-        }
+    fn add_to_count(&mut self, which: Count, change: i64) {
+        let value = self.count(which) + change;
+        let pos = self.count_pos(which);
+        Arc::make_mut(&mut self.pack).replace(pos, LpValue::Int(value));
     }
 
     /// Bytes of the listpack.
@@ -201,8 +218,8 @@ impl Block {
         let old = pack.view().value(flags).as_i64().unwrap_or(0);
         // Flags are always one byte, so no position moves.
         pack.replace(flags, LpValue::Int(old | DELETED));
-        self.add_to_count(0, -1);
-        self.add_to_count(1, 1);
+        self.add_to_count(Count::Live, -1);
+        self.add_to_count(Count::Dead, 1);
         true
     }
 
@@ -233,6 +250,13 @@ impl Block {
     pub(super) fn last_id(&self) -> StreamId {
         self.entries_rev().next().map_or(self.master, |found| found.entry.id)
     }
+}
+
+/// The counts in the master entry.
+#[derive(Clone, Copy)]
+enum Count {
+    Live,
+    Dead,
 }
 
 /// The master entry, parsed.

@@ -22,6 +22,30 @@ pub enum AddId {
     Exact(StreamId),
 }
 
+/// Most bytes of an ID's text.
+const MOST_TEXT: usize = 41;
+
+/// The text of an ID, on the stack.
+pub struct IdText {
+    bytes: [u8; MOST_TEXT],
+    len: usize,
+}
+
+impl IdText {
+    fn push(&mut self, part: &[u8]) {
+        self.bytes[self.len..self.len + part.len()].copy_from_slice(part);
+        self.len += part.len();
+    }
+}
+
+impl std::ops::Deref for IdText {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
 impl StreamId {
     /// `0-0`: before every entry, for no entry may have it.
     pub const MIN: StreamId = StreamId { ms: 0, seq: 0 };
@@ -84,9 +108,16 @@ impl StreamId {
 
     /// Appends the text `ms-seq`.
     pub fn write_to(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(itoa::Buffer::new().format(self.ms).as_bytes());
-        out.push(b'-');
-        out.extend_from_slice(itoa::Buffer::new().format(self.seq).as_bytes());
+        out.extend_from_slice(&self.text());
+    }
+
+    /// The text `ms-seq`.
+    pub fn text(self) -> IdText {
+        let mut text = IdText { bytes: [0; MOST_TEXT], len: 0 };
+        text.push(itoa::Buffer::new().format(self.ms).as_bytes());
+        text.push(b"-");
+        text.push(itoa::Buffer::new().format(self.seq).as_bytes());
+        text
     }
 }
 

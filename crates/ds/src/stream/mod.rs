@@ -13,7 +13,7 @@ mod range;
 use crate::cowseq::{CowSeq, Cursor};
 pub use block::{Block, BlockError, Entry};
 pub use group::{Consumer, ConsumerId, Group, GroupName, Groups, Nack, PelEntry};
-pub use id::{AddId, StreamId};
+pub use id::{AddId, IdText, StreamId};
 pub use idempotence::{Idempotence, Producer};
 pub use range::{Range, RangeRev};
 
@@ -213,9 +213,16 @@ impl Stream {
         if id <= self.last_id || cost.saturating_add(100) > MAX_BLOCK_BYTES {
             return false;
         }
-        match self.blocks.last().filter(|at| has_room(self.blocks.get(*at), own, limits)) {
-            Some(at) => self.blocks.modify(at, |block| block.append(id, argv)),
-            None => self.blocks.push_back(Block::new(id, argv)),
+        match self.blocks.last() {
+            Some(at) if has_room(self.blocks.get(at), own, limits) => {
+                self.blocks.modify(at, |block| block.append(id, argv));
+            }
+            last => {
+                if let Some(at) = last {
+                    self.blocks.modify(at, Block::seal);
+                }
+                self.blocks.push_back(Block::new(id, argv));
+            }
         }
         self.last_id = id;
         self.entries_added += 1;

@@ -109,6 +109,16 @@ fn object(digest: &mut Digest, object: &Object) {
                 }
             }
         }
+        Object::Vectors(set) => {
+            for slot in set.slots() {
+                let element = set.element(slot);
+                let mut own = Digest::default();
+                own.chain(element.name);
+                own.chain(&set.raw(slot));
+                own.chain(element.attribute.unwrap_or_default());
+                digest.scatter(&own.0);
+            }
+        }
     }
 }
 
@@ -121,6 +131,7 @@ fn type_number(kind: Kind) -> u32 {
         Kind::Zset => 3,
         Kind::Hash => 4,
         Kind::Stream => 6,
+        Kind::Vectors => 5,
     }
 }
 

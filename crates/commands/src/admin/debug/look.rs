@@ -20,6 +20,7 @@ fn encoding_name(entry: EntryRef<'_>) -> &'static str {
             let short = matches!(entry.value(), ValueRef::Bytes(bytes) if bytes.len() <= 44);
             if short && !entry.is_raw() { "embstr" } else { "raw" }
         }
+        Encoding::Vectors => "raw",
         Encoding::SetIntset => "intset",
         Encoding::ListPacked | Encoding::SetPacked | Encoding::HashPacked | Encoding::ZsetPacked => {
             "listpack"

@@ -52,6 +52,7 @@ const SUBS: &[Sub] = &[
     sub("segfault", 0, 0, server::segfault),
     sub("set-active-expire", 1, 1, server::set_active_expire),
     sub("set-disable-deny-scripts", 1, 1, granted),
+    sub("set-skip-checksum-validation", 1, 1, server::set_skip_checksum_validation),
     sub("sleep", 1, 1, server::sleep),
     sub("stringmatch-len", 2, 2, look::stringmatch_len),
 ];
@@ -113,6 +114,8 @@ const HELP: &[&str] = &[
     "    Setting it to 0 disables expiring keys in background when they are not",
     "    accessed (otherwise the behavior). Setting it to 1 reenables back the",
     "    default.",
+    "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+    "    Setting it to 1 lets files and payloads pass whose checksum does not fit.",
     "SLEEP <seconds>",
     "    Stop the server for <seconds>. Decimals allowed.",
     "STRINGMATCH-LEN <length> <pattern>",

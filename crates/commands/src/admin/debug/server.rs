@@ -40,6 +40,13 @@ pub(super) fn set_active_expire(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Write
     Ok(())
 }
 
+pub(super) fn set_skip_checksum_validation(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let on = ds::num::parse_i64(argv[2]).unwrap_or(0) != 0;
+    cx.server.persistence.any_checksum.store(on, Relaxed);
+    out.ok();
+    Ok(())
+}
+
 pub(super) fn pause_cron(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let paused = ds::num::parse_i64(argv[2]).unwrap_or(0) != 0;
     cx.server.cron_paused.store(paused, Relaxed);

@@ -16,6 +16,8 @@ pub(super) fn replication(cx: &mut Cx<'_>, text: &mut Text) {
         primary(cx, link, text);
     }
     replicas(cx, text);
+    // Replicas between the two channels of Valkey's dual-channel sync, which is not spoken here.
+    text.field("replicas_waiting_psync", 0);
     text.field("master_failover_state", "no-failover");
     text.field("master_replid", &history.id);
     text.field("master_replid2", &history.second_id);
@@ -41,8 +43,12 @@ fn primary(cx: &Cx<'_>, link: &PrimaryLink, text: &mut Text) {
         at => text.field("master_last_io_seconds_ago", seconds_ago(at)),
     }
     text.field("master_sync_in_progress", u8::from(link.state == LinkState::Sync));
-    text.field("slave_read_repl_offset", cx.server.journal.end());
+    let unapplied = cx.server.replication.unapplied_bytes.load(Relaxed);
+    text.field("slave_read_repl_offset", cx.server.journal.end() + unapplied);
     text.field("slave_repl_offset", cx.server.journal.end());
+    // Valkey's names for what a replica keeps of the stream while it takes a dump: here the primary keeps it.
+    text.field("replicas_repl_buffer_size", 0);
+    text.field("replicas_repl_buffer_peak", 0);
     if link.state == LinkState::Sync {
         let (total, read) = (link.sync_total_bytes, link.sync_read_bytes);
         text.field("master_sync_total_bytes", total);

@@ -9,7 +9,6 @@ use crate::stats::Counter;
 const NEVER: &[&str] = &[
     "latest_fork_usec",
     "total_forks",
-    "slave_expires_tracked_keys",
     "active_defrag_hits",
     "active_defrag_misses",
     "active_defrag_key_hits",
@@ -41,6 +40,8 @@ pub(super) fn stats(cx: &mut Cx<'_>, text: &mut Text) {
     text.field("sync_full", total(Counter::SyncFull));
     text.field("sync_partial_ok", total(Counter::SyncPartialOk));
     text.field("sync_partial_err", total(Counter::SyncPartialErr));
+    let tracked = server.replication.local_expires().len();
+    text.field("slave_expires_tracked_keys", tracked);
     text.field("expired_subkeys", total(Counter::ExpiredFields));
     text.field("expired_fields", total(Counter::ExpiredFields));
     text.field("expired_keys", total(Counter::ExpiredKeys));
