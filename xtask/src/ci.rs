@@ -33,6 +33,7 @@ const STEPS: &[Step] = &[
     step("random", &["xtask", "diff", "--random", "1", "--steps", "25000"]),
     step("random 2", &["xtask", "diff", "--random", "2", "--steps", "25000"]),
     step("upstream", &["xtask", "upstream", "--allowed", "--no-doc"]),
+    step("client", &["xtask", "upstream", "--client", "integration/valkey-cli", "unit/cluster/cli"]),
 ];
 
 /// The whole must stay below this.

@@ -91,6 +91,9 @@ const FLAGS: &[&[&str]] = &[
     &["--cluster", "create"],
 ];
 
+/// Walks over all keys; only Redis' client has the last one.
+const WALKS: &[&[&str]] = &[&["--scan"], &["--bigkeys"], &["--memkeys"], &["--keystats"]];
+
 /// A program of a family, as `cargo xtask peers` lays them out.
 fn peer(family: &str, tool: &str) -> Option<String> {
     let dir = std::path::PathBuf::from(std::env::var_os("RUSSET_PEERS")?);
@@ -132,6 +135,9 @@ fn compare(peer: &str, port: &str) {
     for lines in LINES {
         check(&["-p", port], lines, &[]);
         check(&["-p", port], lines, &[("FAKETTY", "1")]);
+    }
+    for walk in WALKS.iter().filter(|walk| name == "redis-cli" || walk[0] != "--keystats") {
+        check(&[&["-p", port], *walk].concat(), "", &[]);
     }
     for flags in FLAGS {
         check(flags, "", &[]);

@@ -4,10 +4,11 @@
 //! per protocol version.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard};
 
 use resp::writer::{Chunk, Writer};
+use sys::order::{Ordered, OrderedGuard, Rank};
 
 use crate::client::{COPIED_BYTES, Client};
 
@@ -26,14 +27,19 @@ pub enum Topic {
 }
 
 /// See the module's text.
-#[derive(Default)]
 pub struct Channels {
-    inner: Mutex<[Map; 3]>,
+    inner: Ordered<[Map; 3]>,
+}
+
+impl Default for Channels {
+    fn default() -> Self {
+        Channels { inner: Ordered::new(Rank::Channels, Default::default()) }
+    }
 }
 
 impl Channels {
-    fn inner(&self) -> MutexGuard<'_, [Map; 3]> {
-        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn inner(&self) -> OrderedGuard<'_, [Map; 3]> {
+        self.inner.lock()
     }
 
     /// Adds a listener; `confirm` runs under the lock, so that its message precedes any of the channel's.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use resp::writer::Chunk;
+use sys::order::{Ordered, Rank};
 
 /// What sort of peer a connection has, as CLIENT LIST TYPE and the output limits tell them apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -77,7 +78,7 @@ pub struct Client {
     details: Mutex<Details>,
     /// Whether messages for it are in RESP3.
     pub resp3: AtomicBool,
-    mailbox: Mutex<Mailbox>,
+    mailbox: Ordered<Mailbox>,
     has_mail: AtomicBool,
     killed: AtomicBool,
     /// Set by CLIENT KILL of itself: the reply still leaves.
@@ -129,7 +130,7 @@ impl Client {
             active_ms: AtomicU64::new(now),
             resp3: AtomicBool::new(false),
             details: Mutex::new(Details { user: b"default".to_vec(), ..Details::default() }),
-            mailbox: Mutex::default(),
+            mailbox: Ordered::new(Rank::Mailbox, Mailbox::default()),
             has_mail: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             close_after_reply: AtomicBool::new(false),
@@ -164,7 +165,7 @@ impl Client {
     /// leave with one write.
     pub fn deliver(&self, message: &Chunk) -> usize {
         let bytes = {
-            let mut mailbox = self.mailbox.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut mailbox = self.mailbox.lock();
             let content = message.as_slice();
             mailbox.bytes += content.len();
             match mailbox.chunks.last_mut() {
@@ -204,7 +205,7 @@ impl Client {
 
     /// Takes all messages.
     pub fn collect(&self) -> Vec<Chunk> {
-        let mut mailbox = self.mailbox.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut mailbox = self.mailbox.lock();
         self.has_mail.store(false, Relaxed);
         mailbox.bytes = 0;
         std::mem::take(&mut mailbox.chunks)

@@ -13,19 +13,19 @@
 pub mod backlog;
 pub mod record;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 
 use backlog::Backlog;
 pub use record::Unit;
+use sys::order::{Ordered, OrderedGuard, Rank};
 
 /// Called, from any thread, when there is something new for a reader.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// See the module's text.
-#[derive(Default)]
 pub struct Journal {
-    inner: Mutex<Inner>,
+    inner: Ordered<Inner>,
     end: AtomicU64,
     held: AtomicU64,
     /// Whether effects must be encoded at all.
@@ -59,16 +59,27 @@ pub enum Fetch {
     Gone,
 }
 
+impl Default for Journal {
+    fn default() -> Self {
+        Journal::new()
+    }
+}
+
 impl Journal {
     /// A journal at position 0 that records nothing yet.
     pub fn new() -> Journal {
-        let journal = Journal::default();
-        journal.held.store(u64::MAX, Ordering::Relaxed);
-        journal
+        Journal {
+            inner: Ordered::new(Rank::Journal, Inner::default()),
+            end: AtomicU64::new(0),
+            held: AtomicU64::new(u64::MAX),
+            recording: AtomicBool::new(false),
+            readers: AtomicUsize::new(0),
+            dirty: AtomicBool::new(false),
+        }
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn inner(&self) -> OrderedGuard<'_, Inner> {
+        self.inner.lock()
     }
 
     /// Whether effects have to be encoded.

@@ -12,11 +12,14 @@
 //! ```
 //!
 //! Both sides store, then load, all SeqCst: at least one sees the other. The same counters are the epoch for
-//! memory: a block unlinked before a [`Gate::stamp`] is unreachable once [`Gate::passed`] says so.
+//! memory: a block unlinked before a [`Gate::stamp`] is unreachable once [`Gate::passed`] says so. For the same reason the
+//! pointer to such a block is stored and loaded SeqCst: a reader that the stamp has missed then sees the block unlinked.
+//! `tests/model.rs` runs both under loom, `tests/threads.rs` on real threads.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use crate::order::{Held, Rank};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, relax, yield_now};
 
 /// A value on its own pair of cache lines, so that its neighbours' writes do not slow it.
 #[repr(align(128))]
@@ -36,12 +39,14 @@ pub struct Slot(usize);
 /// Proof of being inside a batch: the gate cannot close, and nothing retired meanwhile is freed.
 pub struct BatchGuard<'a> {
     slot: &'a AtomicU64,
+    _held: Held,
 }
 
 /// Proof of being alone.
 pub struct GateGuard<'a> {
     gate: &'a Gate,
     _closer: MutexGuard<'a, ()>,
+    _held: Held,
 }
 
 /// The counters at one moment; see [`Gate::passed`].
@@ -74,7 +79,7 @@ impl Gate {
             counter.store(value + 2, Ordering::Release);
             return None;
         }
-        Some(BatchGuard { slot: counter })
+        Some(BatchGuard { slot: counter, _held: Held::new(Rank::Gate) })
     }
 
     /// Whether somebody runs alone, or waits to.
@@ -85,36 +90,38 @@ impl Gate {
     /// Closes the gate if no other closer is inside and all batches end within `patience`. The caller must be
     /// inside no batch.
     pub fn try_close(&self, patience: Duration) -> Option<GateGuard<'_>> {
+        let held = Held::new(Rank::Gate);
         let closer = self.closer.try_lock().ok()?;
-        let guard = self.shut(closer);
+        let guard = self.shut(closer, held);
         let start = Instant::now();
         while !self.all_even() {
             if start.elapsed() > patience {
                 return None;
             }
-            std::hint::spin_loop();
+            relax();
         }
         Some(guard)
     }
 
     /// Closes the gate, waiting as long as it takes. The caller must be inside no batch.
     pub fn close(&self) -> GateGuard<'_> {
+        let held = Held::new(Rank::Gate);
         let closer = self.closer.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let guard = self.shut(closer);
+        let guard = self.shut(closer, held);
         let mut spins = 0u32;
         while !self.all_even() {
             spins += 1;
             if spins.is_multiple_of(1000) {
-                std::thread::yield_now();
+                yield_now();
             }
-            std::hint::spin_loop();
+            relax();
         }
         guard
     }
 
-    fn shut<'a>(&'a self, closer: MutexGuard<'a, ()>) -> GateGuard<'a> {
+    fn shut<'a>(&'a self, closer: MutexGuard<'a, ()>, held: Held) -> GateGuard<'a> {
         self.closed.0.store(true, Ordering::SeqCst);
-        GateGuard { gate: self, _closer: closer }
+        GateGuard { gate: self, _closer: closer, _held: held }
     }
 
     fn all_even(&self) -> bool {
@@ -146,61 +153,5 @@ impl Drop for BatchGuard<'_> {
 impl Drop for GateGuard<'_> {
     fn drop(&mut self) {
         self.gate.closed.0.store(false, Ordering::SeqCst);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-
-    #[test]
-    fn nobody_is_inside_while_somebody_is_alone() {
-        let gate = Arc::new(Gate::new(4));
-        let inside = Arc::new(AtomicU64::new(0));
-        let rounds = if cfg!(miri) { 20 } else { 3000 };
-        let workers: Vec<_> = (0..3)
-            .map(|_| {
-                let (gate, inside) = (gate.clone(), inside.clone());
-                std::thread::spawn(move || {
-                    let mut slot = gate.register().expect("a slot is free");
-                    let mut done = 0;
-                    while done < rounds {
-                        if let Some(_batch) = gate.enter(&mut slot) {
-                            inside.fetch_add(1, Ordering::Relaxed);
-                            inside.fetch_sub(1, Ordering::Relaxed);
-                            done += 1;
-                        } else {
-                            std::thread::yield_now();
-                        }
-                    }
-                })
-            })
-            .collect();
-        for _ in 0..rounds / 10 {
-            let _alone = gate.close();
-            assert_eq!(inside.load(Ordering::Relaxed), 0);
-        }
-        for worker in workers {
-            worker.join().expect("a worker ended well");
-        }
-    }
-
-    #[test]
-    fn a_stamp_passes_when_the_batch_ends() {
-        let gate = Gate::new(2);
-        let mut slot = gate.register().expect("a slot is free");
-        let batch = gate.enter(&mut slot);
-        let stamp = gate.stamp();
-        assert!(!gate.passed(&stamp) && gate.try_close(Duration::from_micros(10)).is_none());
-        drop(batch);
-        assert!(gate.passed(&stamp) && gate.try_close(Duration::from_micros(10)).is_some());
-        assert!(gate.enter(&mut slot).is_some());
-    }
-
-    #[test]
-    fn slots_run_out_politely() {
-        let gate = Gate::new(1);
-        assert!(gate.register().is_some() && gate.register().is_none());
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! - [`lock`]: the shard lock, a spin lock that never sleeps.
 //! - [`gate`]: the batch counters that let one thread run alone, and that say when freed memory is out of sight.
+//! - [`order`]: the order in which locks are taken, asserted in debug builds.
 //! - [`alloc`]: jemalloc with a running count of allocated bytes.
 //! - [`ticks`]: a cheap clock for durations.
 //! - [`crash`]: what happens when the process ends by a fault.
@@ -13,5 +14,7 @@ pub mod alloc;
 pub mod crash;
 pub mod gate;
 pub mod lock;
+pub mod order;
 pub mod os;
+mod sync;
 pub mod ticks;

@@ -5,9 +5,14 @@
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::AtomicU64;
 #[cfg(debug_assertions)]
 use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::order::{Held, Rank};
+#[cfg(debug_assertions)]
+use crate::sync::this_thread;
+use crate::sync::{AtomicBool, Ordering, relax, yield_now};
 
 /// Tries before [`ShardLock::lock_or_give_up`] answers `None`: some 20 microseconds.
 const SPINS: u32 = 400;
@@ -32,11 +37,12 @@ unsafe impl<T: Send> Sync for ShardLock<T> {}
 /// The right to use the value; gives the lock back when dropped.
 pub struct ShardGuard<'a, T> {
     lock: &'a ShardLock<T>,
+    _held: Held,
 }
 
 impl<T> ShardLock<T> {
     /// An unlocked lock around `data`.
-    pub const fn new(data: T) -> Self {
+    pub fn new(data: T) -> Self {
         ShardLock {
             held: AtomicBool::new(false),
             #[cfg(debug_assertions)]
@@ -48,10 +54,11 @@ impl<T> ShardLock<T> {
     /// Takes the lock if it is free now.
     #[inline]
     pub fn try_lock(&self) -> Option<ShardGuard<'_, T>> {
+        let held = Held::new(Rank::Shard);
         self.held.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok().then(|| {
             #[cfg(debug_assertions)]
             self.owner.store(this_thread(), Ordering::Relaxed);
-            ShardGuard { lock: self }
+            ShardGuard { lock: self, _held: held }
         })
     }
 
@@ -70,7 +77,7 @@ impl<T> ShardLock<T> {
             if let Some(guard) = self.lock_or_give_up() {
                 return guard;
             }
-            std::thread::yield_now();
+            yield_now();
         }
     }
 
@@ -84,7 +91,7 @@ impl<T> ShardLock<T> {
         );
         for _ in 0..tries {
             for _ in 0..8 {
-                std::hint::spin_loop();
+                relax();
             }
             if !self.held.load(Ordering::Relaxed)
                 && let Some(guard) = self.try_lock()
@@ -124,45 +131,5 @@ impl<T> Drop for ShardGuard<'_, T> {
         #[cfg(debug_assertions)]
         self.lock.owner.store(0, Ordering::Relaxed);
         self.lock.held.store(false, Ordering::Release);
-    }
-}
-
-/// A number that no other living thread has.
-#[cfg(debug_assertions)]
-fn this_thread() -> usize {
-    thread_local!(static MARK: u8 = const { 0 });
-    MARK.with(|mark| std::ptr::from_ref(mark).addr())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-
-    #[test]
-    fn counts_exactly_under_contention() {
-        let lock = Arc::new(ShardLock::new(0u64));
-        let rounds = if cfg!(miri) { 50 } else { 20_000 };
-        let threads: Vec<_> = (0..4)
-            .map(|_| {
-                let lock = lock.clone();
-                std::thread::spawn(move || (0..rounds).for_each(|_| *lock.lock() += 1))
-            })
-            .collect();
-        for thread in threads {
-            thread.join().expect("a counting thread ended well");
-        }
-        assert_eq!(*lock.lock(), 4 * rounds);
-    }
-
-    #[test]
-    fn a_held_lock_is_not_given_twice() {
-        let lock = ShardLock::new(());
-        let held = lock.try_lock();
-        let lock = &lock;
-        let elsewhere = || std::thread::scope(|s| s.spawn(|| lock.lock_or_give_up().is_none()).join());
-        assert!(held.is_some() && lock.try_lock().is_none() && elsewhere().expect("no panic"));
-        drop(held);
-        assert!(lock.try_lock().is_some());
     }
 }

@@ -24,7 +24,7 @@ mod workloads;
 use anyhow::{Result, bail};
 
 use options::Options;
-pub use sides::build_ours;
+pub use sides::{build, build_ours};
 
 const HELP: &str = "\
 cargo xtask bench [WORKLOAD|SCENARIO...] [options]

@@ -65,15 +65,20 @@ pub fn all(options: &Options, with_floor: bool) -> Result<Vec<Side>> {
 
 /// Builds `russet-server` in the given profile and says where it is.
 pub fn build_ours(profile: &str) -> Result<PathBuf> {
+    build("russet-server", profile)
+}
+
+/// Builds one of our programs in the given profile and says where it is.
+pub fn build(program: &str, profile: &str) -> Result<PathBuf> {
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--profile", profile, "-p", "russet-server"])
+        .args(["build", "--quiet", "--profile", profile, "-p", program])
         .current_dir(peers::workspace())
         .status()?;
-    ensure!(status.success(), "russet-server does not build");
+    ensure!(status.success(), "{program} does not build");
     let folder = if profile == "dev" { "debug" } else { profile };
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let target = target.unwrap_or_else(|| peers::workspace().join("target"));
-    Ok(target.join(folder).join("russet-server"))
+    Ok(target.join(folder).join(program))
 }
 
 impl Side {

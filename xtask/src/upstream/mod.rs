@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::args::Args;
-use crate::bench::build_ours;
+use crate::bench::{build, build_ours};
 use crate::peers::{VALKEY, workspace};
 use record::Record;
 use suite::{Counts, Suite};
@@ -32,9 +32,11 @@ const SKIP: &str = "tests/upstream.skip";
 const HELP: &str = "\
 cargo xtask upstream [UNIT...] [options]
   --allowed         the units of tests/upstream.allow, which must pass completely
+  --client          our client against the real Valkey; everything must pass
   --self            the real Valkey in our place; records how many tests each unit has
   --ours PATH       our server (default: built now, profile release)
-  --our-cli PATH    our command line client in place of valkey-cli
+  --our-cli PATH    our client in place of valkey-cli (default: built now, profile dev; with --ours, the one beside
+                    that server, if any; with --self, only when given)
   --workers 2       units at a time        --limit 600    seconds per unit
   --no-doc          leave docs/upstream.md as it is";
 
@@ -53,15 +55,26 @@ pub fn run(argv: Vec<String>) -> Result<()> {
         return Ok(());
     }
     let mut args = Args::new(argv);
-    let real = args.flag("--self");
+    let client = args.flag("--client");
+    let real = args.flag("--self") || client;
     let allowed_only = args.flag("--allowed");
-    let write = !args.flag("--no-doc");
+    // What our client brings about says nothing about servers.
+    let write = !args.flag("--no-doc") && !client;
     let workers = args.value("--workers")?.unwrap_or(2).max(1);
     let limit = Duration::from_secs(args.value("--limit")?.unwrap_or(600));
     let ours: Option<PathBuf> = args.path("--ours")?;
     let our_cli: Option<PathBuf> = args.path("--our-cli")?;
     let words = args.words()?;
     let theirs = VALKEY.need()?;
+    let our_cli = match (our_cli, real, &ours) {
+        (Some(path), ..) => Some(path),
+        (None, true, _) if client => Some(build("russet-cli", "dev")?),
+        (None, true, _) => None,
+        (None, false, Some(server)) => {
+            Some(server.with_file_name("russet-cli")).filter(|path| path.is_file())
+        }
+        (None, false, None) => Some(build("russet-cli", "dev")?),
+    };
     let server = match (real, ours) {
         (true, _) => theirs,
         (false, Some(path)) => path,

@@ -2,9 +2,14 @@
 
 use resp::writer::Writer;
 
-use super::{find, reply_number, similarity};
+use super::{find, reply_number};
 use crate::cx::Cx;
 use crate::error::{Result, wrong_arity};
+
+/// As [`super::similarity`], but in single precision, as Redis computes it here.
+fn similarity(distance: f32) -> f64 {
+    f64::from(1.0 - distance / 2.0)
+}
 
 pub(super) fn vlinks(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let with_scores = match argv[3..] {

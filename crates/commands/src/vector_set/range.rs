@@ -42,12 +42,12 @@ pub(super) fn vrange(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     if argv.len() > 5 {
         return Err(wrong_arity("VRANGE"));
     }
+    let count = argv.get(4).map_or(Some(-1), |text| num::parse_i64(text)).ok_or(COUNT)?;
     let start = Bound::parse(argv[2]).ok_or(START)?;
     let end = Bound::parse(argv[3]).ok_or(END)?;
     if start == Bound::Greatest || end == Bound::Least {
         return Err(MISPLACED);
     }
-    let count = argv.get(4).map_or(Some(-1), |text| num::parse_i64(text)).ok_or(COUNT)?;
     let most = usize::try_from(count).unwrap_or(usize::MAX);
     let Some(set) = find(cx, argv[1])? else {
         out.array(0);

@@ -55,8 +55,9 @@ impl Directory {
     #[inline]
     pub fn segment(&self, hash: u64) -> SegmentRef {
         let index = if self.depth == 0 { 0 } else { (hash >> (64 - self.depth)) as usize };
-        // Acquire, so that a prefetch pass which sees a new segment sees its lines zeroed.
-        SegmentRef::from_word(self.words[index].load(Ordering::Acquire))
+        // A prefetch pass which sees a new segment sees its lines zeroed; SeqCst, because segments are freed by the
+        // gate's epoch.
+        SegmentRef::from_word(self.words[index].load(Ordering::SeqCst))
     }
 
     /// Makes all words of `hash`'s prefix of the segment's own depth point to `segment`.
@@ -64,7 +65,7 @@ impl Directory {
         let shift = self.depth - segment.depth();
         let prefix = if segment.depth() == 0 { 0 } else { (hash >> (64 - segment.depth())) as usize };
         for word in &self.words[prefix << shift..(prefix + 1) << shift] {
-            word.store(segment.word(), Ordering::Release);
+            word.store(segment.word(), Ordering::SeqCst);
         }
     }
 

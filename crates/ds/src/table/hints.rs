@@ -80,7 +80,8 @@ impl Hints {
         let home = table.home.load(Ordering::Relaxed);
         prefetch(std::ptr::without_provenance(home));
         prefetch(std::ptr::without_provenance(home.wrapping_add(64)));
-        let directory = NonNull::new(table.directory.load(Ordering::Acquire));
+        // SeqCst, as the gate wants it of what is freed by its epoch.
+        let directory = NonNull::new(table.directory.load(Ordering::SeqCst));
         let Some(directory) = directory else {
             return Hint { segment: None, bits: 0, _batch: PhantomData };
         };
@@ -117,7 +118,7 @@ impl Hints {
 
     pub(super) fn publish(&self, index: usize, directory: Option<NonNull<Directory>>) {
         let pointer = directory.map_or(std::ptr::null_mut(), NonNull::as_ptr);
-        self.tables[index].directory.store(pointer, Ordering::Release);
+        self.tables[index].directory.store(pointer, Ordering::SeqCst);
     }
 
     /// Takes blocks that the caller has just unlinked.

@@ -123,16 +123,24 @@ impl<'a> Tokens<'a> {
             b'0'..=b'9' => Token::Value(self.number()?),
             b'-' if self.peek(1).is_ascii_digit() && !self.behind_value => Token::Value(self.number()?),
             quote @ (b'"' | b'\'') => Token::Value(self.quoted(quote)?),
-            b'.' => {
-                self.at += 1;
-                Token::Field(self.run(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)).to_vec())
-            }
+            b'.' => self.field()?,
             b'[' => Token::Value(self.list()?),
             byte if in_operator(byte) => self.word()?,
             _ => return Err(self.at),
         };
         self.behind_value = !matches!(token, Token::Operator(operator) if operator != Operator::Close);
         Ok(Some(token))
+    }
+
+    fn field(&mut self) -> Result<Token, usize> {
+        let from = self.at;
+        self.at += 1;
+        let name = self.run(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+        // At the very end an empty name is taken, and found in no object.
+        if name.is_empty() && self.at < self.text.len() {
+            return Err(from);
+        }
+        Ok(Token::Field(name.to_vec()))
     }
 
     fn number(&mut self) -> Result<Value<'static>, usize> {
