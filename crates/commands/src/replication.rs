@@ -161,6 +161,9 @@ impl LocalExpires {
     }
 }
 
+/// The id of no history.
+const NO_ID: &str = "0000000000000000000000000000000000000000";
+
 /// A random id of 40 hexadecimal digits.
 pub fn random_id() -> String {
     use std::hash::{BuildHasher, Hasher, RandomState};
@@ -180,7 +183,7 @@ impl Replication {
         Replication {
             history: Mutex::new(History {
                 id: random_id(),
-                second_id: "0".repeat(40),
+                second_id: NO_ID.to_owned(),
                 second_offset: -1,
                 primary: None,
             }),
@@ -249,6 +252,30 @@ impl Replication {
         let mut history = self.history();
         history.second_id = std::mem::replace(&mut history.id, random_id());
         history.second_offset = offset as i64 + 1;
+    }
+
+    /// The primary goes on under `id`, which may be new; what this server has stays valid as the second history.
+    pub fn go_on(&self, id: &str, journal: &journal::Journal) {
+        let mut history = self.history();
+        if history.id == id {
+            return;
+        }
+        history.second_id = std::mem::replace(&mut history.id, id.to_owned());
+        history.second_offset = journal.end() as i64 + 1;
+        drop(history);
+        // Replicas of this server learn the new id when they come again.
+        self.drop_replicas(journal);
+    }
+
+    /// The data set is the primary's now, with history `id` at `offset`, and a journal of `size` bytes begins there.
+    pub fn start_over(&self, id: &str, offset: u64, size: usize, journal: &journal::Journal) {
+        // Replicas of this server have another history now: they must come again.
+        self.drop_replicas(journal);
+        journal.start(size, offset);
+        let mut history = self.history();
+        history.id = id.to_owned();
+        history.second_id = NO_ID.to_owned();
+        history.second_offset = -1;
     }
 
     /// Changes the link's state.

@@ -68,6 +68,7 @@ pub enum LogLevel {
 /// See the module's text.
 pub struct Server {
     pub keyspace: Keyspace,
+    pub clock: sys::clock::Clock,
     pub config: Arc<Store>,
     pub clients: Clients,
     pub channels: Channels,
@@ -127,6 +128,7 @@ impl Server {
         let databases = config.int(Directive::Databases).max(1) as usize;
         let server = Server {
             keyspace: Keyspace::new(databases, gate),
+            clock: sys::clock::Clock::default(),
             clients: Clients::default(),
             channels: Channels::default(),
             journal: Journal::new(),

@@ -79,7 +79,7 @@ pub fn run(
     decoder: &Decoder,
     out: &mut Writer,
 ) -> Report {
-    let now_ms = sys::os::unix_ms();
+    let now_ms = server.clock.unix_ms();
     let Worker { index, slot, scratch } = worker;
     scratch.clock_us = sys::ticks::micros();
     let mut turn = Turn { worker: *index, server, scratch, now_ms };

@@ -51,12 +51,12 @@ pub enum End {
 pub fn park(cx: &mut Cx<'_>, request: BlockRequest, found: Found, argv: &[&[u8]]) {
     let keys: Vec<Vec<u8>> = request.keys.iter().map(|(key, _)| key.clone()).collect();
     let deadline_us = (request.timeout_ms > 0)
-        .then(|| sys::os::monotonic_us().saturating_add(request.timeout_ms.saturating_mul(1000)));
+        .then(|| cx.server.clock.monotonic_us().saturating_add(request.timeout_ms.saturating_mul(1000)));
     let blocked = BlockedRequest {
         client: cx.session.client.clone(),
         db: cx.db,
         resp3: cx.session.resp3,
-        retry_us: AtomicU64::new(retry_at_us(request.retry_ms)),
+        retry_us: AtomicU64::new(retry_at_us(cx.server, request.retry_ms)),
         keys: request.keys,
         outcome: std::sync::Mutex::new(None),
     };
@@ -85,8 +85,8 @@ pub fn park(cx: &mut Cx<'_>, request: BlockRequest, found: Found, argv: &[&[u8]]
     }
 }
 
-fn retry_at_us(retry_ms: Option<u64>) -> u64 {
-    retry_ms.map_or(u64::MAX, |ms| sys::os::monotonic_us().saturating_add(ms.saturating_mul(1000)))
+fn retry_at_us(server: &Server, retry_ms: Option<u64>) -> u64 {
+    retry_ms.map_or(u64::MAX, |ms| server.clock.monotonic_us().saturating_add(ms.saturating_mul(1000)))
 }
 
 /// When the client's command is to be tried again by [`retry`], in monotonic microseconds.
@@ -97,11 +97,11 @@ pub fn retry_us(session: &Session) -> Option<u64> {
 }
 
 /// Tries the command of a client that waits for time to pass, not only for keys.
-pub fn retry(worker: &mut Worker, server: &Server, session: &Session) {
+fn retry(worker: &mut Worker, server: &Server, session: &Session) {
     /// If the gate is closed, or the key is gone for now.
     const LATER_MS: u64 = 20;
     let Some(blocked) = session.blocked.as_ref() else { return };
-    request_of(&blocked.waiter).retry_us.store(retry_at_us(Some(LATER_MS)), Relaxed);
+    request_of(&blocked.waiter).retry_us.store(retry_at_us(server, Some(LATER_MS)), Relaxed);
     let Worker { index, slot, scratch } = worker;
     let Some(_batch) = server.keyspace.gate().enter(slot) else { return };
     for key in &blocked.keys {
@@ -120,7 +120,7 @@ fn request_of(waiter: &Waiter) -> &BlockedRequest {
 pub(crate) fn serve_ready(cx: &mut Cx<'_>, deferred: &mut Vec<Deferred>) {
     if !cx.effects.ready.is_empty() {
         // A slow transaction may have made a key that is expired by now: it serves nobody.
-        cx.now_ms = cx.now_ms.max(sys::os::unix_ms());
+        cx.now_ms = cx.now_ms.max(cx.server.clock.unix_ms());
     }
     while !cx.effects.ready.is_empty() {
         let ready = std::mem::take(&mut cx.effects.ready);
@@ -184,7 +184,7 @@ fn serve_one(cx: &mut Cx<'_>, waiter: &Arc<Waiter>, found: Found, argv: &[Vec<u8
     let position = cx.in_place_of(&mut session, |cx| {
         call(cx, found, &argv, &mut out);
         if let Some(again) = cx.block.take() {
-            request.retry_us.store(retry_at_us(again.retry_ms), Relaxed);
+            request.retry_us.store(retry_at_us(cx.server, again.retry_ms), Relaxed);
             return None;
         }
         Some(settle(cx))
@@ -237,7 +237,7 @@ fn serve_under(
         Arc::new(commands::client::Client::new(0, String::new(), String::new(), -1, Box::new(|| ())));
     let mut session = Session::new(client);
     session.db = db;
-    let mut cx = context(server, worker, &mut session, access, &mut effects, sys::os::unix_ms());
+    let mut cx = context(server, worker, &mut session, access, &mut effects, server.clock.unix_ms());
     cx.effects.ready.push((db, key.clone()));
     // A client that came to the queue meanwhile may need still other locks: it is left for the next round.
     let mut later = Vec::new();
@@ -245,6 +245,31 @@ fn serve_under(
     drop(cx);
     scratch.dirty += effects.dirty;
     later
+}
+
+/// Looks whether the wait of a client is over: it was served or unblocked, has waited long enough, or enough replicas have
+/// acknowledged. Answers the reply and its journal position.
+pub fn look(worker: &mut Worker, server: &Server, session: &mut Session) -> Option<(Writer, u64)> {
+    let wanted = session.blocked.as_ref()?.replicas;
+    let enough = wanted.is_some_and(|wanted| server.replication.acknowledged(session.last_write) >= wanted);
+    if wanted.is_some() && !enough {
+        let waiting = &server.replication.waiting;
+        waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(session.client.clone());
+    }
+    let at_us = server.clock.monotonic_us();
+    if retry_us(session).is_some_and(|retry| at_us >= retry) {
+        retry(worker, server, session);
+    }
+    let deadline_us = session.blocked.as_ref()?.deadline_us;
+    let end = match session.client.unblock.swap(0, Relaxed) {
+        1 => End::Timeout,
+        2 => End::Unblocked,
+        3 => End::Forced,
+        4 => End::NoShutdown,
+        _ if enough || deadline_us.is_some_and(|deadline| at_us >= deadline) => End::Timeout,
+        _ => return take_outcome(server, worker.index, session),
+    };
+    end_wait(server, worker.index, session, end)
 }
 
 /// Ends a wait, unless somebody has served it meanwhile. Answers the reply and its journal position; `None` if the client
@@ -289,7 +314,7 @@ const FORCED: CommandError = CommandError::fixed(
 const NO_SHUTDOWN: CommandError = CommandError::fixed("ERR Errors trying to SHUTDOWN. Check logs.");
 
 /// The reply of whoever served the client, if somebody has.
-pub fn take_outcome(server: &Server, worker: usize, session: &mut Session) -> Option<(Writer, u64)> {
+fn take_outcome(server: &Server, worker: usize, session: &mut Session) -> Option<(Writer, u64)> {
     let waiter = &session.blocked.as_ref()?.waiter;
     let outcome = if waiter.is_settled() { request_of(waiter).take_outcome()? } else { return None };
     count(server, worker, session, outcome.0.len());

@@ -23,7 +23,7 @@ const FIELDS_STEP: usize = 128;
 /// Expires keys that are due in every `workers`-th shard from the worker's own on. Replicas leave expiry to their primary,
 /// a server in import mode to the tool that imports.
 pub fn expire_due(worker: &mut Worker, server: &Server, workers: usize) {
-    let (start, now_ms) = (Instant::now(), sys::os::unix_ms());
+    let (start, now_ms) = (Instant::now(), server.clock.unix_ms());
     let paused = server.is_paused(now_ms);
     if server.replication.is_replica() && worker.index == 0 && !paused {
         expire_local(worker, server, now_ms, start);

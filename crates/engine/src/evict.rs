@@ -91,7 +91,7 @@ pub fn go_on(worker: &mut Worker, server: &Server) {
     }
     let Worker { index, slot, scratch } = worker;
     let Some(_batch) = server.keyspace.gate().enter(slot) else { return };
-    cycle(*index, scratch, server, sys::os::unix_ms());
+    cycle(*index, scratch, server, server.clock.unix_ms());
 }
 
 #[cold]

@@ -15,6 +15,8 @@ pub mod block;
 pub mod cron;
 pub mod evict;
 pub mod exec;
+pub mod held;
+pub mod primary_stream;
 pub mod run;
 
 use commands::effects::Effects;

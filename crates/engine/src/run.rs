@@ -193,7 +193,7 @@ pub fn tally(
     }
     if thresholds.is_late(usec) {
         let event = if found.row.flags.has(flag::FAST) { "fast-command" } else { "command" };
-        server.latency.add(event, sys::os::unix_ms() / 1000, usec / 1000);
+        server.latency.add(event, server.clock.unix_ms() / 1000, usec / 1000);
     }
     if found.row.flags.has(flag::SKIP_COMMANDLOG) {
         return;
@@ -240,7 +240,7 @@ pub fn show_to_monitors(server: &Server, session: &Session, found: Found, argv: 
 
 #[cold]
 fn monitor(server: &Server, session: &Session, found: Found, argv: &[&[u8]]) {
-    let now_us = sys::os::unix_us();
+    let now_us = server.clock.unix_us();
     let address = session.client.shown_address();
     let mut line =
         format!("+{}.{:06} [{} {address}]", now_us / 1_000_000, now_us % 1_000_000, session.db).into_bytes();

@@ -7,7 +7,6 @@
 #![forbid(unsafe_code)]
 
 mod decoders;
-pub mod node;
 mod stream;
 
 /// A target: its name and its function.

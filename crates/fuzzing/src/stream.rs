@@ -5,10 +5,9 @@
 
 use std::cell::RefCell;
 
+use nodes::Node;
 use testkit::client::encode;
 use testkit::reply::frame_len;
-
-use crate::node::Node;
 
 /// Longest stream that is run; longer ones only cost time.
 const MOST_BYTES: usize = 16 << 10;

@@ -107,9 +107,13 @@ impl Journal {
         waiting.iter().for_each(|wake| wake());
     }
 
-    /// Calls `wake` when the hold moves next.
-    pub fn on_release(&self, wake: Wake) {
-        self.inner().waiting.push(wake);
+    /// Calls `wake` when the hold moves next, or at once if it has let `position` go meanwhile.
+    pub fn on_release(&self, position: u64, wake: Wake) {
+        self.inner().waiting.push(wake.clone());
+        // `hold` moves the position first and takes the list then, so one of the two sides sees the other.
+        if position <= self.released() {
+            wake();
+        }
     }
 
     /// Starts recording with an empty backlog of `size` bytes at position `at`.
@@ -342,7 +346,7 @@ mod tests {
         assert_eq!(journal.released(), 5);
         let woken = Arc::new(AtomicBool::new(false));
         let flag = woken.clone();
-        journal.on_release(Arc::new(move || flag.store(true, Ordering::Relaxed)));
+        journal.on_release(20, Arc::new(move || flag.store(true, Ordering::Relaxed)));
         journal.hold(u64::MAX);
         assert!(woken.load(Ordering::Relaxed));
         assert_eq!(journal.released(), 20);

@@ -22,6 +22,7 @@ use config::Directive;
 use engine::Worker;
 use engine::batch::{self, Stop};
 use engine::block::{self, End};
+use engine::held::HeldReplies;
 use resp::request::{Decoder, Limits};
 use resp::writer::{Chunk, Writer};
 use tokio::io::AsyncReadExt;
@@ -59,7 +60,7 @@ pub struct Connection {
     pending_bytes: usize,
     written_of_first: usize,
     /// Output that waits for the journal, with its positions.
-    held: VecDeque<(Vec<Chunk>, u64)>,
+    held: HeldReplies,
     /// Whether the buffers were given back until the next byte comes.
     resting: bool,
     /// Close once everything has left.
@@ -110,7 +111,7 @@ impl Connection {
             pending: VecDeque::new(),
             pending_bytes: 0,
             written_of_first: 0,
-            held: VecDeque::new(),
+            held: HeldReplies::default(),
             resting: false,
             closing: false,
             postponed: false,
@@ -287,28 +288,7 @@ impl Connection {
 
     /// Looks whether a blocked client was served, unblocked or has waited long enough.
     fn check_blocked(&mut self) {
-        let Some(blocked) = &self.session.blocked else { return };
-        let enough = blocked
-            .replicas
-            .is_some_and(|wanted| self.server.replication.acknowledged(self.session.last_write) >= wanted);
-        if blocked.replicas.is_some() && !enough {
-            let waiting = &self.server.replication.waiting;
-            waiting.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(self.session.client.clone());
-        }
-        let at = sys::os::monotonic_us();
-        if block::retry_us(&self.session).is_some_and(|retry| at >= retry) {
-            block::retry(&mut self.worker.borrow_mut(), self.server, &self.session);
-        }
-        let Some(blocked) = &self.session.blocked else { return };
-        let due = enough || blocked.deadline_us.is_some_and(|deadline| at >= deadline);
-        let outcome = match self.client().unblock.swap(0, Relaxed) {
-            1 => block::end_wait(self.server, self.worker_index, &mut self.session, End::Timeout),
-            2 => block::end_wait(self.server, self.worker_index, &mut self.session, End::Unblocked),
-            3 => block::end_wait(self.server, self.worker_index, &mut self.session, End::Forced),
-            4 => block::end_wait(self.server, self.worker_index, &mut self.session, End::NoShutdown),
-            _ if due => block::end_wait(self.server, self.worker_index, &mut self.session, End::Timeout),
-            _ => block::take_outcome(self.server, self.worker_index, &mut self.session),
-        };
+        let outcome = block::look(&mut self.worker.borrow_mut(), self.server, &mut self.session);
         if let Some((mut reply, position)) = outcome {
             self.session.last_write = self.session.last_write.max(position);
             self.out.append(&mut reply);
@@ -328,7 +308,7 @@ impl Connection {
             return;
         }
         let position = self.session.last_write;
-        if self.held.is_empty() && position <= self.server.journal.released() {
+        if self.held.lets_pass(position, self.server.journal.released()) {
             // The common case: one buffer, one write, nothing queued.
             if self.pending.is_empty()
                 && let Some(bytes) = self.out.single()
@@ -347,18 +327,16 @@ impl Connection {
             self.pending.extend(chunks);
             return;
         }
-        self.held.push_back((self.out.take(), position));
+        self.held.hold(self.out.take(), position);
         let alarm = self.alarm.clone();
-        self.server.journal.on_release(Arc::new(move || alarm.ring()));
+        self.server.journal.on_release(position, Arc::new(move || alarm.ring()));
     }
 
     fn release_held(&mut self) {
         let released = self.server.journal.released();
-        while self.held.front().is_some_and(|(_, position)| *position <= released) {
-            if let Some((chunks, _)) = self.held.pop_front() {
-                self.pending_bytes += chunks.iter().map(|chunk| chunk.as_slice().len()).sum::<usize>();
-                self.pending.extend(chunks);
-            }
+        while let Some(chunks) = self.held.release(released) {
+            self.pending_bytes += chunks.iter().map(|chunk| chunk.as_slice().len()).sum::<usize>();
+            self.pending.extend(chunks);
         }
     }
 

@@ -25,9 +25,7 @@ use commands::session::Session;
 use commands::stats::Counter;
 use config::Directive;
 use engine::Worker;
-use engine::batch::{self, Stop};
-use resp::request::{Decoder, Limits};
-use resp::writer::Writer;
+use engine::primary_stream::PrimaryStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -229,12 +227,8 @@ impl Link {
             }
             ["+CONTINUE", ref rest @ ..] => {
                 log::notice("Successful partial resynchronization with primary.");
-                let mut history = server.replication.history();
-                if let Some(new) = rest.first().filter(|new| **new != history.id) {
-                    history.second_id = std::mem::replace(&mut history.id, (*new).to_owned());
-                    history.second_offset = server.journal.end() as i64 + 1;
-                    // Replicas of this server learn the new id when they come again.
-                    server.replication.drop_replicas(&server.journal);
+                if let Some(id) = rest.first() {
+                    server.replication.go_on(id, &server.journal);
                 }
                 Ok(Agreed::Continue)
             }
@@ -312,14 +306,14 @@ impl Link {
         session.db = self.server.replication.stream_db.load(Relaxed);
         session.publish();
         let _listed = Listed::new(self.server, client.clone());
-        let mut stream =
-            Stream { decoder: Decoder::default(), waiting: Vec::new(), raw: Vec::new(), relayed: 0, session };
+        let mut stream = PrimaryStream::new(session);
         stream.feed(&std::mem::take(&mut self.received));
         let mut acknowledge = tokio::time::interval(Duration::from_secs(1));
         loop {
             let paused = self.server.is_paused(sys::os::unix_ms());
-            let busy = !paused && stream.execute(self.server, worker)?;
-            self.server.replication.unapplied_bytes.store(stream.raw.len() as u64, Relaxed);
+            let busy =
+                !paused && stream.execute(self.server, &mut worker.borrow_mut()).map_err(io::Error::other)?;
+            self.server.replication.unapplied_bytes.store(stream.unapplied() as u64, Relaxed);
             if std::mem::take(&mut stream.session.replica.ack_offset) == u64::MAX {
                 self.acknowledge().await?;
             }
@@ -334,7 +328,7 @@ impl Link {
             let mut limited = (&mut buffer).limit(64 << 10);
             let silence = tokio::time::sleep(patience(self.server));
             tokio::select! {
-                read = self.stream.read_buf(&mut limited), if !paused || stream.raw.len() < PAUSED_BYTES => {
+                read = self.stream.read_buf(&mut limited), if !paused || stream.unapplied() < PAUSED_BYTES => {
                     let read = read?;
                     if read == 0 {
                         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -392,63 +386,6 @@ impl Drop for Listed {
     }
 }
 
-/// The stream's parser and session.
-struct Stream {
-    decoder: Decoder,
-    /// Bytes that the parser has not taken.
-    waiting: Vec<u8>,
-    /// Bytes fed and not yet relayed.
-    raw: Vec<u8>,
-    /// Position in the stream of the first of them.
-    relayed: u64,
-    session: Session,
-}
-
-impl Stream {
-    fn feed(&mut self, bytes: &[u8]) {
-        self.raw.extend_from_slice(bytes);
-        self.waiting.extend_from_slice(bytes);
-        self.pour();
-    }
-
-    /// Gives the parser what it takes: no more of a big argument at once than is missing.
-    fn pour(&mut self) {
-        let take = self.waiting.len().min(self.decoder.read_limit());
-        self.decoder.read_buffer().extend_from_slice(&self.waiting[..take]);
-        self.waiting.drain(..take);
-    }
-
-    /// Runs all complete requests, one at a time, so that each one's bytes are relayed together with its effect. True if
-    /// something is held by others.
-    fn execute(&mut self, server: &'static Server, worker: &Rc<RefCell<Worker>>) -> io::Result<bool> {
-        let limits = Limits { bulk_bytes: i64::MAX, authenticated: true, requests: 1 };
-        let mut out = Writer::default();
-        loop {
-            self.decoder.parse(&limits).map_err(|error| io::Error::other(error.0))?;
-            if self.decoder.is_empty() {
-                if self.waiting.is_empty() {
-                    return Ok(false);
-                }
-                self.pour();
-                continue;
-            }
-            let bytes = (self.decoder.stream_position() - self.relayed) as usize;
-            let queued = self.session.relay.len();
-            self.session.relay.extend_from_slice(&self.raw[..bytes]);
-            let report =
-                batch::run(&mut worker.borrow_mut(), server, &mut self.session, &self.decoder, &mut out);
-            out.clear();
-            if report.stop == Stop::Busy {
-                self.session.relay.truncate(queued);
-                return Ok(true);
-            }
-            self.raw.drain(..bytes);
-            self.relayed += bytes as u64;
-            self.decoder.finish(report.done);
-        }
-    }
-}
-
 /// Loads a dump in the place of the data set, and begins the journal at its offset: unless the link that brought it is
 /// over. This runs beside the link's task, which may have been ended by REPLICAOF.
 fn replace_data_set(
@@ -476,13 +413,7 @@ fn replace_data_set(
     if let (Ok(loaded), true) = (&result, server.replication.link() == number) {
         server.replication.stream_db.store(loaded.stream_db, Relaxed);
         let size = server.config.int(Directive::ReplBacklogSize).max(16 << 10) as usize;
-        // Replicas of this server have another history now: they must come again.
-        server.replication.drop_replicas(&server.journal);
-        server.journal.start(size, offset);
-        let mut history = server.replication.history();
-        history.id = id.to_owned();
-        history.second_id = "0".repeat(40);
-        history.second_offset = -1;
+        server.replication.start_over(id, offset, size, &server.journal);
     }
     server.set_loading(false);
     drop(alone);

@@ -6,11 +6,12 @@
 //! - [`gate`]: the batch counters that let one thread run alone, and that say when freed memory is out of sight.
 //! - [`order`]: the order in which locks are taken, asserted in debug builds.
 //! - [`alloc`]: jemalloc with a running count of allocated bytes.
-//! - [`ticks`]: a cheap clock for durations.
+//! - [`ticks`]: a cheap clock for durations; [`clock`]: the time by which data lives.
 //! - [`crash`]: what happens when the process ends by a fault.
 //! - [`os`]: clocks, resident size, CPU times, affinity, limits, signals.
 
 pub mod alloc;
+pub mod clock;
 pub mod crash;
 pub mod gate;
 pub mod lock;

@@ -12,8 +12,8 @@ use crate::error::{CommandError, Result, SYNTAX};
 use crate::replication::ReplicaState;
 use crate::server::{LogLevel, ShutdownMode};
 
-pub(super) fn time(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
-    let now_us = sys::os::unix_us();
+pub(super) fn time(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
+    let now_us = cx.server.clock.unix_us();
     out.array(2);
     out.bulk_int((now_us / 1_000_000) as i64);
     out.bulk_int((now_us % 1_000_000) as i64);
