@@ -13,6 +13,8 @@
 //! Header and lengths cost 6 bytes, so a 16-byte key with a 32-byte value takes 54, in a size class of 56.
 //! Nothing is aligned. The LRU bits change under shared access (reads touch them) and so are atomics.
 
+mod string;
+
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -23,6 +25,7 @@ use crate::blob::Blob;
 use crate::listpack::{Pack, Room};
 use crate::object::Object;
 use crate::table::Item;
+pub use string::StringBytes;
 
 /// Longest value that stands inside the entry.
 pub const INLINE_BYTES: usize = 1024;
@@ -192,15 +195,11 @@ pub struct Packed<'a>(&'a mut Entry);
 
 impl Room for Packed<'_> {
     fn bytes(&self) -> &[u8] {
-        let view = self.0.view();
-        view.bytes(view.run(view.value_offset()))
+        self.0.run()
     }
 
     fn bytes_mut(&mut self) -> &mut [u8] {
-        let view = self.0.view();
-        let (at, len) = view.run(view.value_offset());
-        // SAFETY: the run lies inside the block, which the entry owns and this borrows exclusively.
-        unsafe { std::slice::from_raw_parts_mut(self.0.0.as_ptr().add(at), len) }
+        self.0.run_mut()
     }
 
     fn splice(&mut self, at: usize, old: usize, parts: [&[u8]; 3]) {
@@ -405,11 +404,7 @@ impl Entry {
     pub fn update_bytes<R>(&mut self, change: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
         let view = self.view();
         match view.encoding() {
-            Encoding::Inline => {
-                let (at, len) = view.run(view.value_offset());
-                // SAFETY: the run lies inside the block, which this entry owns and borrows exclusively.
-                Some(change(unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr().add(at), len) }))
-            }
+            Encoding::Inline => Some(change(self.run_mut())),
             Encoding::Blob => self.update_blob(|blob| change(blob.to_mut())),
             _ => None,
         }
@@ -427,6 +422,20 @@ impl Entry {
                 | Encoding::ZsetPacked
         );
         listpack.then_some(Pack(Packed(self)))
+    }
+
+    /// The bytes of a value that is a run.
+    fn run(&self) -> &[u8] {
+        let view = self.view();
+        view.bytes(view.run(view.value_offset()))
+    }
+
+    /// As [`Entry::run`], for changing them.
+    fn run_mut(&mut self) -> &mut [u8] {
+        let view = self.view();
+        let (at, len) = view.run(view.value_offset());
+        // SAFETY: the run lies inside the block, which the entry owns and this borrows exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr().add(at), len) }
     }
 
     /// Puts `parts` in the place of the `old` bytes at `at` of the value, which is a run.

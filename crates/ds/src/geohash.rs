@@ -38,10 +38,11 @@ pub struct Search {
     pub shape: Shape,
 }
 
-/// A cell of the grid: interleaved bits, and how many steps deep.
+/// A cell of the grid: its column and row, and how many steps deep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cell {
-    bits: u64,
+    longitude: u32,
+    latitude: u32,
     step: u32,
 }
 
@@ -62,12 +63,12 @@ impl Point {
 
     /// The score of the point's cell: 52 bits.
     pub fn to_score(self) -> u64 {
-        Cell::of(self, STEPS, LATITUDE).bits
+        Cell::of(self, STEPS, LATITUDE).bits()
     }
 
     /// The middle of the cell with this score.
     pub fn from_score(score: u64) -> Self {
-        let rect = Cell { bits: score, step: STEPS }.rect();
+        let rect = Cell { longitude: gather(score >> 1), latitude: gather(score), step: STEPS }.rect();
         Self {
             longitude: ((rect.min.longitude + rect.max.longitude) / 2.0).clamp(LONGITUDE.0, LONGITUDE.1),
             latitude: ((rect.min.latitude + rect.max.latitude) / 2.0).clamp(LATITUDE.0, LATITUDE.1),
@@ -77,7 +78,7 @@ impl Point {
     /// The standard geohash text, whose latitudes reach the poles. Its last character stands for bits that are not kept.
     pub fn to_text(self) -> [u8; 11] {
         const ALPHABET: &[u8; 32] = b"0123456789bcdefghjkmnpqrstuvwxyz";
-        let bits = Cell::of(self, STEPS, (-90.0, 90.0)).bits;
+        let bits = Cell::of(self, STEPS, (-90.0, 90.0)).bits();
         let mut text = [b'0'; 11];
         for (i, byte) in text.iter_mut().take(10).enumerate() {
             *byte = ALPHABET[(bits >> (52 - 5 * (i + 1))) as usize & 31];
@@ -87,13 +88,35 @@ impl Point {
 
     /// Distance in metres on a sphere.
     pub fn distance_m(self, other: Point) -> f64 {
-        let half_longitude = ((other.longitude.to_radians_c() - self.longitude.to_radians_c()) / 2.0).sin();
+        Centre::new(self).distance_m(other)
+    }
+}
+
+/// A point from which distances are measured, with what all of them need.
+#[derive(Clone, Copy, Debug)]
+struct Centre {
+    point: Point,
+    /// Radians.
+    longitude: f64,
+    latitude: f64,
+    latitude_cos: f64,
+}
+
+impl Centre {
+    fn new(point: Point) -> Centre {
+        let latitude = point.latitude.to_radians_c();
+        Centre { point, longitude: point.longitude.to_radians_c(), latitude, latitude_cos: latitude.cos() }
+    }
+
+    fn distance_m(&self, other: Point) -> f64 {
+        let half_longitude = ((other.longitude.to_radians_c() - self.longitude) / 2.0).sin();
         if half_longitude == 0.0 {
-            return latitude_distance_m(self.latitude, other.latitude);
+            return latitude_distance_m(self.point.latitude, other.latitude);
         }
-        let (from, to) = (self.latitude.to_radians_c(), other.latitude.to_radians_c());
-        let half_latitude = ((to - from) / 2.0).sin();
-        let a = half_latitude * half_latitude + from.cos() * to.cos() * half_longitude * half_longitude;
+        let to = other.latitude.to_radians_c();
+        let half_latitude = ((to - self.latitude) / 2.0).sin();
+        let a =
+            half_latitude * half_latitude + self.latitude_cos * to.cos() * half_longitude * half_longitude;
         2.0 * EARTH_RADIUS_M * a.sqrt().asin()
     }
 }
@@ -142,40 +165,44 @@ impl Cell {
     fn of(point: Point, step: u32, latitudes: (f64, f64)) -> Self {
         let index =
             |value: f64, (min, max): (f64, f64)| ((value - min) / (max - min) * (1u64 << step) as f64) as u32;
-        let longitude = index(point.longitude, LONGITUDE);
-        let latitude = index(point.latitude, latitudes);
-        Self { bits: spread(latitude) | spread(longitude) << 1, step }
+        Self {
+            longitude: index(point.longitude, LONGITUDE),
+            latitude: index(point.latitude, latitudes),
+            step,
+        }
     }
 
-    fn indexes(self) -> (u32, u32) {
-        (gather(self.bits >> 1), gather(self.bits))
+    /// The bits of row and column in turns.
+    fn bits(self) -> u64 {
+        spread(self.latitude) | spread(self.longitude) << 1
     }
 
     fn rect(self) -> Rect {
-        let (longitude, latitude) = self.indexes();
         let corner = |longitude: u32, latitude: u32| {
             let at = |index: u32, (min, max): (f64, f64)| {
                 min + f64::from(index) / (1u64 << self.step) as f64 * (max - min)
             };
             Point { longitude: at(longitude, LONGITUDE), latitude: at(latitude, LATITUDE) }
         };
-        Rect { min: corner(longitude, latitude), max: corner(longitude + 1, latitude + 1) }
+        Rect {
+            min: corner(self.longitude, self.latitude),
+            max: corner(self.longitude + 1, self.latitude + 1),
+        }
     }
 
     /// The cell some columns to the east and rows to the north, around the edges of the grid.
     fn shifted(self, east: i32, north: i32) -> Self {
         let mask = ((1u64 << self.step) - 1) as u32;
-        let (longitude, latitude) = self.indexes();
         // Points on the eastern and northern edges of the map have an index beyond the grid; it stays as it is.
         let moved = |index: u32, by: i32| if by == 0 { index } else { index.wrapping_add_signed(by) & mask };
-        let (longitude, latitude) = (moved(longitude, east), moved(latitude, north));
-        Self { bits: spread(latitude) | spread(longitude) << 1, ..self }
+        Self { longitude: moved(self.longitude, east), latitude: moved(self.latitude, north), ..self }
     }
 
     /// Scores `from..to` of the points in the cell.
     fn scores(self) -> (u64, u64) {
         let shift = 2 * (STEPS - self.step);
-        (self.bits << shift, (self.bits + 1) << shift)
+        let bits = self.bits();
+        (bits << shift, (bits + 1) << shift)
     }
 }
 
@@ -285,27 +312,49 @@ impl Search {
             [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)];
         let mut ranges: Vec<(u64, u64)> = Vec::with_capacity(ORDER.len());
         for (east, north) in ORDER {
+            if skip(east, north) {
+                continue;
+            }
             let range = cell.shifted(east, north).scores();
             // In a coarse grid neighbours coincide.
-            if !skip(east, north) && !ranges.contains(&range) {
+            if !ranges.contains(&range) {
                 ranges.push(range);
             }
         }
         ranges
     }
 
+    /// Makes what finding out about many points needs.
+    pub fn prepare(&self) -> Inside<'_> {
+        Inside { shape: &self.shape, centre: Centre::new(self.centre) }
+    }
+}
+
+/// A search that is ready to be asked about points.
+pub struct Inside<'a> {
+    shape: &'a Shape,
+    centre: Centre,
+}
+
+impl Inside<'_> {
     /// Distance of a point from the centre in metres, if the point lies in the shape.
-    pub fn distance_inside_m(&self, point: Point) -> Option<f64> {
-        match &self.shape {
+    pub fn distance_m(&self, point: Point) -> Option<f64> {
+        let centre = self.centre.point;
+        let north_m = latitude_distance_m(point.latitude, centre.latitude);
+        match self.shape {
             Shape::Circle { radius_m } => {
+                // No distance is shorter than that along the meridian, but for the roundings.
+                if north_m > radius_m * 1.000_001 + 0.001 {
+                    return None;
+                }
                 let distance = self.centre.distance_m(point);
                 (distance <= *radius_m).then_some(distance)
             }
             Shape::Box { width_m, height_m } => {
-                if latitude_distance_m(point.latitude, self.centre.latitude) > height_m / 2.0 {
+                if north_m > height_m / 2.0 {
                     return None;
                 }
-                let level = Point { longitude: self.centre.longitude, latitude: point.latitude };
+                let level = Point { longitude: centre.longitude, latitude: point.latitude };
                 (point.distance_m(level) <= width_m / 2.0).then(|| self.centre.distance_m(point))
             }
             Shape::Polygon(corners) => is_inside(corners, point).then(|| self.centre.distance_m(point)),
@@ -385,12 +434,12 @@ mod tests {
         assert_eq!(text(palermo.distance_m(catania) / 1000.0), "166.2742");
         assert_eq!(text(palermo.distance_m(palermo)), "0.0000");
         let search = Search { centre: point(15.0, 37.0), shape: Shape::Circle { radius_m: 200_000.0 } };
-        let found = [palermo, catania].map(|p| search.distance_inside_m(p).map(|d| text(d / 1000.0)));
+        let found = [palermo, catania].map(|p| search.prepare().distance_m(p).map(|d| text(d / 1000.0)));
         assert_eq!(found, [Some("190.4424".into()), Some("56.4413".into())]);
         let corners = vec![point(12.0, 36.0), point(16.0, 36.0), point(16.0, 39.0)];
         let search = Search { centre: polygon_centre(&corners), shape: Shape::Polygon(corners) };
-        assert_eq!(search.distance_inside_m(palermo), None);
-        assert_eq!(search.distance_inside_m(catania).map(text).as_deref(), Some("66688.5283"));
+        assert_eq!(search.prepare().distance_m(palermo), None);
+        assert_eq!(search.prepare().distance_m(catania).map(text).as_deref(), Some("66688.5283"));
     }
 
     fn place() -> impl Strategy<Value = Point> {
@@ -426,7 +475,7 @@ mod tests {
             let east = (radius_m * part * angle.cos() / EARTH_RADIUS_M).to_degrees_c() / centre.latitude.to_radians_c().cos();
             let place = point(centre.longitude + east, centre.latitude + north);
             let score = place.to_score();
-            if search.distance_inside_m(Point::from_score(score)).is_some() {
+            if search.prepare().distance_m(Point::from_score(score)).is_some() {
                 prop_assert!(search.score_ranges().iter().any(|(from, to)| (*from..*to).contains(&score)));
             }
         }

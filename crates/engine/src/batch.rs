@@ -14,13 +14,13 @@ use commands::server::Server;
 use commands::session::{ReplyMode, Session};
 use commands::stats::{Counter, bump};
 use commands::table::{Found, table};
-use keyspace::{Access, shard_of};
+use keyspace::{Access, Keyspace, shard_of};
 use resp::request::Decoder;
 use resp::writer::Writer;
 use smallvec::SmallVec;
 use sys::gate::BatchGuard;
 
-use crate::run::{Shards, account, call, context, in_order, lap, settle, shards_of, show_to_monitors};
+use crate::run::{Shards, account, call, context, hashes_of, in_order, lap, settle, show_to_monitors};
 use crate::{Scratch, Worker, admit, block, evict, exec, special};
 
 /// Most requests of a batch.
@@ -117,6 +117,16 @@ pub fn run(
     report
 }
 
+/// The three passes over some keys.
+fn prefetch(keyspace: &Keyspace, batch: &BatchGuard<'_>, db: usize, hashes: impl Iterator<Item = u64>) {
+    let mut hints: SmallVec<[_; MOST_REQUESTS]> = SmallVec::new();
+    for hash in hashes {
+        hints.push(keyspace.prefetch_line(batch, db, hash));
+    }
+    hints.retain(|hint| keyspace.prefetch_entry(*hint));
+    hints.iter().for_each(|&hint| keyspace.prefetch_stashed(hint));
+}
+
 /// One batch's surroundings.
 struct Turn<'a> {
     worker: usize,
@@ -148,16 +158,10 @@ impl<'s> Turn<'s> {
     }
 
     fn prefetch(&self, batch: &BatchGuard<'_>, db: usize) {
-        let keyspace = &self.server.keyspace;
-        if self.scratch.planned.len() < 2 {
-            return;
+        if self.scratch.planned.len() > 1 {
+            let hashes = self.scratch.planned.iter().filter_map(|planned| planned.hash);
+            prefetch(&self.server.keyspace, batch, db, hashes);
         }
-        let mut hints: SmallVec<[_; MOST_REQUESTS]> = SmallVec::new();
-        for hash in self.scratch.planned.iter().filter_map(|planned| planned.hash) {
-            hints.push(keyspace.prefetch_line(batch, db, hash));
-        }
-        hints.retain(|hint| keyspace.prefetch_entry(*hint));
-        hints.iter().for_each(|&hint| keyspace.prefetch_stashed(hint));
     }
 
     /// Whether the next request has to run alone.
@@ -194,7 +198,7 @@ impl<'s> Turn<'s> {
         if session.reply_mode == ReplyMode::SkipNext {
             session.reply_mode = ReplyMode::Skip;
         }
-        report.stop = match self.checked(session, argv, planned, out, batch.is_none()) {
+        report.stop = match self.checked(session, argv, planned, out, batch) {
             Ok(stop) => stop,
             Err((found, error)) => {
                 self.refuse(session, found, &error, out);
@@ -230,7 +234,7 @@ impl<'s> Turn<'s> {
         argv: &[&[u8]],
         planned: Planned,
         out: &mut Writer,
-        alone: bool,
+        batch: Option<&BatchGuard<'_>>,
     ) -> Result<Stop, (Option<Found>, CommandError)> {
         let found = admit::authenticated(self.server, session, planned.found)
             .and_then(|()| admit::resolve(argv, planned.found))
@@ -258,7 +262,7 @@ impl<'s> Turn<'s> {
             }
             return Ok(stop);
         }
-        Ok(self.lock_and_call(session, found, argv, planned.hash, out, alone))
+        Ok(self.lock_and_call(session, found, argv, planned.hash, out, batch))
     }
 
     fn is_paused(&self, session: &Session, found: Found) -> bool {
@@ -278,11 +282,11 @@ impl<'s> Turn<'s> {
         argv: &[&[u8]],
         hash: Option<u64>,
         out: &mut Writer,
-        alone: bool,
+        batch: Option<&BatchGuard<'_>>,
     ) -> Stop {
-        let access = match alone {
-            true => self.server.keyspace.access_all(),
-            false => match self.lock(found, argv, hash) {
+        let access = match batch {
+            None => self.server.keyspace.access_all(),
+            Some(batch) => match self.lock(found, argv, hash, (batch, session.db)) {
                 Some(access) => access,
                 None => return Stop::Busy,
             },
@@ -330,9 +334,16 @@ impl<'s> Turn<'s> {
         }
     }
 
-    /// Locks the shards of the command's keys; `None` if one is held for long.
+    /// Locks the shards of the command's keys; `None` if one is held for long. The keys of a command with several are
+    /// prefetched now: the passes over the batch have asked for the first alone, lest the last be gone again by its turn.
     #[inline]
-    fn lock(&self, found: Found, argv: &[&[u8]], hash: Option<u64>) -> Option<Access<'s>> {
+    fn lock(
+        &self,
+        found: Found,
+        argv: &[&[u8]],
+        hash: Option<u64>,
+        (batch, db): (&BatchGuard<'_>, usize),
+    ) -> Option<Access<'s>> {
         let server: &'s Server = self.server;
         let keyspace = &server.keyspace;
         self.server.workers[self.worker].add(Counter::LockAcquisitions, 1);
@@ -349,8 +360,11 @@ impl<'s> Turn<'s> {
                 keyspace.access_one(shard_of(hash))
             }
             _ => {
-                let mut shards = Shards::new();
-                shards_of(found.row, argv, &mut shards);
+                let hashes = hashes_of(found.row, argv);
+                if hashes.len() > 1 {
+                    prefetch(keyspace, batch, db, hashes.iter().copied().take(MOST_REQUESTS));
+                }
+                let mut shards: Shards = hashes.into_iter().map(shard_of).collect();
                 in_order(&mut shards);
                 keyspace.access(&shards)
             }

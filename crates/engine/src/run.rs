@@ -20,11 +20,16 @@ use smallvec::SmallVec;
 /// The shards of some keys, ascending, each once.
 pub type Shards = SmallVec<[u16; 4]>;
 
-/// Adds the shards of a command's keys. Arguments that fit no key spec name no keys: the handler answers with the error.
+/// The hashes of a command's keys, in their order. Arguments that fit no key spec name no keys: the handler answers with
+/// the error.
+pub fn hashes_of<A: AsRef<[u8]>>(row: &CommandRow, argv: &[A]) -> SmallVec<[u64; 16]> {
+    let keys = fitting_keys(row, argv);
+    keys.iter().map(|key| ds::hash::of(argv[key.index as usize].as_ref())).collect()
+}
+
+/// Adds the shards of a command's keys.
 pub fn shards_of<A: AsRef<[u8]>>(row: &CommandRow, argv: &[A], into: &mut Shards) {
-    for key in fitting_keys(row, argv).iter() {
-        into.push(shard_of(ds::hash::of(argv[key.index as usize].as_ref())));
-    }
+    into.extend(hashes_of(row, argv).into_iter().map(shard_of));
 }
 
 /// Makes a list of shards fit for [`keyspace::Keyspace::access`].

@@ -3,6 +3,7 @@
 //! A search is a few ranges of scores; each member in them is checked against the shape.
 
 use ds::geohash::{Point, Search};
+use ds::listpack::LpValue;
 use ds::zset::ScoreBound;
 use resp::writer::Writer;
 
@@ -10,44 +11,39 @@ use super::point::{reply_distance, reply_point};
 use super::query::{Command, Order, Query, parse};
 use crate::cx::Cx;
 use crate::error::Result;
-use crate::zset::store;
 use crate::zset::view::{View, find};
-
-/// Members that are looked at between two checks whether there are enough results.
-const STEP: usize = 256;
+use crate::zset::{reply, store};
 
 /// One member in the shape.
-struct Hit {
-    name: Vec<u8>,
+struct Hit<'a> {
+    name: LpValue<'a>,
     score: f64,
     point: Point,
     distance_m: f64,
 }
 
 /// Members inside the shape, at most `most`, in the order of the search.
-fn hits(view: View<'_>, search: &Search, most: usize) -> Vec<Hit> {
+fn hits<'a>(view: View<'a>, search: &Search, most: usize) -> Vec<Hit<'a>> {
     let mut hits = Vec::new();
+    let inside = search.prepare();
     for (first, end) in search.score_ranges() {
-        let (mut from, to) =
-            view.ranks_of_scores(ScoreBound::Including(first as f64), ScoreBound::Excluding(end as f64));
-        while from < to && hits.len() < most {
-            let upto = to.min(from + STEP);
-            view.visit((from, upto), false, |name, score| {
-                let point = Point::from_score(score as u64);
-                if hits.len() < most
-                    && let Some(distance_m) = search.distance_inside_m(point)
-                {
-                    hits.push(Hit { name: name.to_vec(), score, point, distance_m });
-                }
-            });
-            from = upto;
+        let (first, end) = (ScoreBound::Including(first as f64), ScoreBound::Excluding(end as f64));
+        view.visit_scores(first, end, |name, score| {
+            let point = Point::from_score(score as u64);
+            if let Some(distance_m) = inside.distance_m(point) {
+                hits.push(Hit { name, score, point, distance_m });
+            }
+            hits.len() < most
+        });
+        if hits.len() >= most {
+            break;
         }
     }
     hits
 }
 
 /// The hits that are answered, in order.
-fn select(view: View<'_>, query: &Query<'_>) -> Vec<Hit> {
+fn select<'a>(view: View<'a>, query: &Query<'_>) -> Vec<Hit<'a>> {
     let Some(search) = &query.search else { return Vec::new() };
     let most = query.count.unwrap_or(usize::MAX);
     let mut hits = hits(view, search, if query.any { most } else { usize::MAX });
@@ -60,7 +56,7 @@ fn select(view: View<'_>, query: &Query<'_>) -> Vec<Hit> {
     hits
 }
 
-fn reply(hits: &[Hit], query: &Query<'_>, out: &mut Writer) {
+fn reply(hits: &[Hit<'_>], query: &Query<'_>, out: &mut Writer) {
     let extras = [query.with_distance, query.with_hash, query.with_coordinates];
     let extras = extras.into_iter().filter(|&wanted| wanted).count();
     out.array(hits.len());
@@ -68,7 +64,7 @@ fn reply(hits: &[Hit], query: &Query<'_>, out: &mut Writer) {
         if extras > 0 {
             out.array(1 + extras);
         }
-        out.bulk(&hit.name);
+        reply::name(hit.name, out);
         if query.with_distance {
             reply_distance(hit.distance_m / query.unit_m, out);
         }
@@ -82,11 +78,11 @@ fn reply(hits: &[Hit], query: &Query<'_>, out: &mut Writer) {
 }
 
 /// The hits as members of the sorted set that is stored.
-fn members(hits: Vec<Hit>, query: &Query<'_>) -> Vec<(Vec<u8>, f64)> {
-    let score = |hit: &Hit| if query.store_distances { hit.distance_m / query.unit_m } else { hit.score };
-    let mut members: Vec<_> = hits.into_iter().map(|hit| (score(&hit), hit.name)).collect();
-    members.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
-    members.into_iter().map(|(score, name)| (name, score)).collect()
+fn members(hits: &[Hit<'_>], query: &Query<'_>) -> Vec<(Vec<u8>, f64)> {
+    let score = |hit: &Hit<'_>| if query.store_distances { hit.distance_m / query.unit_m } else { hit.score };
+    let mut members: Vec<_> = hits.iter().map(|hit| (hit.name.to_vec(), score(hit))).collect();
+    members.sort_unstable_by(|a, b| a.1.total_cmp(&b.1).then_with(|| a.0.cmp(&b.0)));
+    members
 }
 
 /// Runs a search over the sorted set of `key`; the arguments behind begin at `at`.
@@ -98,7 +94,8 @@ fn run(cx: &mut Cx<'_>, command: Command, argv: &[&[u8]], key: &[u8], at: usize,
         None => reply(&hits, &query, out),
         Some(target) => {
             let event = if command == Command::SearchStore { "geosearchstore" } else { "georadiusstore" };
-            store(cx, target, &members(hits, &query), event, out);
+            let members = members(&hits, &query);
+            store(cx, target, members.iter().map(|(name, score)| (&name[..], *score)), event, out);
         }
     }
     Ok(())

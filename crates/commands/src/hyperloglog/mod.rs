@@ -4,15 +4,16 @@ mod debug;
 mod selftest;
 
 use config::{Directive, Events};
-use ds::entry::{Kind, Value};
+use ds::entry::{Kind, StringBytes, Value};
 use ds::hll::{self, Corrupt, Encoding, REGISTERS, Registers};
+use ds::listpack::Room;
 use ds::num::IntText;
 use resp::writer::Writer;
 
 use crate::cx::Cx;
 use crate::error::{CommandError, Result};
 use crate::row::{Plan, acl, flag::*, key::*};
-use crate::string::{bytes_of, change_string, replace};
+use crate::string::{bytes_of, change_string};
 use crate::table::CommandRow as Row;
 
 pub(crate) const ROWS: &[Row] = &[
@@ -64,39 +65,32 @@ fn find<'c>(cx: &'c mut Cx<'_>, key: &[u8], text: &'c mut IntText) -> Result<Opt
     Ok(Some(bytes))
 }
 
-/// Stores a HyperLogLog under a key that is free.
-fn put_new(cx: &mut Cx<'_>, key: &[u8], value: Vec<u8>) {
-    cx.put(key, Value::Bytes(b""), None);
-    replace(cx, key, value);
+/// Changes the HyperLogLog of a key, which is made if it is absent; `change` gets to know whether it was.
+fn change_or_make<R>(
+    cx: &mut Cx<'_>,
+    key: &[u8],
+    change: impl Fn(&mut StringBytes<'_>, bool) -> Result<R>,
+) -> Result<R> {
+    if let Some(result) = change_string(cx, key, check, |value| change(value, false))? {
+        return Ok(result);
+    }
+    cx.put(key, Value::Bytes(&hll::empty()), None);
+    change_string(cx, key, check, |value| change(value, true))?.ok_or(NOT_ONE)
 }
 
 fn pfadd(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let key = argv[1];
     let most_bytes = most_sparse_bytes(cx);
-    let add_all = |bytes: &mut Vec<u8>| -> Result<bool> {
-        let mut raised = false;
+    let updated = change_or_make(cx, key, |value, is_new| {
+        let mut raised = is_new;
         for element in &argv[2..] {
-            raised |= hll::add(bytes, element, most_bytes).map_err(corrupt)?;
+            raised |= hll::add(value, element, most_bytes).map_err(corrupt)?;
         }
-        Ok(raised)
-    };
-    let there = change_string(cx, key, check, |bytes| {
-        let raised = add_all(bytes)?;
         if raised {
-            hll::invalidate(bytes);
+            hll::invalidate(value.bytes_mut());
         }
         Ok(raised)
     })?;
-    let updated = match there {
-        Some(raised) => raised,
-        None => {
-            let mut value = hll::empty();
-            add_all(&mut value)?;
-            hll::invalidate(&mut value);
-            put_new(cx, key, value);
-            true
-        }
-    };
     if updated {
         cx.changed(key);
         cx.notify(Events::STRING, "pfadd", key);
@@ -121,8 +115,8 @@ fn pfcount(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
         Some(count) => count,
         None => {
             let count = change_string(cx, key, check, |bytes| {
-                let count = hll::count(bytes).map_err(corrupt)?;
-                hll::set_cached(bytes, count);
+                let count = hll::count(bytes.bytes()).map_err(corrupt)?;
+                hll::set_cached(bytes.bytes_mut(), count);
                 Ok(count)
             })?;
             // A change, which replicas get to know; a replica keeps it to itself.
@@ -154,16 +148,11 @@ fn pfmerge(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let target = argv[1];
     let (registers, dense) = merged(cx, &argv[1..])?;
     let most_bytes = most_sparse_bytes(cx);
-    let absorb = |bytes: &mut Vec<u8>| -> Result {
-        hll::absorb(bytes, &registers, dense, most_bytes).map_err(corrupt)?;
-        hll::invalidate(bytes);
+    change_or_make(cx, target, |value, _| {
+        hll::absorb(value, &registers, dense, most_bytes).map_err(corrupt)?;
+        hll::invalidate(value.bytes_mut());
         Ok(())
-    };
-    if change_string(cx, target, check, absorb)?.is_none() {
-        let mut value = hll::empty();
-        absorb(&mut value)?;
-        put_new(cx, target, value);
-    }
+    })?;
     cx.changed(target);
     cx.notify(Events::STRING, "pfadd", target);
     out.ok();

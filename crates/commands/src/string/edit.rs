@@ -1,7 +1,7 @@
 //! Changing a string in place: APPEND and SETRANGE, and what bitmaps and HyperLogLogs need.
 
 use config::{Directive, Events};
-use ds::entry::{Entry, Kind, Value, ValueRef};
+use ds::entry::{Entry, Kind, StringBytes, Value, ValueRef};
 use ds::num::IntText;
 use resp::writer::Writer;
 
@@ -166,26 +166,20 @@ pub(crate) fn change_bytes<R>(
     })
 }
 
-/// Changes a string that passes `check` as a vector, in place if it is long and not shared; what `change` does before
-/// it fails may stay. `None` if there is no such key.
+/// Changes a string that passes `check` where it stands, unless a reply or a snapshot shares it; what `change` does before
+/// it fails may stay. `None` if there is no such key. No integer passes `check`.
 pub(crate) fn change_string<R>(
     cx: &mut Cx<'_>,
     key: &[u8],
     check: impl FnOnce(&[u8]) -> Result,
-    change: impl FnOnce(&mut Vec<u8>) -> Result<R>,
+    change: impl FnOnce(&mut StringBytes<'_>) -> Result<R>,
 ) -> Result<Option<R>> {
     let Some(mut slot) = cx.find_mut_kind(key, Kind::String)? else { return Ok(None) };
-    let mut text = IntText::new();
-    let old = bytes_of(slot.get(), &mut text);
-    check(old)?;
-    if matches!(slot.get().value(), ValueRef::Blob(_)) {
-        return slot.update(|entry| entry.update_blob(|blob| change(blob.to_mut())).transpose());
-    }
-    let mut value = old.to_vec();
-    slot.update(Entry::set_raw);
-    let result = change(&mut value)?;
-    slot.update(|entry| set_changed(entry, value));
-    Ok(Some(result))
+    check(bytes_of(slot.get(), &mut IntText::new()))?;
+    slot.update(|entry| {
+        entry.set_raw();
+        entry.update_string(change).transpose()
+    })
 }
 
 #[cfg(test)]

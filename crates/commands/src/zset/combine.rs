@@ -4,11 +4,9 @@
 //! of one input by looking each up in the next. Union and intersection go from the smallest input to the largest, so
 //! that sums of doubles come out as the real servers' do.
 
-use std::collections::HashMap;
-
 use ds::entry::{EntryRef, Kind};
 use ds::listpack::LpValue;
-use ds::num;
+use ds::num::{self, IntText};
 use resp::writer::Writer;
 
 use super::range::store;
@@ -19,7 +17,83 @@ use crate::cx::Cx;
 use crate::error::{CommandError, NOT_A_FLOAT, Result, SYNTAX, WRONG_TYPE};
 use crate::set::view::SetRef;
 
-type Members = Vec<(Vec<u8>, f64)>;
+/// Members with scores, each once. The names stand behind each other in one buffer.
+#[derive(Default)]
+struct Members {
+    names: Vec<u8>,
+    list: Vec<Member>,
+}
+
+#[derive(Clone, Copy)]
+struct Member {
+    from: usize,
+    to: usize,
+    score: f64,
+}
+
+impl Member {
+    fn name(self, names: &[u8]) -> &[u8] {
+        &names[self.from..self.to]
+    }
+}
+
+impl Members {
+    fn push(&mut self, name: &[u8], score: f64) {
+        let from = self.names.len();
+        self.names.extend_from_slice(name);
+        self.list.push(Member { from, to: self.names.len(), score });
+    }
+
+    /// Keeps the members for which `keep`, which may change the score, says so.
+    fn retain(&mut self, mut keep: impl FnMut(&[u8], &mut f64) -> bool) {
+        let Members { names, list } = self;
+        list.retain_mut(|member| keep(member.name(names), &mut member.score));
+    }
+
+    fn sort(&mut self) {
+        let Members { names, list } = self;
+        list.sort_unstable_by(|a, b| {
+            let order = a.score.partial_cmp(&b.score).unwrap_or(std::cmp::Ordering::Equal);
+            order.then_with(|| a.name(names).cmp(b.name(names)))
+        });
+    }
+
+    fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], f64)> + Clone {
+        self.list.iter().map(|member| (member.name(&self.names), member.score))
+    }
+}
+
+/// Finds the members of a union by their names: places in its list, by hash, at most half of them taken.
+struct Index {
+    /// One more than the place; 0 where there is none.
+    places: Vec<usize>,
+    mask: usize,
+}
+
+impl Index {
+    /// For at most so many members.
+    fn new(members: usize) -> Index {
+        let size = (2 * members).max(8).next_power_of_two();
+        Index { places: vec![0; size], mask: size - 1 }
+    }
+
+    /// The score of a member of `members`; `None` if there is none, and then the one that is pushed next is it.
+    fn find<'m>(&mut self, name: &[u8], members: &'m mut Members) -> Option<&'m mut f64> {
+        let mut at = ds::hash::of(name) as usize & self.mask;
+        loop {
+            match self.places[at] {
+                0 => {
+                    self.places[at] = members.list.len() + 1;
+                    return None;
+                }
+                place if members.list[place - 1].name(&members.names) == name => {
+                    return Some(&mut members.list[place - 1].score);
+                }
+                _ => at = (at + 1) & self.mask,
+            }
+        }
+    }
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Operation {
@@ -190,36 +264,40 @@ fn look(cx: &mut Cx<'_>, query: &mut Query<'_>) -> Result {
 }
 
 fn collect(cx: &mut Cx<'_>, input: &Input<'_>) -> Members {
-    let mut members = Vec::with_capacity(input.len);
+    let mut members = Members { names: Vec::new(), list: Vec::with_capacity(input.len) };
+    let mut text = IntText::new();
     if let Some(source) = source(cx, input.key) {
-        source.visit(|name, score| members.push((name.to_vec(), not_nan(score * input.weight))));
+        source.visit(|name, score| members.push(name.text(&mut text), not_nan(score * input.weight)));
     }
     members
 }
 
 fn union(cx: &mut Cx<'_>, query: &Query<'_>) -> Members {
-    let mut members: HashMap<Vec<u8>, f64> = HashMap::new();
+    let most = query.inputs.iter().map(|input| input.len).sum();
+    let mut members = Members { names: Vec::new(), list: Vec::with_capacity(most) };
+    let mut index = Index::new(most);
+    let mut text = IntText::new();
     for input in &query.inputs {
         let Some(source) = source(cx, input.key) else { continue };
         source.visit(|name, score| {
-            let score = not_nan(score * input.weight);
-            members
-                .entry(name.to_vec())
-                .and_modify(|sum| *sum = query.aggregate.of(*sum, score))
-                .or_insert(score);
+            let (name, score) = (name.text(&mut text), not_nan(score * input.weight));
+            match index.find(name, &mut members) {
+                Some(sum) => *sum = query.aggregate.of(*sum, score),
+                None => members.push(name, score),
+            }
         });
     }
-    members.into_iter().collect()
+    members
 }
 
 fn inter(cx: &mut Cx<'_>, query: &Query<'_>) -> Members {
     let Some((first, rest)) = query.inputs.split_first().filter(|(first, _)| first.len > 0) else {
-        return Vec::new();
+        return Members::default();
     };
     let mut members = collect(cx, first);
     for input in rest {
-        let Some(source) = source(cx, input.key) else { return Vec::new() };
-        members.retain_mut(|(name, score)| match source.score(name) {
+        let Some(source) = source(cx, input.key) else { return Members::default() };
+        members.retain(|name, score| match source.score(name) {
             Some(other) => {
                 // As the peers do, NaN (0 times infinity) is let into the sum, which it makes 0.
                 *score = query.aggregate.of(*score, other * input.weight);
@@ -232,14 +310,14 @@ fn inter(cx: &mut Cx<'_>, query: &Query<'_>) -> Members {
 }
 
 fn diff(cx: &mut Cx<'_>, query: &Query<'_>) -> Members {
-    let Some((first, rest)) = query.inputs.split_first() else { return Vec::new() };
+    let Some((first, rest)) = query.inputs.split_first() else { return Members::default() };
     let mut members = collect(cx, first);
     for input in rest {
-        if members.is_empty() {
+        if members.list.is_empty() {
             break;
         }
         let Some(source) = source(cx, input.key) else { continue };
-        members.retain(|(name, _)| source.score(name).is_none());
+        members.retain(|name, _| source.score(name).is_none());
     }
     members
 }
@@ -254,10 +332,7 @@ fn combine(cx: &mut Cx<'_>, mut query: Query<'_>, operation: Operation) -> Membe
         Operation::Inter => inter(cx, &query),
         Operation::Diff => diff(cx, &query),
     };
-    members.sort_unstable_by(|a, b| {
-        let order = a.1.partial_cmp(&b.1).unwrap_or(std::cmp::Ordering::Equal);
-        order.then_with(|| a.0.cmp(&b.0))
-    });
+    members.sort();
     members
 }
 
@@ -273,7 +348,7 @@ fn reply_combined(
     })?;
     let with_scores = query.with_scores;
     let members = combine(cx, query, operation);
-    reply::members(&members, with_scores, out);
+    reply::members(members.iter(), with_scores, out);
     Ok(())
 }
 
@@ -288,7 +363,7 @@ fn store_combined(
         Ok(operation != Operation::Diff && take_arithmetic(args, query)?)
     })?;
     let members = combine(cx, query, operation);
-    store(cx, argv[1], &members, name, out);
+    store(cx, argv[1], members.iter(), name, out);
     Ok(())
 }
 
@@ -320,6 +395,6 @@ pub(super) fn zintercard(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> R
     let query = parse(cx, argv, 1, "zintercard", take_limit)?;
     let limit = if query.limit == 0 { usize::MAX } else { query.limit };
     let members = combine(cx, query, Operation::Inter);
-    out.int(members.len().min(limit) as i64);
+    out.int(members.list.len().min(limit) as i64);
     Ok(())
 }

@@ -158,19 +158,25 @@ pub(crate) fn unpack(entry: &mut Entry) {
 }
 
 /// Puts sorted members, each once, under a key, whatever was there. There is at least one.
-pub(crate) fn put_sorted(cx: &mut Cx<'_>, key: &[u8], members: &[(Vec<u8>, f64)]) {
+pub(crate) fn put_sorted<'a>(
+    cx: &mut Cx<'_>,
+    key: &[u8],
+    members: impl ExactSizeIterator<Item = (&'a [u8], f64)> + Clone,
+) {
     let limits = Limits::of(cx.server);
-    let longest = members.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let longest = members.clone().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut editor = Editor::new(limits, members.len(), longest);
-    for (name, score) in members {
-        match &mut editor {
-            Editor::Packed(pack) if pack.fits(packed::pair_len(name, *score)) => {
-                packed::push(pack, name, *score);
+    if let Editor::Packed(pack) = &mut editor {
+        for (name, score) in members.clone() {
+            if !pack.fits(packed::pair_len(name, score)) {
+                editor = Editor::Own(Box::default());
+                break;
             }
-            editor => {
-                editor.set(name, *score, limits);
-            }
+            packed::push(pack, name, score);
         }
+    }
+    if let Editor::Own(zset) = &mut editor {
+        **zset = Zset::from_sorted(members);
     }
     editor.finish(|value| cx.put(key, value, None));
 }

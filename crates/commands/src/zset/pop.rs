@@ -83,7 +83,7 @@ fn pop_one_key(cx: &mut Cx<'_>, argv: &[&[u8]], end: End, out: &mut Writer) -> R
             out.bulk(name);
             reply::score(*score, out);
         }
-        (_, popped) => reply::members(popped, true, out),
+        (_, popped) => reply::members(popped.iter().map(|(name, score)| (&name[..], *score)), true, out),
     }
     Ok(())
 }

@@ -223,14 +223,15 @@ pub(super) fn zrevrangebylex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) 
 }
 
 /// Stores sorted members under a key, or deletes the key if there are none; replies their number.
-pub(crate) fn store(
+pub(crate) fn store<'a>(
     cx: &mut Cx<'_>,
     key: &[u8],
-    members: &[(Vec<u8>, f64)],
+    members: impl ExactSizeIterator<Item = (&'a [u8], f64)> + Clone,
     event: &'static str,
     out: &mut Writer,
 ) {
-    if members.is_empty() {
+    let count = members.len();
+    if count == 0 {
         if cx.delete(key, false) {
             cx.notify(Events::GENERIC, "del", key);
         }
@@ -239,13 +240,13 @@ pub(crate) fn store(
         cx.changed(key);
         cx.notify(Events::ZSET, event, key);
     }
-    out.int(members.len() as i64);
+    out.int(count as i64);
 }
 
 pub(super) fn zrangestore(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let query = parse(argv, 3, Form { by: None, reverse: None, with_scores: false })?;
     let members = find(cx, argv[2])?.map_or_else(Vec::new, |view| view.collect(query.ranks(view), false));
-    store(cx, argv[1], &members, "zrangestore", out);
+    store(cx, argv[1], members.iter().map(|(name, score)| (&name[..], *score)), "zrangestore", out);
     Ok(())
 }
 

@@ -52,9 +52,13 @@ pub(crate) fn member(member: LpValue<'_>, with: Option<f64>, out: &mut Writer) {
 }
 
 /// A whole array of members.
-pub(crate) fn members(members: &[(Vec<u8>, f64)], with_scores: bool, out: &mut Writer) {
+pub(crate) fn members<'a>(
+    members: impl ExactSizeIterator<Item = (&'a [u8], f64)>,
+    with_scores: bool,
+    out: &mut Writer,
+) {
     members_head(members.len(), with_scores, out);
     for (name, score) in members {
-        member(LpValue::Str(name), with_scores.then_some(*score), out);
+        member(LpValue::Str(name), with_scores.then_some(score), out);
     }
 }

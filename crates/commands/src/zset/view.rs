@@ -115,6 +115,24 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Visits the members with scores between two bounds in order, as long as `visit` asks for more.
+    pub(crate) fn visit_scores(
+        self,
+        start: ScoreBound,
+        end: ScoreBound,
+        mut visit: impl FnMut(LpValue<'a>, f64) -> bool,
+    ) {
+        let mut visit = |(name, score)| end.is_within_end(score) && visit(name, score);
+        match self {
+            View::Packed(pack) => {
+                _ = packed::iter(pack).skip_while(|&(_, score)| start.is_below_start(score)).all(visit)
+            }
+            View::Tree(zset) => {
+                _ = zset.iter_from_score(start).all(|(name, score)| visit((LpValue::Str(name), score)))
+            }
+        }
+    }
+
     /// The member at a rank.
     pub(crate) fn at(self, rank: usize) -> Option<(LpValue<'a>, f64)> {
         match self {

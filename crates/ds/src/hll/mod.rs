@@ -18,6 +18,7 @@ pub mod sparse;
 #[cfg(test)]
 mod tests;
 
+use crate::listpack::Room;
 pub use dense::set_simd;
 
 /// Registers of a HyperLogLog.
@@ -63,7 +64,7 @@ pub fn encoding(bytes: &[u8]) -> Option<Encoding> {
 /// A HyperLogLog that has seen nothing.
 pub fn empty() -> Vec<u8> {
     let mut bytes = header(SPARSE);
-    sparse::push_zeros(REGISTERS, &mut bytes);
+    bytes.extend_from_slice(sparse::Code::of(REGISTERS, 0).bytes());
     bytes
 }
 
@@ -99,25 +100,31 @@ fn place(element: &[u8]) -> (usize, u8) {
 
 /// Adds an element; answers whether that changed a register. A sparse value becomes dense when it would be longer than
 /// `most_sparse_bytes`, header included. Takes bytes with a good header.
-pub fn add(bytes: &mut Vec<u8>, element: &[u8], most_sparse_bytes: usize) -> Result<bool, Corrupt> {
+pub fn add<R: Room>(value: &mut R, element: &[u8], most_sparse_bytes: usize) -> Result<bool, Corrupt> {
     let (index, rank) = place(element);
-    raise(bytes, index, rank, most_sparse_bytes)
+    raise(value, index, rank, most_sparse_bytes)
 }
 
 /// Raises a register to `rank`, if it is lower; answers whether it was. See [`add`].
-pub fn raise(bytes: &mut Vec<u8>, index: usize, rank: u8, most_sparse_bytes: usize) -> Result<bool, Corrupt> {
-    if bytes[4] == SPARSE {
-        match sparse::raise(bytes, index, rank, most_sparse_bytes)? {
+pub fn raise<R: Room>(
+    value: &mut R,
+    index: usize,
+    rank: u8,
+    most_sparse_bytes: usize,
+) -> Result<bool, Corrupt> {
+    if value.bytes()[4] == SPARSE {
+        match sparse::raise(value, index, rank, most_sparse_bytes)? {
             sparse::Outcome::Unchanged => return Ok(false),
             sparse::Outcome::Raised => return Ok(true),
-            sparse::Outcome::TooLong => make_dense(bytes)?,
+            sparse::Outcome::TooLong => make_dense(value)?,
         };
     }
-    Ok(dense::raise(&mut bytes[HEADER_BYTES..], index, rank))
+    Ok(dense::raise(&mut value.bytes_mut()[HEADER_BYTES..], index, rank))
 }
 
 /// Turns a sparse value into a dense one; answers whether it was sparse. The cached count stays as it is.
-pub fn make_dense(bytes: &mut Vec<u8>) -> Result<bool, Corrupt> {
+pub fn make_dense<R: Room>(value: &mut R) -> Result<bool, Corrupt> {
+    let bytes = value.bytes();
     if bytes[4] == DENSE {
         return Ok(false);
     }
@@ -127,7 +134,7 @@ pub fn make_dense(bytes: &mut Vec<u8>) -> Result<bool, Corrupt> {
     made[CACHE].copy_from_slice(&bytes[CACHE]);
     made.resize(HEADER_BYTES + dense::BYTES, 0);
     dense::store(&registers, &mut made[HEADER_BYTES..]);
-    *bytes = made;
+    value.splice(0, value.bytes().len(), [&made, &[], &[]]);
     Ok(true)
 }
 
@@ -143,17 +150,17 @@ pub fn merge(bytes: &[u8], registers: &mut Registers) -> Result<(), Corrupt> {
 }
 
 /// Makes a value hold at least `registers`; dense afterwards if `as_dense`. Takes bytes with a good header.
-pub fn absorb(
-    bytes: &mut Vec<u8>,
+pub fn absorb<R: Room>(
+    value: &mut R,
     registers: &Registers,
     as_dense: bool,
     most_sparse_bytes: usize,
 ) -> Result<(), Corrupt> {
     if as_dense {
-        make_dense(bytes)?;
+        make_dense(value)?;
     }
     for (index, &rank) in registers.iter().enumerate().filter(|&(_, &rank)| rank > 0) {
-        raise(bytes, index, rank, most_sparse_bytes)?;
+        raise(value, index, rank, most_sparse_bytes)?;
     }
     Ok(())
 }

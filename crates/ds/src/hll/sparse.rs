@@ -12,6 +12,7 @@
 
 use super::estimate::RANKS;
 use super::{Corrupt, HEADER_BYTES, REGISTERS, Registers};
+use crate::listpack::Room;
 
 const MOST_ZERO: usize = 64;
 const MOST_VAL: usize = 4;
@@ -68,26 +69,33 @@ pub fn runs(codes: &[u8]) -> impl Iterator<Item = Result<Run, Corrupt>> {
     })
 }
 
-/// Appends registers of 0 (1 to 16384 of them).
-pub fn push_zeros(len: usize, codes: &mut Vec<u8>) {
-    if len > MOST_ZERO {
-        let [high, low] = (len as u16 - 1).to_be_bytes();
-        codes.extend_from_slice(&[0x40 | high, low]);
-    } else {
-        codes.push(len as u8 - 1);
+/// One code, or none.
+pub struct Code {
+    bytes: [u8; 2],
+    len: u8,
+}
+
+impl Code {
+    /// A run of equal registers: 0 to 16384 of rank 0, 0 to 4 of another.
+    pub fn of(len: usize, rank: u8) -> Code {
+        match (len, rank) {
+            (0, _) => Code { bytes: [0; 2], len: 0 },
+            (1..=MOST_ZERO, 0) => Code { bytes: [len as u8 - 1, 0], len: 1 },
+            (_, 0) => {
+                let [high, low] = (len as u16 - 1).to_be_bytes();
+                Code { bytes: [0x40 | high, low], len: 2 }
+            }
+            _ => Code { bytes: [val(rank, len), 0], len: 1 },
+        }
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
     }
 }
 
 fn val(rank: u8, len: usize) -> u8 {
     0x80 | (rank - 1) << 2 | (len as u8 - 1)
-}
-
-fn push_run(len: usize, rank: u8, codes: &mut Vec<u8>) {
-    match (len, rank) {
-        (0, _) => {}
-        (len, 0) => push_zeros(len, codes),
-        (len, rank) => codes.push(val(rank, len)),
-    }
 }
 
 /// What [`raise`] has done.
@@ -107,53 +115,62 @@ struct Found {
     before: usize,
 }
 
-fn find(bytes: &[u8], index: usize) -> Result<Found, Corrupt> {
-    let mut found = (HEADER_BYTES, 0, HEADER_BYTES);
+/// Walks the codes, which is most of what adding to a sparse value costs: hence without a [`Run`] for each.
+fn find(codes: &[u8], index: usize) -> Result<Found, Corrupt> {
+    let (mut at, mut end, mut before) = (0, 0, 0);
     loop {
-        let (at, first, before) = found;
-        let run = first_run(&bytes[at..]).ok_or(Corrupt)?;
-        if index < first + run.len {
-            return Ok(Found { at, run, first, before });
+        let code = *codes.get(at).ok_or(Corrupt)?;
+        let (bytes, len) = match code {
+            0x80.. => (1, usize::from(code & 3) + 1),
+            0x40.. => {
+                (2, (usize::from(code & 63) << 8 | usize::from(*codes.get(at + 1).ok_or(Corrupt)?)) + 1)
+            }
+            _ => (1, usize::from(code) + 1),
+        };
+        end += len;
+        if index < end {
+            let run = first_run(&codes[at..]).ok_or(Corrupt)?;
+            return Ok(Found { at, run, first: end - len, before });
         }
-        found = (at + run.bytes, first + run.len, at);
+        before = at;
+        at += bytes;
     }
 }
 
 /// Raises a register of a sparse value, header included, to `rank` if it is lower.
-pub fn raise(bytes: &mut Vec<u8>, index: usize, rank: u8, most_bytes: usize) -> Result<Outcome, Corrupt> {
+pub fn raise<R: Room>(value: &mut R, index: usize, rank: u8, most_bytes: usize) -> Result<Outcome, Corrupt> {
     if rank > MOST_RANK {
         return Ok(Outcome::TooLong);
     }
-    let Found { at, run, first, before } = find(bytes, index)?;
+    let Found { at, run, first, before } = find(&value.bytes()[HEADER_BYTES..], index)?;
+    let (at, before) = (HEADER_BYTES + at, HEADER_BYTES + before);
     if run.rank >= rank {
         return Ok(Outcome::Unchanged);
     }
     if run.len == 1 && run.bytes == 1 {
-        bytes[at] = val(rank, 1);
+        value.bytes_mut()[at] = val(rank, 1);
     } else {
-        let mut codes = Vec::with_capacity(5);
-        push_run(index - first, run.rank, &mut codes);
-        push_run(1, rank, &mut codes);
-        push_run(first + run.len - 1 - index, run.rank, &mut codes);
-        if codes.len() > run.bytes && bytes.len() + codes.len() - run.bytes > most_bytes {
+        let left = Code::of(index - first, run.rank);
+        let own = Code::of(1, rank);
+        let right = Code::of(first + run.len - 1 - index, run.rank);
+        let len = left.bytes().len() + own.bytes().len() + right.bytes().len();
+        if len > run.bytes && value.bytes().len() + len - run.bytes > most_bytes {
             return Ok(Outcome::TooLong);
         }
-        bytes.splice(at..at + run.bytes, codes);
+        value.splice(at, run.bytes, [left.bytes(), own.bytes(), right.bytes()]);
     }
-    join(bytes, before);
+    join(value, before);
     Ok(Outcome::Raised)
 }
 
 /// Joins neighbours of equal value, from the code at `at` on.
-fn join(bytes: &mut Vec<u8>, mut at: usize) {
+fn join<R: Room>(value: &mut R, mut at: usize) {
     for _ in 0..JOIN_STEPS {
+        let bytes = value.bytes();
         let Some(run) = first_run(&bytes[at..]) else { return };
         let next = first_run(&bytes[at + run.bytes..]);
         match next.filter(|next| run.rank > 0 && run.rank == next.rank && run.len + next.len <= MOST_VAL) {
-            Some(next) => {
-                bytes[at + 1] = val(run.rank, run.len + next.len);
-                bytes.remove(at);
-            }
+            Some(next) => value.splice(at, 2, [&[val(run.rank, run.len + next.len)], &[], &[]]),
             None => at += run.bytes,
         }
     }

@@ -119,6 +119,18 @@ impl Zset {
         Self::default()
     }
 
+    /// A zset of members that are in order, each once.
+    pub fn from_sorted<'a>(members: impl ExactSizeIterator<Item = (&'a [u8], f64)>) -> Self {
+        let mut index = Table::with_room(members.len());
+        let slots = members.map(|(name, score)| {
+            let member = Member::new(name, score);
+            let slot = Slot { score, member: member.pointer() };
+            index.insert(hash::of(name), member);
+            slot
+        });
+        Zset { tree: Tree::from_sorted(slots), index, pins: Mutex::default() }
+    }
+
     /// Number of members.
     pub fn len(&self) -> usize {
         self.tree.len()
@@ -226,6 +238,12 @@ impl Zset {
     /// Members from `rank` on.
     pub fn iter_from(&self, rank: usize) -> Iter<'_> {
         Iter { tree: &self.tree, rank, leaf: &[], at: 0 }
+    }
+
+    /// Members from the first on in a range of scores that begins with `start`.
+    pub fn iter_from_score(&self, start: ScoreBound) -> Iter<'_> {
+        let (leaf, at, rank) = self.tree.seek(|slot| start.is_below_start(slot.score));
+        Iter { tree: &self.tree, rank, leaf, at }
     }
 
     /// All members in order.

@@ -128,7 +128,13 @@ proptest! {
         }
         check(&zset, &scores);
         check(&zset.clone(), &scores);
+        let members: Vec<_> = zset.iter().map(|(name, score)| (name.to_vec(), score)).collect();
+        let mut made = Zset::from_sorted(members.iter().map(|(name, score)| (&name[..], *score)));
         drop(zset);
+        check(&made, &scores);
+        let edits = ops.iter().filter(|op| !matches!(op, Op::Pin | Op::Unpin));
+        edits.for_each(|op| apply(&mut made, &mut scores, op));
+        check(&made, &scores);
         for (pin, want) in &pins {
             prop_assert_eq!(&pairs(pin.iter_from(0)), want);
             let mut back = pairs(pin.iter_rev_from(usize::MAX));

@@ -234,6 +234,30 @@ impl Tree {
         self.len
     }
 
+    /// A tree of slots that are in order, with full nodes.
+    pub(super) fn from_sorted(mut slots: impl ExactSizeIterator<Item = Slot>) -> Tree {
+        let len = slots.len();
+        let mut nodes = Vec::with_capacity(len.div_ceil(LEAF_SLOTS));
+        while slots.len() > 0 {
+            let mut leaf = Vec::new();
+            reserve(&mut leaf, slots.len().min(LEAF_SLOTS));
+            leaf.extend(slots.by_ref().take(LEAF_SLOTS));
+            nodes.push(Node::Leaf(Arc::new(leaf)));
+        }
+        while nodes.len() > 1 {
+            let mut below = nodes.into_iter();
+            let mut level = Vec::with_capacity(below.len().div_ceil(CHILDREN));
+            while below.len() > 0 {
+                let mut children = Vec::new();
+                reserve(&mut children, below.len().min(CHILDREN));
+                children.extend(below.by_ref().take(CHILDREN).map(Node::into_child));
+                level.push(Node::Inner(Arc::new(children)));
+            }
+            nodes = level;
+        }
+        Tree { root: nodes.pop(), len }
+    }
+
     pub(super) fn insert(&mut self, slot: Slot) {
         self.len += 1;
         let Some(root) = &mut self.root else {
@@ -267,6 +291,13 @@ impl Tree {
 
     /// How many slots fulfil `before`, which is true for a beginning of the order and false for the rest.
     pub(super) fn count_before(&self, before: impl Fn(&Slot) -> bool) -> usize {
+        let (leaf, at, end) = self.seek(before);
+        end - leaf.len() + at
+    }
+
+    /// The first slot that does not fulfil `before` (see [`Tree::count_before`]): a leaf, the index in it, which may be one
+    /// too far, and the rank of what follows the leaf.
+    pub(super) fn seek(&self, before: impl Fn(&Slot) -> bool) -> (&[Slot], usize, usize) {
         let mut rank = 0;
         let mut node = self.root.as_ref();
         while let Some(Node::Inner(children)) = node {
@@ -276,8 +307,8 @@ impl Tree {
             node = Some(&children[at].node);
         }
         match node {
-            Some(Node::Leaf(slots)) => rank + slots.partition_point(before),
-            _ => 0,
+            Some(Node::Leaf(slots)) => (slots, slots.partition_point(before), rank + slots.len()),
+            _ => (&[], 0, 0),
         }
     }
 
