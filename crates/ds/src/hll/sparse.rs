@@ -39,7 +39,7 @@ impl Run {
 }
 
 /// The run that begins a string of codes.
-fn first_run(codes: &[u8]) -> Option<Run> {
+pub(super) fn first_run(codes: &[u8]) -> Option<Run> {
     let code = *codes.first()?;
     Some(match code >> 6 {
         0 => Run { len: usize::from(code) + 1, rank: 0, bytes: 1 },
@@ -115,9 +115,75 @@ struct Found {
     before: usize,
 }
 
-/// Walks the codes, which is most of what adding to a sparse value costs: hence without a [`Run`] for each.
+/// The highest bit of each byte of a word.
+const HIGH: u64 = 0x8080_8080_8080_8080;
+/// One in each byte of a word.
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// By the bytes of a word that look like the first of an XZERO, the lowest bit for the first byte, and 256 more if the word
+/// begins with the second byte of one: ones in all bytes that are in fact the second of one.
+static SECOND: [u64; 512] = second_bytes();
+
+const fn second_bytes() -> [u64; 512] {
+    let mut table = [0; 512];
+    let mut like = 0;
+    while like < 512 {
+        let mut byte = 0;
+        if like >= 256 {
+            table[like] = 0xff;
+            byte = 1;
+        }
+        while byte < 7 {
+            if like >> byte & 1 == 1 {
+                byte += 1;
+                table[like] |= 0xff << (8 * byte);
+            }
+            byte += 1;
+        }
+        like += 1;
+    }
+    table
+}
+
+/// Steps over codes, eight bytes at once, as long as these end before register `index`: the place behind them, the register
+/// there, and where the last of them begins.
+pub(super) fn skip(codes: &[u8], index: usize) -> (usize, usize, usize) {
+    let ones_where = |flags: u64| (flags >> 7) * 0xff;
+    let sum = |bytes: u64| {
+        let pairs = (bytes & 0x00ff_00ff_00ff_00ff) + (bytes >> 8 & 0x00ff_00ff_00ff_00ff);
+        (pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48) as usize
+    };
+    // Of the words so far: their bytes, the registers of what they hold, whether they end within an XZERO, and where codes
+    // begin in the last.
+    let (mut at, mut end, mut within, mut begins) = (0, 0, 0, 0);
+    for word in codes.as_chunks::<8>().0 {
+        let word = u64::from_le_bytes(*word);
+        let like_long = !word & word << 1 & HIGH;
+        let like = (like_long >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        let second = SECOND[like as usize | within << 8];
+        let long = ones_where(like_long & !second);
+        let val = ones_where(word & HIGH & !second);
+        // Lengths: in VAL two bits, in ZERO the byte, of XZERO the second byte and, 256 times, six bits of the first; each
+        // code stands for one register more than that.
+        let low = word & (second | !(second | val | long) | val & (3 * ONES));
+        let len = sum(low + (ONES & !second)) + 256 * sum(word & long & (0x3f * ONES));
+        if end + len > index {
+            break;
+        }
+        (at, end, within, begins) = (at + 8, end + len, (long >> 63) as usize, ONES & !second);
+    }
+    if within == 1 {
+        // The code that is not complete is not stepped over.
+        (at, begins) = (at - 1, begins << 8 >> 8);
+        end -= 256 * usize::from(codes[at] & 0x3f) + 1;
+        return (at, end, at - (begins.leading_zeros() as usize / 8));
+    }
+    (at, end, at.saturating_sub(1 + begins.leading_zeros() as usize / 8))
+}
+
+/// Finds the run of a register. Walking there is most of what adding to a sparse value costs.
 fn find(codes: &[u8], index: usize) -> Result<Found, Corrupt> {
-    let (mut at, mut end, mut before) = (0, 0, 0);
+    let (mut at, mut end, mut before) = skip(codes, index);
     loop {
         let code = *codes.get(at).ok_or(Corrupt)?;
         let (bytes, len) = match code {

@@ -66,7 +66,26 @@ fn the_cached_count_goes_stale() {
     assert_eq!(cached(&value), None);
 }
 
+/// Any byte, and often one that begins a short XZERO.
+fn code_byte() -> impl Strategy<Value = u8> {
+    prop_oneof![any::<u8>(), Just(0x40), 0x80..=0xffu8, 0..0x40u8]
+}
+
 proptest! {
+    /// Whatever bytes follow each other, stepping over many codes comes to the same place as going from one to the next.
+    #[test]
+    fn codes_are_found_by_steps_of_a_word(codes in proptest::collection::vec(code_byte(), 0..60), index in 0..REGISTERS) {
+        let (at, end, before) = sparse::skip(&codes, index);
+        let (mut one, mut register, mut last) = (0, 0, 0);
+        while one < at {
+            let len = sparse::first_run(&codes[one..]).map(|run| (run.len, 1 + usize::from(run.is_extended())));
+            let (len, bytes) = len.expect("whole codes are stepped over");
+            (last, one, register) = (one, one + bytes, register + len);
+        }
+        prop_assert_eq!((at, end, before), (one, register, last));
+        prop_assert!(end <= index);
+    }
+
     #[test]
     fn both_forms_hold_what_was_added(
         ranks in proptest::collection::vec((0..REGISTERS, 1..=51u8), 1..400),
