@@ -34,8 +34,9 @@ pub struct Cx<'a> {
     pub may_block: bool,
     /// Set by a handler that wants to wait; the engine parks the client.
     pub block: Option<BlockRequest>,
-    /// The last hash that was computed: (address, length, hash) of its key.
-    pub hash_memo: (usize, usize, u64),
+    /// The hash that the plan has computed: (address, length, hash) of its argument. Only arguments are known by their
+    /// addresses, since they stay where they are; what a handler makes may come to lie where another key has lain.
+    pub planned_hash: (usize, usize, u64),
 }
 
 /// A handler: reads `argv` (the command's name first), writes one reply to `out` or returns the error.
@@ -44,14 +45,9 @@ pub type Handler = for<'a, 'b> fn(&'b mut Cx<'a>, &'b [&'b [u8]], &'b mut Writer
 impl<'a> Cx<'a> {
     /// The hash of a key; computed once for the argument that the plan has hashed.
     #[inline]
-    pub fn hash(&mut self, key: &[u8]) -> u64 {
-        let (address, len, hash) = self.hash_memo;
-        if address == key.as_ptr() as usize && len == key.len() {
-            return hash;
-        }
-        let hash = ds::hash::of(key);
-        self.hash_memo = (key.as_ptr() as usize, key.len(), hash);
-        hash
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        let (address, len, hash) = self.planned_hash;
+        if address == key.as_ptr() as usize && len == key.len() { hash } else { ds::hash::of(key) }
     }
 
     /// Whether this server may delete expired keys itself: replicas leave that to their primary, while clients are paused

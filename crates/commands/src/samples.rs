@@ -9,13 +9,14 @@ use crate::stats::Counter;
 /// Samples that a rate is averaged over.
 const KEPT: usize = 16;
 /// What is sampled.
-const SAMPLED: [Counter; 6] = [
+const SAMPLED: [Counter; 7] = [
     Counter::Commands,
     Counter::NetInput,
     Counter::NetOutput,
     Counter::NetReplInput,
     Counter::NetReplOutput,
-    Counter::Batches,
+    Counter::Cycles,
+    Counter::CycleUsec,
 ];
 
 #[derive(Default)]

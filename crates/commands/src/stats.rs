@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 macro_rules! counters {
-    ($($name:ident),* $(,)?) => {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// What is counted.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(missing_docs)]
-        pub enum Counter { $($name),* }
+        pub enum Counter { $($(#[$doc])* $name),* }
         impl Counter {
             const COUNT: usize = [$(Counter::$name),*].len();
         }
@@ -37,7 +37,12 @@ counters!(
     OutputLimitDisconnects,
     QueryLimitDisconnects,
     LockAcquisitions,
-    Batches,
+    /// Turns of the event loops: batches of workers, and rounds of the regular work.
+    Cycles,
+    /// Microseconds of all cycles.
+    CycleUsec,
+    /// Microseconds of the regular work.
+    CronUsec,
     RdbSaves,
     UnexpectedErrors,
     AccessDeniedAuth,
@@ -58,6 +63,10 @@ pub struct WorkerStats {
     counters: [AtomicU64; Counter::COUNT],
     /// Connections that the worker serves now.
     pub clients: AtomicU64,
+    /// Microseconds of the longest cycle.
+    pub longest_cycle_us: AtomicU64,
+    /// Most commands of one cycle.
+    pub most_commands: AtomicU64,
     /// By row id.
     pub rows: Box<[RowStats]>,
 }
@@ -74,6 +83,8 @@ impl WorkerStats {
         WorkerStats {
             counters: std::array::from_fn(|_| AtomicU64::new(0)),
             clients: AtomicU64::new(0),
+            longest_cycle_us: AtomicU64::new(0),
+            most_commands: AtomicU64::new(0),
             rows: (0..rows).map(|_| RowStats::default()).collect(),
         }
     }
@@ -84,6 +95,18 @@ impl WorkerStats {
         bump(&self.counters[counter as usize], by);
     }
 
+    /// Counts a cycle of so many microseconds and commands; only for the owning worker.
+    pub fn cycle(&self, usec: u64, commands: u64) {
+        self.add(Counter::Cycles, 1);
+        self.add(Counter::CycleUsec, usec);
+        if usec > self.longest_cycle_us.load(Relaxed) {
+            self.longest_cycle_us.store(usec, Relaxed);
+        }
+        if commands > self.most_commands.load(Relaxed) {
+            self.most_commands.store(commands, Relaxed);
+        }
+    }
+
     /// The count so far.
     pub fn get(&self, counter: Counter) -> u64 {
         self.counters[counter as usize].load(Relaxed)
@@ -92,6 +115,8 @@ impl WorkerStats {
     /// CONFIG RESETSTAT. A count that comes in at the same moment may survive.
     pub fn reset(&self) {
         self.counters.iter().for_each(|counter| counter.store(0, Relaxed));
+        self.longest_cycle_us.store(0, Relaxed);
+        self.most_commands.store(0, Relaxed);
         for row in &self.rows {
             for counter in [&row.calls, &row.usec, &row.rejected, &row.failed] {
                 counter.store(0, Relaxed);

@@ -81,8 +81,9 @@ pub fn run(
 ) -> Report {
     let now_ms = server.clock.unix_ms();
     let Worker { index, slot, scratch } = worker;
-    scratch.clock_us = sys::ticks::micros();
-    let mut turn = Turn { worker: *index, server, scratch, now_ms };
+    let started_us = sys::ticks::micros();
+    scratch.clock_us = started_us;
+    let mut turn = Turn { worker: *index, server, scratch, now_ms, started_us };
     let args: Args<'_> = decoder.all_args().collect();
     turn.look_ahead(decoder, &args);
     let mut report = Report { done: 0, stop: Stop::Done };
@@ -133,6 +134,7 @@ struct Turn<'a> {
     server: &'a Server,
     scratch: &'a mut Scratch,
     now_ms: u64,
+    started_us: u64,
 }
 
 impl<'s> Turn<'s> {
@@ -295,7 +297,7 @@ impl<'s> Turn<'s> {
         let Scratch { effects, deferred, clock_us, dirty, .. } = &mut *self.scratch;
         let mut cx = context(self.server, self.worker, session, access, effects, self.now_ms);
         if let (Some(hash), Some(key)) = (hash, argv.get(found.row.legacy.first.max(0) as usize)) {
-            cx.hash_memo = (key.as_ptr() as usize, key.len(), hash);
+            cx.planned_hash = (key.as_ptr() as usize, key.len(), hash);
         }
         let before = out.len();
         call(&mut cx, found, argv, out);
@@ -393,7 +395,8 @@ impl<'s> Turn<'s> {
             self.server.persistence.dirty.fetch_add(dirty, Relaxed);
         }
         let stats = &self.server.workers[self.worker];
-        stats.add(Counter::Batches, 1);
+        // The last command's end is the batch's; the clock is not read once more.
+        stats.cycle(self.scratch.clock_us.saturating_sub(self.started_us), report.done as u64);
         session.client.active_ms.store(self.now_ms, Relaxed);
         // A command that waits counts when the wait is over.
         let waits = u64::from(report.stop == Stop::Blocked);

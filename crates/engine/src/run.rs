@@ -153,7 +153,7 @@ pub fn context<'a>(
         now_ms,
         may_block: true,
         block: None,
-        hash_memo: (0, 0, 0),
+        planned_hash: (0, 0, 0),
     }
 }
 

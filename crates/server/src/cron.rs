@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use commands::server::Server;
+use commands::stats::Counter;
 use config::Directive;
 
 /// Seconds before a failed save is tried again.
@@ -21,6 +22,7 @@ pub async fn run(server: &'static Server) {
             continue;
         }
         ticks += 1;
+        let started_us = sys::os::monotonic_us();
         sys::alloc::publish();
         server.samples.take(server);
         save_if_due(server);
@@ -32,6 +34,15 @@ pub async fn run(server: &'static Server) {
             crate::migrate::release(server);
         }
         server.journal.wake_readers();
+        count(server, sys::os::monotonic_us() - started_us);
+    }
+}
+
+/// The main task's counters are the last ones.
+fn count(server: &Server, usec: u64) {
+    if let Some(stats) = server.workers.last() {
+        stats.add(Counter::CronUsec, usec);
+        stats.cycle(usec, 0);
     }
 }
 

@@ -309,12 +309,21 @@ impl Target for FileTarget {
 }
 
 impl DumpFile {
-    /// Creates the temporary file beside `dir`/`dbfilename`.
+    /// Creates the temporary file of a snapshot that runs beside others, next to `dir`/`dbfilename`.
     pub fn create(server: &Server) -> io::Result<DumpFile> {
-        let temporary =
-            PathBuf::from(format!("temp-{}-{}.rdb", std::process::id(), server.random() % 1_000_000));
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Relaxed);
+        DumpFile::named(server, format!("{}{number}.rdb", temporary_start()))
+    }
+
+    /// The same for who saves alone; the peers' name for it.
+    fn alone(server: &Server) -> io::Result<DumpFile> {
+        DumpFile::named(server, format!("{}rdb", temporary_start()))
+    }
+
+    fn named(server: &Server, temporary: String) -> io::Result<DumpFile> {
         let file = Arc::new(File::create(&temporary)?);
-        Ok(DumpFile { file, path: dump_path(server), temporary })
+        Ok(DumpFile { file, path: dump_path(server), temporary: temporary.into() })
     }
 
     /// The file as a snapshot's target.
@@ -347,9 +356,14 @@ impl DumpFile {
     }
 }
 
+/// What the names of the files begin with that this process is writing.
+fn temporary_start() -> String {
+    format!("temp-{}.", std::process::id())
+}
+
 /// Removes what this process was writing, before it ends in the middle of it.
 pub fn remove_temporary_files() {
-    let start = format!("temp-{}-", std::process::id());
+    let start = temporary_start();
     for entry in std::fs::read_dir(".").into_iter().flatten().flatten() {
         let name = entry.file_name();
         if name.to_string_lossy().starts_with(&start) {
@@ -426,7 +440,7 @@ pub fn begin_to_file(server: &'static Server, access: &mut Access<'_>) -> Result
 
 /// SAVE: everything at once, by the one that is alone.
 pub fn save_alone(server: &'static Server, access: &mut Access<'_>) -> Result<(), String> {
-    let file = DumpFile::create(server).map_err(|error| error.to_string())?;
+    let file = DumpFile::alone(server).map_err(|error| error.to_string())?;
     let snapshot = Snapshot::new(server, access, file.target(), server.persistence.dialect(), None);
     for db in 0..server.keyspace.databases() {
         for shard in 0..keyspace::SHARDS as u16 {

@@ -87,12 +87,14 @@ pub fn run(argv: Vec<String>) -> Result<()> {
     // Tests that ours cannot pass yet are no business of the real one.
     let skips = if real { BTreeMap::new() } else { read_skips()? };
     let plan = Plan { units, skips, workers, limit };
-    let results = run_units(&suite, &plan)?;
-    let mut record = Record::read(&all)?;
-    record.update(&results, real);
-    if write {
-        record.write()?;
-    }
+    // A run of the whole suite takes hours: each unit is noted as it ends.
+    let record = Mutex::new(Record::read(&all)?);
+    let note = |unit: &str, counts: &Counts| -> Result<()> {
+        let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
+        record.update(unit, counts, real);
+        if write { record.write() } else { Ok(()) }
+    };
+    let results = run_units(&suite, &plan, &note)?;
     finish(&results, allowed_only || real)
 }
 
@@ -120,8 +122,12 @@ fn chosen(all: &[String], words: &[String], allowed_only: bool) -> Result<Vec<St
     Ok(units.into_iter().collect())
 }
 
-/// Runs all units of the plan on its workers.
-fn run_units(suite: &Suite, plan: &Plan) -> Result<BTreeMap<String, Counts>> {
+/// Runs all units of the plan on its workers; `note` hears of each unit that ended.
+fn run_units(
+    suite: &Suite,
+    plan: &Plan,
+    note: &(dyn Fn(&str, &Counts) -> Result<()> + Sync),
+) -> Result<BTreeMap<String, Counts>> {
     let queue: Mutex<VecDeque<&String>> = Mutex::new(plan.units.iter().collect());
     let results = Mutex::new(BTreeMap::new());
     let begun = Instant::now();
@@ -132,6 +138,7 @@ fn run_units(suite: &Suite, plan: &Plan) -> Result<BTreeMap<String, Counts>> {
             let Some(unit) = next else { return Ok(()) };
             let skips = plan.skips.get(unit).cloned().unwrap_or_default();
             let counts = suite.run_unit(&tree, worker, unit, &skips, plan.limit)?;
+            note(unit, &counts)?;
             let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
             results.insert(unit.clone(), counts.clone());
             let (done, all) = (results.len(), plan.units.len());

@@ -152,6 +152,8 @@ pub struct Suite {
     source: PathBuf,
     root: PathBuf,
     bin: PathBuf,
+    /// Held for as long as the run lives; the copies of the suite are this run's alone.
+    _lock: fs::File,
 }
 
 impl Suite {
@@ -165,6 +167,8 @@ impl Suite {
         let bin = root.join("bin");
         fs::create_dir_all(&bin)?;
         fs::create_dir_all(root.join("out"))?;
+        let lock = fs::File::create(root.join("lock"))?;
+        ensure!(lock.try_lock().is_ok(), "another run of the suite goes on in this checkout");
         for tool in TOOLS {
             let target = match (*tool, our_cli) {
                 ("valkey-server", _) => server.to_path_buf(),
@@ -176,7 +180,7 @@ impl Suite {
             let target = fs::canonicalize(&target).with_context(|| target.display().to_string())?;
             std::os::unix::fs::symlink(target, link)?;
         }
-        Ok(Suite { source: source.to_path_buf(), root, bin })
+        Ok(Suite { source: source.to_path_buf(), root, bin, _lock: lock })
     }
 
     /// Names of all units.

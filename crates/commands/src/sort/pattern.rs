@@ -39,15 +39,11 @@ pub(super) fn look_up(cx: &mut Cx<'_>, pattern: &[u8], element: &[u8]) -> Option
     }
     let Parts { before, after, field } = parts(pattern)?;
     let key = [before, element, after].concat();
-    // The hash is remembered by the argument's address, which names made here may share.
-    cx.hash_memo = (0, 0, 0);
     let clock_ms = cx.field_clock();
-    let found = cx.find(&key).and_then(|entry| match field {
+    cx.find(&key).and_then(|entry| match field {
         Some(field) => field_of(entry, field, clock_ms),
         None => string_of(entry),
-    });
-    cx.hash_memo = (0, 0, 0);
-    found
+    })
 }
 
 fn string_of(entry: EntryRef<'_>) -> Option<Vec<u8>> {

@@ -49,11 +49,13 @@ pub(super) fn human(bytes: u64) -> String {
 type Fill = for<'a, 'b> fn(&'b mut Cx<'a>, &'b mut Text);
 
 /// When a section is shown that nobody asked for by name.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Shown {
     Default,
     All,
     Everything,
+    /// Only by its name.
+    Named,
 }
 
 struct Section {
@@ -82,6 +84,7 @@ const SECTIONS: &[Section] = &[
     section("latencystats", "Latencystats", Shown::All, commands::latencystats),
     section("cluster", "Cluster", Shown::Default, data::cluster),
     section("keyspace", "Keyspace", Shown::Default, data::keyspace),
+    section("debug", "Debug", Shown::Named, stats::debug),
 ];
 
 /// Whether the words name the section. No words are `default`.
@@ -89,8 +92,8 @@ fn wanted(section: &Section, words: &[&[u8]]) -> bool {
     let names = |word: &[u8]| {
         let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
         is(section.name)
-            || is("everything")
-            || (is("all") && section.shown != Shown::Everything && section.name != "modules")
+            || (is("everything") && section.shown != Shown::Named)
+            || (is("all") && section.shown < Shown::Everything && section.name != "modules")
             || (is("default") && section.shown == Shown::Default)
     };
     match words {

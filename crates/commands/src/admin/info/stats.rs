@@ -1,9 +1,11 @@
 //! Counters since the start, or since CONFIG RESETSTAT.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use super::Text;
 use crate::channels::Topic;
 use crate::cx::Cx;
-use crate::stats::Counter;
+use crate::stats::{Counter, WorkerStats};
 
 /// Fields for what does not exist here, or not yet; tools read them all the same.
 const NEVER: &[&str] = &[
@@ -59,7 +61,7 @@ pub(super) fn stats(cx: &mut Cx<'_>, text: &mut Text) {
     text.field("pubsub_channels", server.channels.len(Topic::Channel));
     text.field("pubsub_patterns", server.channels.len(Topic::Pattern));
     text.field("pubsubshard_channels", server.channels.len(Topic::Shard));
-    text.field("migrate_cached_sockets", server.migrate_sockets.load(std::sync::atomic::Ordering::Relaxed));
+    text.field("migrate_cached_sockets", server.migrate_sockets.load(Relaxed));
     NEVER.iter().for_each(|name| text.field(name, 0));
     text.field("unexpected_error_replies", total(Counter::UnexpectedErrors));
     text.field("total_error_replies", total(Counter::ErrorReplies));
@@ -72,13 +74,13 @@ pub(super) fn stats(cx: &mut Cx<'_>, text: &mut Text) {
     text.field("client_output_buffer_limit_disconnections", total(Counter::OutputLimitDisconnects));
     text.field("reply_buffer_shrinks", 0);
     text.field("reply_buffer_expands", 0);
-    let batches = total(Counter::Batches);
-    text.field("eventloop_cycles", batches);
-    text.field("eventloop_duration_sum", command_usec(cx));
+    text.field("eventloop_cycles", total(Counter::Cycles));
+    text.field("eventloop_duration_sum", total(Counter::CycleUsec));
     text.field("eventloop_duration_cmd_sum", command_usec(cx));
-    let per_second = rate(Counter::Batches);
-    text.field("instantaneous_eventloop_cycles_per_sec", per_second.round() as u64);
-    text.field("instantaneous_eventloop_duration_usec", command_usec(cx).checked_div(batches).unwrap_or(0));
+    let cycles = rate(Counter::Cycles);
+    let usec = if cycles > 0.0 { rate(Counter::CycleUsec) / cycles } else { 0.0 };
+    text.field("instantaneous_eventloop_cycles_per_sec", cycles.round() as u64);
+    text.field("instantaneous_eventloop_duration_usec", usec.round() as u64);
     text.field("acl_access_denied_auth", total(Counter::AccessDeniedAuth));
     for what in ["cmd", "key", "channel", "tls_cert", "db"] {
         text.field(&format!("acl_access_denied_{what}"), 0);
@@ -86,8 +88,20 @@ pub(super) fn stats(cx: &mut Cx<'_>, text: &mut Text) {
     text.field("lock_acquisitions", total(Counter::LockAcquisitions));
 }
 
+/// What the peers keep for their own developers. Nothing here runs in an event loop for an append-only file.
+pub(super) fn debug(cx: &mut Cx<'_>, text: &mut Text) {
+    let server = cx.server;
+    let most = |of: fn(&WorkerStats) -> &AtomicU64| {
+        server.workers.iter().map(|worker| of(worker).load(Relaxed)).max().unwrap_or(0)
+    };
+    text.field("eventloop_duration_aof_sum", 0);
+    text.field("eventloop_duration_cron_sum", server.total(Counter::CronUsec));
+    text.field("eventloop_duration_max", most(|worker| &worker.longest_cycle_us));
+    text.field("eventloop_cmd_per_cycle_max", most(|worker| &worker.most_commands));
+}
+
 /// Microseconds that commands took, all together.
 fn command_usec(cx: &Cx<'_>) -> u64 {
     let rows = cx.server.workers.iter().flat_map(|worker| worker.rows.iter());
-    rows.map(|row| row.usec.load(std::sync::atomic::Ordering::Relaxed)).sum()
+    rows.map(|row| row.usec.load(Relaxed)).sum()
 }
