@@ -153,11 +153,11 @@ pub async fn follow(
     let mut running = server.config.replicaof().map(link);
     log::set_role(running.is_some());
     loop {
-        let mode = tokio::select! {
-            mode = signals.end(server) => mode,
+        let (mode, by_signal) = tokio::select! {
+            mode = signals.end(server) => (mode, true),
             order = inbox.next() => match order {
                 None => return Ok(()),
-                Some(Order::Shutdown(mode)) => mode,
+                Some(Order::Shutdown(mode)) => (mode, false),
                 Some(Order::Listen(answer)) => {
                     // Whoever asked may have given up.
                     let _ = answer.send(listening.renew(server).await);
@@ -174,7 +174,7 @@ pub async fn follow(
             },
         };
         let ended = tokio::select! {
-            ended = shutdown::finish(server, mode) => ended,
+            ended = shutdown::finish(server, mode, by_signal) => ended,
             () = signals.insist() => true,
             () = more_orders(&mut inbox) => true,
         };

@@ -100,11 +100,17 @@ async fn wait_for_replicas(server: &'static Server) -> bool {
     log::notice("Waiting for replicas before shutting down.");
     let until_ms = sys::os::unix_ms() + patience_ms;
     server.shutdown_until_ms.store(until_ms, SeqCst);
+    let goes_on = wait_while(|| some_lag(server) && sys::os::unix_ms() < until_ms).await;
+    server.shutdown_until_ms.store(0, SeqCst);
+    goes_on
+}
+
+/// Waits as long as `needed` says or until it is hastened; false if it was given up.
+async fn wait_while(needed: impl Fn() -> bool) -> bool {
     STATE.store(WAITING, SeqCst);
-    while some_lag(server) && sys::os::unix_ms() < until_ms && STATE.load(SeqCst) == WAITING {
+    while needed() && STATE.load(SeqCst) == WAITING {
         tokio::time::sleep(LOOK).await;
     }
-    server.shutdown_until_ms.store(0, SeqCst);
     let aborted = STATE.swap(NONE, SeqCst) == ABORTED;
     if aborted {
         log::notice("Shutdown manually aborted.");
@@ -112,8 +118,13 @@ async fn wait_for_replicas(server: &'static Server) -> bool {
     !aborted
 }
 
-/// Does all that precedes the end; false if the server goes on, which the clients in SHUTDOWN have then been told.
-pub async fn finish(server: &'static Server, mode: ShutdownMode) -> bool {
+/// Does all that precedes the end; false if the server goes on, which the clients in SHUTDOWN have then been told. A
+/// signal waits for the regular work, which DEBUG can pause.
+pub async fn finish(server: &'static Server, mode: ShutdownMode, by_signal: bool) -> bool {
+    if by_signal && !wait_while(|| server.cron_paused.load(SeqCst)).await {
+        refuse(server);
+        return false;
+    }
     log::notice("User requested shutdown...");
     let pause = Pause::begin(server);
     let ended = (mode.now || wait_for_replicas(server).await) && prepare(server, mode).await;
