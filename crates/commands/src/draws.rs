@@ -2,7 +2,50 @@
 
 use std::collections::HashSet;
 
+use resp::writer::Writer;
+
+use crate::cx::Cx;
+use crate::error::{CommandError, OUT_OF_RANGE, Result};
 use crate::server::Server;
+
+/// Said of a count of draws that has no opposite.
+pub(crate) const COUNT_RANGE: CommandError = CommandError::fixed(
+    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+);
+
+/// Most draws with repetitions of one reply that no output limit ends: a short command must not fill the memory.
+const MOST_DRAWS: usize = 1 << 24;
+
+/// How many draws with repetitions the reply may have. With more than [`MOST_DRAWS`] it goes on until it is past the
+/// client's output limit, which the second number says in bytes, and for which the connection is closed.
+pub(crate) fn repetitions(cx: &Cx<'_>, wanted: usize, out: &Writer) -> Result<Repetitions> {
+    let limit = match cx.session.output_limit(&cx.server.config).hard_bytes {
+        0 if wanted > MOST_DRAWS => return Err(OUT_OF_RANGE),
+        0 => usize::MAX,
+        bytes => usize::try_from(bytes).unwrap_or(usize::MAX).saturating_add(out.len()),
+    };
+    Ok(Repetitions { wanted, limit })
+}
+
+/// See [`repetitions`].
+#[derive(Clone, Copy)]
+pub(crate) struct Repetitions {
+    pub wanted: usize,
+    /// Length of the output, bytes, beyond which it is in vain.
+    limit: usize,
+}
+
+impl Repetitions {
+    /// Has `one` reply as often as wanted.
+    pub fn each(self, out: &mut Writer, mut one: impl FnMut(&mut Writer)) {
+        for _ in 0..self.wanted {
+            if out.len() > self.limit {
+                return;
+            }
+            one(out);
+        }
+    }
+}
 
 /// A generator that one command seeds from the server's, which all workers share.
 pub(crate) struct Draws(u64);

@@ -28,7 +28,6 @@ impl CommandError {
 
 pub const WRONG_TYPE: CommandError =
     CommandError::fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
-pub const LOADING: CommandError = CommandError::fixed("LOADING Redis is loading the dataset in memory");
 pub const SYNTAX: CommandError = CommandError::fixed("ERR syntax error");
 pub const NOT_AN_INTEGER: CommandError = CommandError::fixed("ERR value is not an integer or out of range");
 pub const NOT_A_FLOAT: CommandError = CommandError::fixed("ERR value is not a valid float");
@@ -42,6 +41,11 @@ pub const STRING_TOO_LONG: CommandError =
     CommandError::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
 pub const OUT_OF_MEMORY: CommandError =
     CommandError::fixed("OOM command not allowed when used memory > 'maxmemory'.");
+
+/// `LOADING Redis is loading the dataset in memory`
+pub fn loading(config: &config::Store) -> CommandError {
+    CommandError::new(format!("LOADING {} is loading the dataset in memory", config.identity().0))
+}
 
 /// `ERR wrong number of arguments for 'name' command`
 pub fn wrong_arity(name: &str) -> CommandError {

@@ -3,6 +3,7 @@
 //! Only commands that have a row appear. Order is the table's. Called by the COMMAND handlers with the whole
 //! table; replies go to a [`Sink`].
 
+use config::Family;
 use resp::writer::Writer;
 
 use crate::docs::{self, Arg, Doc};
@@ -102,22 +103,27 @@ pub fn count<H: Copy + 'static>(table: Table<'_, H>, out: &mut impl Sink) {
 }
 
 /// COMMAND, and COMMAND INFO with names. No names: all commands. An unknown one gives null.
-pub fn info<H: Copy + 'static, A: AsRef<[u8]>>(table: Table<'_, H>, names: &[A], out: &mut impl Sink) {
+pub fn info<H: Copy + 'static, A: AsRef<[u8]>>(
+    table: Table<'_, H>,
+    names: &[A],
+    family: Family,
+    out: &mut impl Sink,
+) {
     if names.is_empty() {
         out.array(table.len());
-        table.iter().for_each(|row| info_of(&Named::top(row), out));
+        table.iter().for_each(|row| info_of(&Named::top(row), family, out));
         return;
     }
     out.array(names.len());
     for name in names {
         match find(table, name.as_ref()) {
-            Some(named) => info_of(&named, out),
+            Some(named) => info_of(&named, family, out),
             None => out.null(),
         }
     }
 }
 
-fn info_of<H: Copy + 'static>(named: &Named<H>, out: &mut impl Sink) {
+fn info_of<H: Copy + 'static>(named: &Named<H>, family: Family, out: &mut impl Sink) {
     let (row, doc) = (named.row, named.doc());
     out.array(10);
     out.bulk(named.name.as_bytes());
@@ -135,11 +141,11 @@ fn info_of<H: Copy + 'static>(named: &Named<H>, out: &mut impl Sink) {
         let note = doc.notes.iter().find(|(of, _)| *of == index).map(|(_, note)| *note);
         key_spec(spec, note, out);
     }
-    if row.subs.is_empty() {
+    if row.subs.is_empty() && family == Family::Redis {
         out.set(0);
     } else {
         out.array(row.subs.len());
-        named.subs().for_each(|sub| info_of(&sub, out));
+        named.subs().for_each(|sub| info_of(&sub, family, out));
     }
 }
 
@@ -461,18 +467,18 @@ mod tests {
     #[test]
     fn command_info() {
         assert_eq!(
-            reply(true, |out| info(TABLE, &["nosuch", "BLPOP"], out)),
+            reply(true, |out| info(TABLE, &["nosuch", "BLPOP"], Family::Redis, out)),
             "*2 _ *10 $5 blpop :-3 ~2 +write +blocking :1 :-2 :1 ~4 +@write +@list +@slow +@blocking ~0 ~1 \
              %3 $5 flags ~3 +RW +access +delete $12 begin_search %2 $4 type $5 index $4 spec %1 $5 index :1 \
              $9 find_keys %2 $4 type $5 range $4 spec %3 $7 lastkey :-2 $7 keystep :1 $5 limit :0 ~0 "
         );
-        assert_eq!(reply(false, |out| info(TABLE, &["nosuch"], out)), "*1 $-1 ");
+        assert_eq!(reply(false, |out| info(TABLE, &["nosuch"], Family::Redis, out)), "*1 $-1 ");
         assert_eq!(
-            reply(true, |out| info(TABLE, &["config|get"], out)),
+            reply(true, |out| info(TABLE, &["config|get"], Family::Redis, out)),
             "*1 *10 $10 config|get :-3 ~4 +admin +noscript +loading +stale :0 :0 :0 \
              ~3 +@admin +@slow +@dangerous ~0 ~0 ~0 "
         );
-        let config = reply(true, |out| info(TABLE, &["config"], out));
+        let config = reply(true, |out| info(TABLE, &["config"], Family::Redis, out));
         assert!(
             config.starts_with("*1 *10 $6 config :-2 ~0 :0 :0 :0 ~1 +@slow ~0 ~0 *2 *10 $10 config|get :-3 ")
         );

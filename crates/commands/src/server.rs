@@ -16,11 +16,6 @@ use crate::persistence::Persistence;
 use crate::replication::Replication;
 use crate::stats::{Counter, WorkerStats};
 
-/// The version of Redis whose behaviour clients may expect.
-pub const REDIS_VERSION: &str = "8.6.3";
-/// The version of Valkey whose behaviour clients may expect.
-pub const VALKEY_VERSION: &str = "9.1.2";
-
 /// Work for the program around the engine: everything with sockets, files or threads.
 pub trait Shell: Send + Sync {
     /// Saves everything while the caller is alone, to the dump file.

@@ -135,6 +135,16 @@ pub struct Session {
 }
 
 impl Session {
+    /// How much output may wait for this client.
+    pub fn output_limit(&self, config: &config::Store) -> config::OutputLimit {
+        let limits = config.output_limits();
+        match self.kind {
+            ClientType::PubSub => limits.pubsub,
+            ClientType::Replica => limits.replica,
+            _ => limits.normal,
+        }
+    }
+
     /// A new connection's state.
     pub fn new(client: Arc<Client>) -> Session {
         Session {

@@ -47,6 +47,13 @@ pub enum Kind {
     Special(Special),
 }
 
+/// The version of Redis whose behaviour clients may expect.
+pub const REDIS_VERSION: &str = "8.6.3";
+/// The version of Redis that Valkey says it is where it has to name one.
+pub const REDIS_VERSION_OF_VALKEY: &str = "7.2.4";
+/// The version of Valkey whose behaviour clients may expect.
+pub const VALKEY_VERSION: &str = "9.1.2";
+
 /// Whose defaults hold: those of the family by whose name the program was called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Family {
@@ -62,6 +69,30 @@ impl Family {
     pub fn of_program(path: &[u8]) -> Family {
         let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
         if name.windows(6).any(|part| part == b"valkey") { Family::Valkey } else { Family::Redis }
+    }
+
+    /// The server's name in texts.
+    pub fn product(self) -> &'static str {
+        match self {
+            Self::Redis => "Redis",
+            Self::Valkey => "Valkey",
+        }
+    }
+
+    /// The version whose behaviour clients may expect.
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::Redis => REDIS_VERSION,
+            Self::Valkey => VALKEY_VERSION,
+        }
+    }
+
+    /// "master", or "primary" as Valkey says.
+    pub fn primary(self) -> &'static str {
+        match self {
+            Self::Redis => "master",
+            Self::Valkey => "primary",
+        }
     }
 }
 

@@ -23,9 +23,9 @@ pub mod text;
 mod value;
 
 pub use argv::{Command, Run};
-pub use directive::Family;
+pub use directive::{Family, REDIS_VERSION, VALKEY_VERSION};
 pub use load::{Fatal, Files, load};
-pub use rewrite::rewrite;
+pub use rewrite::{Extent, rewrite};
 pub use special::{Events, OutputLimit, OutputLimits, SavePoint};
 pub use store::{Access, Environment, Refusal, SetError, Store};
 pub use table::Directive;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 
 use crate::argv::Run;
-use crate::directive::{Kind, Row, Special, Status, traits};
+use crate::directive::{Family, Kind, REDIS_VERSION, Row, Special, Status, VALKEY_VERSION, traits};
 use crate::store::{Store, words_for};
 use crate::table::{Directive, LINES};
 use crate::text;
@@ -34,6 +34,8 @@ pub enum Fatal {
         line: String,
         /// What is wrong.
         message: String,
+        /// In whose words.
+        family: Family,
     },
     /// A file that cannot be read. Goes to the log as a warning.
     File {
@@ -47,10 +49,14 @@ pub enum Fatal {
 impl fmt::Display for Fatal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fatal::Line { number, line, message } => write!(
+            Fatal::Line { number, line, message, family } => write!(
                 f,
-                "\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***\n\
-                 Reading the configuration file, at line {number}\n>>> '{line}'\n{message}\n"
+                "\n*** FATAL CONFIG FILE ERROR ({}) ***\n\
+                 Reading the configuration file, at line {number}\n>>> '{line}'\n{message}\n",
+                match family {
+                    Family::Redis => format!("Redis {REDIS_VERSION}"),
+                    Family::Valkey => format!("Version {VALKEY_VERSION}"),
+                }
             ),
             Fatal::File { path, reason } => {
                 write!(f, "Fatal error, can't open config file '{path}': {reason}")
@@ -58,9 +64,6 @@ impl fmt::Display for Fatal {
         }
     }
 }
-
-/// The version that error reports name; tools match on the line.
-const REDIS_VERSION: &str = "8.6.3";
 
 /// How deep `include` may nest.
 const INCLUDE_DEPTH: usize = 32;
@@ -127,6 +130,7 @@ impl Loader<'_> {
                     number: index + 1,
                     line: String::from_utf8_lossy(line).into_owned(),
                     message,
+                    family: self.store.family(),
                 },
             })?;
         }
@@ -150,7 +154,7 @@ impl Loader<'_> {
         };
         let _writing = self.store.lock();
         let current = self.store.value(row.id);
-        let mut value = value::parse(row, &words, &current)?;
+        let mut value = value::parse(row, &words, &current, self.store.family())?;
         match row.kind {
             Kind::Special(Special::Save) => {
                 if self.save_seen {
@@ -218,7 +222,6 @@ mod tests {
 
     use super::*;
     use crate::argv;
-    use crate::directive::Family;
     use crate::store::Environment;
 
     /// Files by name.

@@ -3,6 +3,7 @@
 //!
 //! Called by `value` with the words of a line, and by `store` to hand out structs.
 
+use crate::directive::Family;
 use crate::value::parse_memory;
 
 /// After `seconds` with at least `changes` a snapshot is taken.
@@ -208,13 +209,13 @@ pub fn parse_bind(words: &[&[u8]]) -> Result<Vec<u8>, &'static str> {
 }
 
 /// Parses `host port`; `no one` means a primary.
-pub fn parse_replicaof(words: &[&[u8]]) -> Result<Vec<u8>, &'static str> {
-    let [host, port] = words else { return Err("wrong number of arguments") };
+pub fn parse_replicaof(words: &[&[u8]], family: Family) -> Result<Vec<u8>, String> {
+    let [host, port] = words else { return Err("wrong number of arguments".to_owned()) };
     if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
         return Ok(Vec::new());
     }
     let valid = std::str::from_utf8(port).ok().is_some_and(|text| text.parse::<u16>().is_ok());
-    if valid { Ok([*host, *port].join(&b' ')) } else { Err("Invalid master port") }
+    if valid { Ok([*host, *port].join(&b' ')) } else { Err(format!("Invalid {} port", family.primary())) }
 }
 
 /// Parses percentiles; a single empty word means none.
@@ -302,9 +303,10 @@ mod tests {
         assert!(parse_oom_scores(&words("0 200 2001")).is_err());
         assert_eq!(parse_bind(&words("127.0.0.1 -::1")), Ok(b"127.0.0.1 -::1".to_vec()));
         assert!(parse_bind(&[b"a".as_slice(); 17]).is_err());
-        assert_eq!(parse_replicaof(&words("NO one")), Ok(vec![]));
-        assert_eq!(parse_replicaof(&words("h 1")), Ok(b"h 1".to_vec()));
-        assert_eq!(parse_replicaof(&words("h x")), Err("Invalid master port"));
+        assert_eq!(parse_replicaof(&words("NO one"), Family::Redis), Ok(vec![]));
+        assert_eq!(parse_replicaof(&words("h 1"), Family::Redis), Ok(b"h 1".to_vec()));
+        assert_eq!(parse_replicaof(&words("h x"), Family::Redis), Err("Invalid master port".to_owned()));
+        assert_eq!(parse_replicaof(&words("h x"), Family::Valkey), Err("Invalid primary port".to_owned()));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use crate::directive::{Family, Kind, Row, traits};
+use crate::directive::{Family, Kind, REDIS_VERSION_OF_VALKEY, Row, traits};
 use crate::special::{self, Events, OutputLimit, OutputLimits, SavePoint};
 use crate::table::{Directive, ROWS};
 use crate::value::{self, Value};
@@ -85,6 +85,17 @@ impl Store {
     /// Whose defaults, and whose words, hold where the two differ.
     pub fn family(&self) -> Family {
         self.family
+    }
+
+    /// As what the server introduces itself: product and version. A Valkey can be made to say that it is the Redis that
+    /// it came from.
+    pub fn identity(&self) -> (&'static str, &'static str) {
+        match self.family {
+            Family::Valkey if self.flag(Directive::ExtendedRedisCompatibility) => {
+                (Family::Redis.product(), REDIS_VERSION_OF_VALKEY)
+            }
+            family => (family.product(), family.version()),
+        }
     }
 
     /// A number. Unsigned ones beyond `i64::MAX` are cut to it.
@@ -186,7 +197,7 @@ impl Store {
     pub fn note(&self, directive: Directive, text: &[u8]) -> Result<(), String> {
         let _writing = self.lock();
         let row = directive.row();
-        let value = value::parse(row, &words_for(row, text), &self.value(directive))?;
+        let value = value::parse(row, &words_for(row, text), &self.value(directive), self.family)?;
         self.put(directive, &value);
         Ok(())
     }
@@ -233,7 +244,7 @@ impl Store {
         for ((name, argument), directive) in pairs.iter().zip(&directives) {
             let row = directive.row();
             let current = self.value(*directive);
-            match value::parse(row, &words_for(row, argument), &current) {
+            match value::parse(row, &words_for(row, argument), &current, self.family) {
                 Ok(value) => {
                     if (value != current || row.has(traits::VOLATILE)) && !changed.contains(directive) {
                         changed.push(*directive);
@@ -336,7 +347,8 @@ fn initial(row: &Row, environment: &Environment) -> Value {
     let mut value = value::default_of(row);
     if let (Family::Valkey, Some(default)) = (environment.family, row.valkey) {
         let words = words_for(row, default.as_bytes());
-        value = value::parse(row, &words, &value).expect("invariant: a default of the table is a value");
+        value = value::parse(row, &words, &value, Family::Valkey)
+            .expect("invariant: a default of the table is a value");
     }
     match (row.id, row.kind) {
         (Directive::IoThreads, Kind::Number { max, .. }) => {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::directive::{Kind, Row, Special, Status, Unit};
+use crate::directive::{Family, Kind, Row, Special, Status, Unit};
 use crate::special::{self, Events, OutputLimits, SavePoint};
 
 /// A value as it is stored. Numbers, flags, choices and event classes also stand in `number` (the bits of an
@@ -52,8 +52,9 @@ pub(crate) fn default_of(row: &Row) -> Value {
 }
 
 /// Reads the words of a line. `current` is what a directive that is set piece by piece starts from: the
-/// output limits keep the classes that are not named, and a file's `save` lines add up.
-pub(crate) fn parse(row: &Row, words: &[&[u8]], current: &Value) -> Result<Value, String> {
+/// output limits keep the classes that are not named, and a file's `save` lines add up. Errors are in the words of
+/// `family`.
+pub(crate) fn parse(row: &Row, words: &[&[u8]], current: &Value, family: Family) -> Result<Value, String> {
     let single = || match words {
         [word] => Ok(*word),
         _ => Err("wrong number of arguments".to_owned()),
@@ -70,7 +71,7 @@ pub(crate) fn parse(row: &Row, words: &[&[u8]], current: &Value) -> Result<Value
             check(word)?;
             Value::text(word)
         }
-        Kind::Special(special) => parse_special(special, words, current)?,
+        Kind::Special(special) => parse_special(special, words, current, family)?,
     };
     match row.status {
         Status::Refused(what) if value != default_of(row) => {
@@ -175,7 +176,12 @@ pub(crate) fn parse_memory(word: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse::<u64>().ok()?.checked_mul(factor)
 }
 
-fn parse_special(special: Special, words: &[&[u8]], current: &Value) -> Result<Value, String> {
+fn parse_special(
+    special: Special,
+    words: &[&[u8]],
+    current: &Value,
+    family: Family,
+) -> Result<Value, String> {
     Ok(match special {
         Special::Save => save_value(&special::parse_save(words)?),
         Special::OutputLimits => Value::text(output_limits(&current.text).update(words)?.text().into_bytes()),
@@ -188,7 +194,7 @@ fn parse_special(special: Special, words: &[&[u8]], current: &Value) -> Result<V
             Value { number: u64::from(events.0), text: events.text().into_bytes().into() }
         }
         Special::Bind | Special::RdmaBind => Value::text(special::parse_bind(words)?),
-        Special::ReplicaOf => Value::text(special::parse_replicaof(words)?),
+        Special::ReplicaOf => Value::text(special::parse_replicaof(words, family)?),
         Special::Percentiles => {
             let percentiles = special::parse_percentiles(words)?;
             Value::text(special::percentiles_text(&percentiles).into_bytes())

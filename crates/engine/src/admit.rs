@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use commands::client::ClientType;
-use commands::error::{CommandError, LOADING, Result, wrong_arity};
+use commands::error::{CommandError, Result, wrong_arity};
 use commands::row::flag;
 use commands::server::Server;
 use commands::session::Session;
@@ -15,11 +15,6 @@ const READONLY: CommandError = CommandError::fixed("READONLY You can't write aga
 const MASTERDOWN: CommandError =
     CommandError::fixed("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
 const NOREPLICAS: CommandError = CommandError::fixed("NOREPLICAS Not enough good replicas to write.");
-const MISCONF: CommandError = CommandError::fixed(
-    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may \
-     modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting \
-     fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
-);
 /// Bytes of arguments that the error about an unknown command quotes.
 const QUOTED_BYTES: usize = 128;
 
@@ -93,7 +88,7 @@ pub fn admit(server: &Server, session: &Session, found: Found) -> Result {
         return Err(MASTERDOWN);
     }
     if server.is_loading() && !all.has(flag::LOADING) {
-        return Err(LOADING);
+        return Err(commands::error::loading(&server.config));
     }
     if session.kind == ClientType::Replica && (any.has(flag::WRITE) || !found.row.keys.is_empty()) {
         return Err(CommandError::fixed("ERR Replica can't interact with the keyspace"));
@@ -147,7 +142,16 @@ fn admit_by_disk(server: &Server) -> Result {
     let failed = !server.persistence.last_ok.load(Relaxed)
         && server.config.flag(Directive::StopWritesOnBgsaveError)
         && server.config.saves_by_itself();
-    if failed { Err(MISCONF) } else { Ok(()) }
+    if !failed {
+        return Ok(());
+    }
+    let product = server.config.identity().0;
+    Err(CommandError::new(format!(
+        "MISCONF {product} is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that \
+         may modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
+         snapshotting fails (stop-writes-on-bgsave-error option). Please check the {product} logs for details about the \
+         RDB error."
+    )))
 }
 
 /// In RESP2 a subscriber can only manage its subscriptions.

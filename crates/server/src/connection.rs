@@ -418,12 +418,7 @@ impl Connection {
         if !self.session.authenticated && !self.session.was_authenticated {
             return true;
         }
-        let limits = self.server.config.output_limits();
-        let limit = match self.session.kind {
-            commands::client::ClientType::PubSub => limits.pubsub,
-            commands::client::ClientType::Replica => limits.replica,
-            _ => limits.normal,
-        };
+        let limit = self.session.output_limit(&self.server.config);
         let now_ms = sys::os::unix_ms();
         let soft = limit.soft_bytes > 0 && bytes > limit.soft_bytes;
         let since = if soft { *self.soft_since_ms.get_or_insert(now_ms) } else { now_ms };

@@ -203,7 +203,7 @@ impl Link {
         }
         self.ask(&["REPLCONF", "capa", "eof", "capa", "psync2"]).await?;
         // A Valkey asks this to know which version of the file is understood; Redis does not ask.
-        self.ask(&["REPLCONF", "version", commands::server::VALKEY_VERSION]).await?;
+        self.ask(&["REPLCONF", "version", config::VALKEY_VERSION]).await?;
         self.psync().await
     }
 

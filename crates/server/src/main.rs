@@ -24,6 +24,7 @@ mod shell;
 mod shutdown;
 mod start;
 mod stream;
+mod title;
 mod worker;
 
 #[global_allocator]

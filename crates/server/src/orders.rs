@@ -31,6 +31,7 @@ impl Listening {
         }
         let listeners = listen::bind_all_tcp(server)?;
         self.accepting = listen::accept_tcp(listeners, &self.workers).map_err(|error| error.to_string())?;
+        crate::title::show(server);
         Ok(())
     }
 }

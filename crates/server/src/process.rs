@@ -68,7 +68,7 @@ pub fn show_logo(server: &Server) {
         "\n      ___\n   .-'   '-.      russet {} (as Redis {}) 64 bit\n  /  .---.  \\     Running in standalone mode\n \
          |  /     \\  |    Port: {port}\n  \\ '.___.' /     PID: {}\n   '-.___.-'\n\n",
         env!("CARGO_PKG_VERSION"),
-        commands::server::REDIS_VERSION,
+        config::REDIS_VERSION,
         std::process::id()
     ));
 }
@@ -140,7 +140,7 @@ pub fn report_crashes(server: &'static Server) {
     std::panic::set_hook(Box::new(|panic| {
         // Another panic, or the signal that ends this one, is not to be reported again.
         sys::crash::reported();
-        log::raw("\n\n=== REDIS BUG REPORT START: Cut & paste starting from here ===\n");
+        begin_report();
         let text = payload_text(panic.payload()).replace('\n', ": ");
         let place = panic.location().map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()));
         if text.starts_with("assertion") {
@@ -158,14 +158,26 @@ pub fn report_crashes(server: &'static Server) {
         if !server_flag(Directive::CrashLogEnabled) {
             return;
         }
-        log::raw("\n\n=== REDIS BUG REPORT START: Cut & paste starting from here ===\n");
-        let version = commands::server::REDIS_VERSION;
+        let (product, version) = identity();
+        begin_report();
         log::warning(&format!(
-            "Redis {version} crashed by signal: {signal} (SIG{})",
+            "{product} {version} crashed by signal: {signal} (SIG{})",
             sys::crash::name(signal)
         ));
         report();
     });
+}
+
+/// As what the server that crashes has introduced itself.
+fn identity() -> (&'static str, &'static str) {
+    SERVER
+        .get()
+        .map_or((config::Family::Redis.product(), config::REDIS_VERSION), |server| server.config.identity())
+}
+
+fn begin_report() {
+    let product = identity().0.to_ascii_uppercase();
+    log::raw(&format!("\n\n=== {product} BUG REPORT START: Cut & paste starting from here ===\n"));
 }
 
 /// The words of a panic.
@@ -190,11 +202,12 @@ fn report() {
         let clients = server.clients.count.load(std::sync::atomic::Ordering::Relaxed);
         log::raw(&format!(
             "redis_version:{}\nrusset_version:{}\nuptime_in_seconds:{}\nconnected_clients:{clients}\nused_memory:{}\n",
-            commands::server::REDIS_VERSION,
+            config::REDIS_VERSION,
             env!("CARGO_PKG_VERSION"),
             sys::os::unix_ms().saturating_sub(server.started_ms) / 1000,
             sys::alloc::allocated(),
         ));
     }
-    log::raw("\n=== REDIS BUG REPORT END. Make sure to include from START to END. ===\n");
+    let product = identity().0.to_ascii_uppercase();
+    log::raw(&format!("\n=== {product} BUG REPORT END. Make sure to include from START to END. ===\n"));
 }

@@ -110,8 +110,8 @@ impl Snapshot {
         let used = sys::alloc::allocated().to_string();
         let aux: [(&str, &str); 5] = [
             match server.persistence.dialect() {
-                Dialect::Redis => ("redis-ver", crate::start::REDIS_VERSION),
-                Dialect::Valkey => ("valkey-ver", commands::server::VALKEY_VERSION),
+                Dialect::Redis => ("redis-ver", config::REDIS_VERSION),
+                Dialect::Valkey => ("valkey-ver", config::VALKEY_VERSION),
             },
             ("redis-bits", "64"),
             ("ctime", &now_s),

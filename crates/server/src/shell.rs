@@ -113,6 +113,10 @@ impl Shell for Program {
             }
             Directive::Dir => std::env::set_current_dir(&*config.text(Directive::Dir))
                 .map_err(|error| config::load::system_words(&error)),
+            Directive::ProcTitleTemplate => {
+                crate::title::show(self.server);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -12,19 +12,19 @@ use commands::server::Server;
 use config::{Command, Directive, Environment, Family, Files, Run, Store};
 
 use crate::shell::Program;
-use crate::{cron, listen, log, orders, process, worker};
-
-/// The version of Redis whose behaviour clients may expect, and our own.
-pub const REDIS_VERSION: &str = "8.6.3";
+use crate::{cron, listen, log, orders, process, title, worker};
 
 /// Runs the program.
 pub fn run() -> ExitCode {
     let args: Vec<Vec<u8>> =
         std::env::args_os().skip(1).map(std::os::unix::ffi::OsStringExt::into_vec).collect();
+    let family = Family::of_program(std::env::args_os().next().unwrap_or_default().as_encoded_bytes());
     match config::argv::parse(&args) {
         Command::Version => {
             println!(
-                "Redis server v={REDIS_VERSION} sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=russet-{}",
+                "{} server v={} sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=russet-{}",
+                family.product(),
+                family.version(),
                 env!("CARGO_PKG_VERSION")
             );
             ExitCode::SUCCESS
@@ -37,7 +37,7 @@ pub fn run() -> ExitCode {
             eprintln!("This check is not available in russet-server.");
             ExitCode::FAILURE
         }
-        Command::Run(run) => serve(&run),
+        Command::Run(run) => serve(&run, family),
     }
 }
 
@@ -94,10 +94,9 @@ fn configuration(run: &Run, family: Family) -> Result<Arc<Store>, config::Fatal>
     Ok(store)
 }
 
-fn serve(run: &Run) -> ExitCode {
+fn serve(run: &Run, family: Family) -> ExitCode {
     let file =
         run.file.as_ref().map(|path| std::path::absolute(path_of(path)).unwrap_or_else(|_| path_of(path)));
-    let family = Family::of_program(std::env::args_os().next().unwrap_or_default().as_encoded_bytes());
     let store = match configuration(run, family) {
         Ok(store) => store,
         Err(error @ config::Fatal::Line { .. }) => {
@@ -126,9 +125,10 @@ fn serve(run: &Run) -> ExitCode {
         *server.config_file.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
             file.display().to_string();
     }
-    log::notice("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
+    let (product, version) = (family.product(), family.version());
+    log::notice(&format!("oO0OoO0OoO0Oo {product} is starting oO0OoO0OoO0Oo"));
     log::notice(&format!(
-        "Redis version={REDIS_VERSION}, bits=64, commit=00000000, modified=0, pid={}, just started",
+        "{product} version={version}, bits=64, commit=00000000, modified=0, pid={}, just started",
         std::process::id()
     ));
     match run.file {
@@ -137,6 +137,7 @@ fn serve(run: &Run) -> ExitCode {
             "Warning: no config file specified, using the default config. In order to specify a config file use russet-server /path/to/redis.conf",
         ),
     }
+    title::claim(server);
     process::report_crashes(server);
     process::raise_limits(server);
     if let Err(text) = process::set_oom_score(server) {
@@ -144,12 +145,12 @@ fn serve(run: &Run) -> ExitCode {
     }
     process::write_pid_file(server);
     process::show_logo(server);
-    process::notify(server, "STATUS=Redis is loading...");
+    process::notify(server, &format!("STATUS={product} is loading..."));
     let result = main_loop(server, threads);
     process::remove_pid_file(server);
     match result {
         Ok(()) => {
-            log::warning("Redis is now ready to exit, bye bye...");
+            log::warning(&format!("{product} is now ready to exit, bye bye..."));
             ExitCode::SUCCESS
         }
         Err(text) => {

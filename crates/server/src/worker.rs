@@ -11,7 +11,7 @@ use commands::client::Client;
 use commands::server::Server;
 use commands::session::Session;
 use commands::stats::Counter;
-use config::Directive;
+use config::{Directive, Family};
 use engine::Worker;
 use tokio::sync::mpsc;
 
@@ -174,6 +174,8 @@ async fn serve(server: &'static Server, worker: Rc<RefCell<Worker>>, stream: Str
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(1);
 const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
 const PROTECTED: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n";
+/// The same in Valkey's words.
+const PROTECTED_VALKEY: &[u8] = b"-DENIED Running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers, you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting from the same host the server is running, however MAKE SURE it's not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n";
 
 /// Turns a connection away that may not come in.
 async fn refuse(server: &Server, connection: &mut Connection) -> bool {
@@ -185,7 +187,10 @@ async fn refuse(server: &Server, connection: &mut Connection) -> bool {
         && !connection.session.is_local
     {
         server.workers[0].add(Counter::RejectedConnections, 1);
-        PROTECTED
+        match server.config.family() {
+            Family::Redis => PROTECTED,
+            Family::Valkey => PROTECTED_VALKEY,
+        }
     } else {
         return false;
     };

@@ -8,6 +8,7 @@
 //! - [`alloc`]: jemalloc with a running count of allocated bytes.
 //! - [`ticks`]: a cheap clock for durations; [`clock`]: the time by which data lives.
 //! - [`crash`]: what happens when the process ends by a fault.
+//! - [`title`]: what `ps` shows of the process.
 //! - [`os`]: clocks, resident size, CPU times, affinity, limits, signals.
 
 pub mod alloc;
@@ -19,3 +20,4 @@ pub mod order;
 pub mod os;
 mod sync;
 pub mod ticks;
+pub mod title;

@@ -5,7 +5,6 @@ use resp::writer::Writer;
 use crate::args::{Args, int};
 use crate::cx::Cx;
 use crate::error::Result;
-use crate::server::REDIS_VERSION;
 
 /// The largest picture.
 const MOST: (i64, i64) = (160, 40);
@@ -43,7 +42,8 @@ pub(super) fn lolwut(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     let (columns, rows) = (size(66, MOST.0)?, size(10, MOST.1)?);
     let phase = (cx.server.random() % 6283) as f64 / 1000.0;
     let mut text = waves(columns, rows, phase);
-    text.push_str(&format!("\nRust never sleeps. Redis ver. {REDIS_VERSION}\n"));
+    let (product, version) = cx.server.config.identity();
+    text.push_str(&format!("\nRust never sleeps. {product} ver. {version}\n"));
     out.verbatim("txt", text.as_bytes());
     Ok(())
 }

@@ -31,8 +31,8 @@ fn rows() -> Vec<&'static Row> {
     table().commands().collect()
 }
 
-fn all(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
-    introspect::info::<_, &[u8]>(&rows(), &[], out);
+fn all(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
+    introspect::info::<_, &[u8]>(&rows(), &[], cx.server.config.family(), out);
     Ok(())
 }
 
@@ -41,8 +41,8 @@ fn count(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
     Ok(())
 }
 
-fn info(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    introspect::info(&rows(), &argv[2..], out);
+fn info(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    introspect::info(&rows(), &argv[2..], cx.server.config.family(), out);
     Ok(())
 }
 

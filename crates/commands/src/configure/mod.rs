@@ -2,11 +2,11 @@
 
 use std::sync::PoisonError;
 
-use config::{Access, Directive, Refusal, SetError};
+use config::{Access, Directive, Extent, Refusal, SetError};
 use resp::writer::Writer;
 
 use crate::cx::{Cx, Handler};
-use crate::error::{CommandError, LOADING as LOADING_ERROR, Result, SYNTAX};
+use crate::error::{CommandError, Result, SYNTAX};
 use crate::row::{Plan, flag::*};
 use crate::server::{LogLevel, Server};
 use crate::table::CommandRow as Row;
@@ -58,7 +58,7 @@ fn set(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
             out.ok();
             Ok(())
         }
-        Err(SetError::Loading) => Err(LOADING_ERROR),
+        Err(SetError::Loading) => Err(crate::error::loading(&cx.server.config)),
         Err(SetError::Refused(text)) => Err(CommandError::new(format!("ERR {text}"))),
     }
 }
@@ -103,6 +103,13 @@ fn resetstat(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
 }
 
 fn rewrite(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
+    rewrite_file(cx, Extent::Changed)?;
+    out.ok();
+    Ok(())
+}
+
+/// Brings the configuration file up to what holds now.
+pub(crate) fn rewrite_file(cx: &Cx<'_>, extent: Extent) -> Result {
     let server = cx.server;
     let path = server.config_file.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if path.is_empty() {
@@ -110,10 +117,8 @@ fn rewrite(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
     }
     server
         .shell()
-        .replace_file(&path, &mut |old| config::rewrite(&server.config, old, &[]))
-        .map_err(|reason| CommandError::new(format!("ERR Rewriting config file: {reason}")))?;
-    out.ok();
-    Ok(())
+        .replace_file(&path, &mut |old| config::rewrite(&server.config, old, extent, &[]))
+        .map_err(|reason| CommandError::new(format!("ERR Rewriting config file: {reason}")))
 }
 
 fn help(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {

@@ -6,7 +6,7 @@ use super::identity::check_word;
 use crate::args::{Args, int_or};
 use crate::cx::Cx;
 use crate::error::{CommandError, Result, SYNTAX};
-use crate::server::{REDIS_VERSION, Server};
+use crate::server::Server;
 use crate::session::{ReplyMode, Session, Takeover};
 use crate::stats::Counter;
 
@@ -107,9 +107,10 @@ fn greet(cx: &Cx<'_>, out: &mut Writer) {
     let zone = cx.server.config.bytes(config::Directive::AvailabilityZone);
     out.map(7 + usize::from(!zone.is_empty()));
     out.bulk(b"server");
-    out.bulk(b"redis");
+    let (product, version) = cx.server.config.identity();
+    out.bulk(product.to_ascii_lowercase().as_bytes());
     out.bulk(b"version");
-    out.bulk(REDIS_VERSION.as_bytes());
+    out.bulk(version.as_bytes());
     out.bulk(b"proto");
     out.int(if cx.session.resp3 { 3 } else { 2 });
     out.bulk(b"id");

@@ -9,14 +9,9 @@ use super::reply_text;
 use super::view::{Stored, View, find};
 use crate::args::int_or;
 use crate::cx::Cx;
-use crate::error::{CommandError, NOT_AN_INTEGER, OUT_OF_RANGE, Result, SYNTAX};
+use crate::draws::{COUNT_RANGE, Repetitions, repetitions};
+use crate::error::{NOT_AN_INTEGER, OUT_OF_RANGE, Result, SYNTAX};
 use crate::server::Server;
-
-const COUNT_RANGE: CommandError = CommandError::fixed(
-    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-);
-/// Most draws with repetitions of one reply: a short command must not fill the memory.
-const MOST_DRAWS: usize = 1 << 24;
 
 /// Different fields, up to `count`, at random.
 fn distinct<'a>(server: &Server, view: View<'a>, count: usize) -> Vec<PackedField<'a>> {
@@ -86,26 +81,24 @@ pub(super) fn hrandfield(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> R
     if with_values && count.unsigned_abs() > i64::MAX as u64 / 2 {
         return Err(OUT_OF_RANGE);
     }
+    let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+    let repeated = (count < 0).then(|| repetitions(cx, wanted, out));
     let Some(view) = find(cx, argv[1])? else {
         out.array(0);
         return Ok(());
     };
-    let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-    if count >= 0 {
+    let Some(repeated) = repeated else {
         let drawn = distinct(server, view, wanted);
         head(drawn.len(), with_values, out);
         drawn.into_iter().for_each(|field| reply(field, with_values, out));
         return Ok(());
-    }
-    if wanted > MOST_DRAWS {
-        return Err(OUT_OF_RANGE);
-    }
-    draw(server, view, wanted, with_values, out);
+    };
+    draw(server, view, repeated?, with_values, out);
     Ok(())
 }
 
-/// Replies `count` fields, each drawn from all; none if there is none.
-fn draw(server: &Server, view: View<'_>, count: usize, with_values: bool, out: &mut Writer) {
+/// Replies fields, each drawn from all; none if there is none.
+fn draw(server: &Server, view: View<'_>, repeated: Repetitions, with_values: bool, out: &mut Writer) {
     // Without expired fields a large hash gives one at each draw; else all are looked at once, not for each draw.
     let all = match view.stored {
         Stored::Large(_) if !view.has_expired() => None,
@@ -118,10 +111,9 @@ fn draw(server: &Server, view: View<'_>, count: usize, with_values: bool, out: &
         }
         None => view.random(|| server.random()),
     };
-    let Some(first) = one() else { return out.array(0) };
-    head(count, with_values, out);
-    if count > 0 {
-        reply(first, with_values, out);
+    if one().is_none() {
+        return out.array(0);
     }
-    (1..count).filter_map(|_| one()).for_each(|field| reply(field, with_values, out));
+    head(repeated.wanted, with_values, out);
+    repeated.each(out, |out| one().into_iter().for_each(|field| reply(field, with_values, out)));
 }

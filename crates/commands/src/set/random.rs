@@ -15,15 +15,10 @@ use super::edit::{Editor, Limits, edit};
 use super::view::{SetRef, find};
 use crate::args::int_or;
 use crate::cx::Cx;
-use crate::draws::Draws;
-use crate::error::{CommandError, MUST_BE_POSITIVE, NOT_AN_INTEGER, OUT_OF_RANGE, Result, SYNTAX};
+use crate::draws::{COUNT_RANGE, Draws, repetitions};
+use crate::error::{MUST_BE_POSITIVE, NOT_AN_INTEGER, Result, SYNTAX};
 use crate::zset::reply;
 
-const COUNT_RANGE: CommandError = CommandError::fixed(
-    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-);
-/// Most draws with repetitions of one reply: a short command must not fill the memory.
-const MOST_DRAWS: usize = 1 << 24;
 /// SPOP draws those that stay if they are fewer than this part of those that go.
 const STAY_PART: usize = 5;
 /// Members of one SREM that the journal gets.
@@ -88,21 +83,22 @@ pub(super) fn srandmember(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> 
     if count == i64::MIN {
         return Err(COUNT_RANGE);
     }
+    let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+    let repeated = (count < 0).then(|| repetitions(cx, wanted, out));
     let Some(set) = find(cx, argv[1])? else {
         out.array(0);
         return Ok(());
     };
-    let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-    if count < 0 {
-        if wanted > MOST_DRAWS {
-            return Err(OUT_OF_RANGE);
-        }
+    if let Some(repeated) = repeated {
+        let repeated = repeated?;
         out.array(wanted);
         if let SetRef::Packed(pack) = set {
             let members: Vec<_> = pack.iter().collect();
-            (0..wanted).for_each(|_| reply::name(members[draws.below(members.len())], out));
+            repeated.each(out, |out| reply::name(members[draws.below(members.len())], out));
         } else {
-            (0..wanted).filter_map(|_| one(set, &mut draws)).for_each(|member| reply::name(member, out));
+            repeated.each(out, |out| {
+                one(set, &mut draws).into_iter().for_each(|member| reply::name(member, out))
+            });
         }
     } else if wanted >= set.len() {
         out.array(set.len());

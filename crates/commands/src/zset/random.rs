@@ -6,14 +6,8 @@ use super::reply;
 use super::view::{View, find};
 use crate::args::int_or;
 use crate::cx::Cx;
-use crate::draws::Draws;
-use crate::error::{CommandError, NOT_AN_INTEGER, OUT_OF_RANGE, Result, SYNTAX};
-
-const COUNT_RANGE: CommandError = CommandError::fixed(
-    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-);
-/// Most draws with repetitions of one reply: a short command must not fill the memory.
-const MOST_DRAWS: usize = 1 << 24;
+use crate::draws::{COUNT_RANGE, Draws, repetitions};
+use crate::error::{NOT_AN_INTEGER, OUT_OF_RANGE, Result, SYNTAX};
 
 fn reply_at(view: View<'_>, rank: usize, with_scores: bool, out: &mut Writer) {
     if let Some((name, score)) = view.at(rank) {
@@ -42,17 +36,16 @@ pub(super) fn zrandmember(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> 
     if with_scores && count.unsigned_abs() > i64::MAX as u64 / 2 {
         return Err(OUT_OF_RANGE);
     }
+    let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+    let repeated = (count < 0).then(|| repetitions(cx, wanted, out));
     let Some(view) = find(cx, argv[1])? else {
         out.array(0);
         return Ok(());
     };
-    let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-    if count < 0 {
-        if wanted > MOST_DRAWS {
-            return Err(OUT_OF_RANGE);
-        }
+    if let Some(repeated) = repeated {
+        let repeated = repeated?;
         reply::members_head(wanted, with_scores, out);
-        (0..wanted).for_each(|_| reply_at(view, draws.below(view.len()), with_scores, out));
+        repeated.each(out, |out| reply_at(view, draws.below(view.len()), with_scores, out));
     } else if wanted >= view.len() {
         reply::members_head(view.len(), with_scores, out);
         view.visit((0, view.len()), false, |name, score| {

@@ -54,6 +54,12 @@ pub(super) fn pause_cron(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> R
     Ok(())
 }
 
+pub(super) fn config_rewrite_force_all(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
+    crate::configure::rewrite_file(cx, config::Extent::All)?;
+    out.ok();
+    Ok(())
+}
+
 pub(super) fn change_repl_id(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
     cx.server.log(LogLevel::Notice, "Changing replication IDs after receiving change-repl-id");
     let mut history = cx.server.replication.history();

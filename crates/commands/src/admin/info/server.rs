@@ -2,12 +2,11 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use config::Directive;
+use config::{Directive, Family, REDIS_VERSION, VALKEY_VERSION};
 use sys::os::Whose;
 
 use super::Text;
 use crate::cx::Cx;
-use crate::server::{REDIS_VERSION, VALKEY_VERSION};
 
 pub(super) fn server(cx: &mut Cx<'_>, text: &mut Text) {
     let server = cx.server;
@@ -23,8 +22,14 @@ pub(super) fn server(cx: &mut Cx<'_>, text: &mut Text) {
     text.field("redis_git_sha1", "00000000");
     text.field("redis_git_dirty", 0);
     text.field("redis_build_id", format_args!("russet-{}", env!("CARGO_PKG_VERSION")));
-    text.field("redis_mode", "standalone");
-    text.field("server_mode", "standalone");
+    // A Valkey says only the one that it is asked for.
+    let (product, _) = config.identity();
+    if product == Family::Redis.product() {
+        text.field("redis_mode", "standalone");
+    }
+    if config.family() == Family::Redis || product == Family::Valkey.product() {
+        text.field("server_mode", "standalone");
+    }
     text.field("os", format_args!("{system} {release} {machine}"));
     text.field("arch_bits", usize::BITS);
     text.field("monotonic_clock", "POSIX clock_gettime");
