@@ -92,9 +92,13 @@ impl<'a> Cx<'a> {
         if self.sees_expired() { 0 } else { self.now_ms }
     }
 
-    /// Whether a time to live that is already past deletes at once: a replica or a loader keeps the key as told.
+    /// Whether a time to live that is already past deletes at once: a replica, a loader and a server whose
+    /// data is imported keep the key as told.
     pub fn may_delete_past(&self) -> bool {
-        !self.server.is_loading() && !self.session.is_primary_link && !self.server.replication.is_replica()
+        !self.server.is_loading()
+            && !self.session.is_primary_link
+            && !self.server.replication.is_replica()
+            && !self.server.config.flag(config::Directive::ImportMode)
     }
 
     /// Removes an expired key, with all that follows from it. It does not count as a change by the command, which would

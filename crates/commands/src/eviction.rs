@@ -207,9 +207,8 @@ impl<T> Drop for Garbage<T> {
 
 /// Bytes that the limit does not see: what the backlog holds for slow replicas beyond its size, and what waits in the
 /// sockets of replicas. Evicting for their sake would only send them more.
-pub fn not_counted(server: &Server) -> u64 {
-    let (size, allocated) = server.journal.backlog_allocated();
-    let mut bytes = allocated.saturating_sub(size) as u64;
+fn not_counted(server: &Server, backlog: BacklogBytes) -> u64 {
+    let mut bytes = backlog.beyond();
     if server.replication.replicas().is_empty() {
         return bytes;
     }
@@ -221,11 +220,45 @@ pub fn not_counted(server: &Server) -> u64 {
     bytes
 }
 
+/// The backlog's part of the memory, bytes.
+#[derive(Clone, Copy)]
+pub struct BacklogBytes {
+    pub size: u64,
+    pub allocated: u64,
+}
+
+impl BacklogBytes {
+    /// What is kept beyond its size for replicas that have not fetched it yet.
+    pub fn beyond(self) -> u64 {
+        self.allocated.saturating_sub(self.size)
+    }
+}
+
+/// What is in use at one moment, bytes: what a slow replica leaves at once is not missed in one figure and seen in the
+/// other.
+#[derive(Clone, Copy)]
+pub struct Used {
+    pub allocated: u64,
+    pub not_counted: u64,
+    pub backlog: BacklogBytes,
+}
+
+impl Used {
+    /// Looks.
+    pub fn now(server: &Server) -> Used {
+        sys::alloc::publish();
+        let (allocated, backlog) = server.journal.beside_backlog(|size, allocated| {
+            let backlog = BacklogBytes { size: size as u64, allocated: allocated as u64 };
+            (sys::alloc::allocated(), backlog)
+        });
+        Used { allocated, not_counted: not_counted(server, backlog), backlog }
+    }
+}
+
 /// Bytes in use that count for the limit; those that are about to be freed do not.
 pub fn used_for_limit(server: &Server) -> u64 {
-    sys::alloc::publish();
-    let gone = server.eviction.lazy.bytes.load(Relaxed) + not_counted(server);
-    sys::alloc::allocated().saturating_sub(gone)
+    let used = Used::now(server);
+    used.allocated.saturating_sub(server.eviction.lazy.bytes.load(Relaxed) + used.not_counted)
 }
 
 #[cfg(test)]

@@ -37,6 +37,15 @@ impl Default for Persistence {
     }
 }
 
+/// How a save ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SaveEnd {
+    Saved,
+    Failed,
+    /// On request, which says nothing about the disk: the last result stays.
+    Cancelled,
+}
+
 impl Persistence {
     /// Whose types the dump file and DUMP use where the two families differ.
     pub fn dialect(&self) -> rdb::Dialect {
@@ -91,21 +100,32 @@ impl Persistence {
     /// Marks the running save as ended, which nobody waited for in vain if it failed: SAVE tells its client.
     pub fn end_in_foreground(&self, ok: bool) {
         if ok {
-            self.end(true);
+            self.end(SaveEnd::Saved);
         } else {
             self.saving.store(false, Relaxed);
         }
     }
 
+    /// Gives the running save up, if there is one. False if there is none.
+    pub fn cancel(&self) -> bool {
+        let running = self.saving.load(Relaxed);
+        if running {
+            self.cancelled.store(true, Relaxed);
+        }
+        running
+    }
+
     /// Marks the running save as ended.
-    pub fn end(&self, ok: bool) {
+    pub fn end(&self, how: SaveEnd) {
         let now = sys::os::unix_ms() / 1000;
-        if ok {
+        if how == SaveEnd::Saved {
             self.dirty.fetch_sub(self.dirty_at_start.load(Relaxed).min(self.dirty.load(Relaxed)), Relaxed);
             self.last_save_s.store(now, Relaxed);
             self.saves.fetch_add(1, Relaxed);
         }
-        self.last_ok.store(ok, Relaxed);
+        if how != SaveEnd::Cancelled {
+            self.last_ok.store(how == SaveEnd::Saved, Relaxed);
+        }
         self.last_duration_s.store(now.saturating_sub(self.save_started_s.load(Relaxed)) as i64, Relaxed);
         self.saving.store(false, Relaxed);
     }

@@ -75,6 +75,8 @@ pub mod flag {
     pub const MOVABLE_KEYS: u64 = 1 << 26;
     /// Not allowed inside MULTI by Valkey; Redis queues it. Internal: COMMAND shows what Redis says.
     pub const NO_MULTI_IN_VALKEY: u64 = 1 << 27;
+    /// Allowed while the data set is loaded by Valkey; Redis refuses it. Internal: COMMAND shows what Redis says.
+    pub const LOADING_IN_VALKEY: u64 = 1 << 28;
 }
 
 /// ACL categories. Those that follow from flags are added by [`Row::new`].

@@ -46,7 +46,7 @@ pub struct Samples {
 impl Samples {
     /// Takes a sample; called by one thread, about ten times a second.
     pub fn take(&self, server: &Server) {
-        self.note_memory();
+        self.note_memory(sys::alloc::allocated());
         let now_us = sys::os::monotonic_us();
         let mut inner = self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let seconds = now_us.saturating_sub(inner.last_us) as f64 / 1e6;
@@ -70,9 +70,8 @@ impl Samples {
         series.map_or(0.0, |series| series.per_second.iter().sum::<f64>() / KEPT as f64)
     }
 
-    /// Raises the peak to what is allocated now; answers what is.
-    pub fn note_memory(&self) -> u64 {
-        let now = sys::alloc::allocated();
+    /// Raises the peak to `now`, bytes allocated; answers that.
+    pub fn note_memory(&self, now: u64) -> u64 {
         if self.peak_bytes.fetch_max(now, Relaxed) < now {
             self.peak_at_s.store(sys::os::unix_ms() / 1000, Relaxed);
         }

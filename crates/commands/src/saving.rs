@@ -6,7 +6,9 @@ use resp::writer::Writer;
 
 use crate::cx::Cx;
 use crate::error::{CommandError, Result, SYNTAX};
+use crate::persistence::SaveEnd;
 use crate::row::{Plan, acl, flag::*};
+use crate::server::LogLevel;
 use crate::table::CommandRow as Row;
 
 pub(crate) const ROWS: &[Row] = &[
@@ -41,8 +43,8 @@ fn bgsave(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     if cancel {
         if persistence.scheduled.swap(false, Relaxed) {
             out.simple("Scheduled background saving cancelled");
-        } else if persistence.saving.load(Relaxed) {
-            persistence.cancelled.store(true, Relaxed);
+        } else if persistence.cancel() {
+            cx.server.log(LogLevel::Notice, "Background saving will be aborted due to user request");
             out.simple("Background saving cancelled");
         } else {
             return Err(CommandError::fixed(
@@ -64,7 +66,7 @@ fn bgsave(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
         return Err(IN_PROGRESS);
     }
     if let Err(text) = cx.server.shell().begin_save(&mut cx.access) {
-        cx.server.persistence.end(false);
+        cx.server.persistence.end(SaveEnd::Failed);
         return Err(CommandError::new(format!("ERR {text}")));
     }
     out.simple("Background saving started");

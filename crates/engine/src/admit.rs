@@ -8,7 +8,7 @@ use commands::row::flag;
 use commands::server::Server;
 use commands::session::Session;
 use commands::table::{Found, table};
-use config::Directive;
+use config::{Directive, Family};
 
 const NOAUTH: CommandError = CommandError::fixed("NOAUTH Authentication required.");
 const READONLY: CommandError = CommandError::fixed("READONLY You can't write against a read only replica.");
@@ -87,8 +87,14 @@ pub fn admit(server: &Server, session: &Session, found: Found) -> Result {
     {
         return Err(MASTERDOWN);
     }
-    if server.is_loading() && !all.has(flag::LOADING) {
-        return Err(commands::error::loading(&server.config));
+    if server.is_loading() {
+        let allowed = match server.config.family() {
+            Family::Redis => flag::LOADING,
+            Family::Valkey => flag::LOADING | flag::LOADING_IN_VALKEY,
+        };
+        if !all.has(allowed) {
+            return Err(commands::error::loading(&server.config));
+        }
     }
     if session.kind == ClientType::Replica && (any.has(flag::WRITE) || !found.row.keys.is_empty()) {
         return Err(CommandError::fixed("ERR Replica can't interact with the keyspace"));

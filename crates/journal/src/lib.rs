@@ -244,10 +244,11 @@ impl Journal {
         position.map_or(0, |position| inner.backlog.end().saturating_sub(position))
     }
 
-    /// (configured size, bytes allocated) of the backlog.
-    pub fn backlog_allocated(&self) -> (usize, usize) {
+    /// Gives (configured size, bytes allocated) of the backlog to `measure`, meanwhile neither changes: what else is
+    /// measured then fits to it.
+    pub fn beside_backlog<T>(&self, measure: impl FnOnce(usize, usize) -> T) -> T {
         let inner = self.inner();
-        (inner.backlog.size(), inner.backlog.allocated())
+        measure(inner.backlog.size(), inner.backlog.allocated())
     }
 
     /// (configured size, first position, bytes held) of the backlog.

@@ -75,7 +75,14 @@ impl Decoder {
             big.reserve_exact((length + 2 - big.len()).min(big.len().max(BIG_BYTES)));
             return big;
         }
-        self.buffer.reserve(KEEP_BYTES);
+        // A large buffer grows by a quarter, not to twice its size: a connection's memory is what its bytes need.
+        match self.buffer.len() {
+            0..KEEP_BYTES => self.buffer.reserve(KEEP_BYTES),
+            len if self.buffer.capacity() - len < KEEP_BYTES => {
+                self.buffer.reserve_exact(KEEP_BYTES.max(len / 4))
+            }
+            _ => {}
+        }
         &mut self.buffer
     }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use commands::persistence::SaveEnd;
 use commands::server::Server;
 use commands::stats::Counter;
 use config::Directive;
@@ -66,7 +67,7 @@ fn save_if_due(server: &'static Server) {
         let _alone = server.keyspace.gate().close();
         let mut access = server.keyspace.access_all();
         if crate::save::begin_to_file(server, &mut access).is_err() {
-            persistence.end(false);
+            persistence.end(SaveEnd::Failed);
         }
     }
 }

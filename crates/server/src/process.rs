@@ -64,11 +64,11 @@ pub fn show_logo(server: &Server) {
         log::notice(&format!("Running mode=standalone, port={port}."));
         return;
     }
+    let (product, version) = server.config.identity();
     log::raw(&format!(
-        "\n      ___\n   .-'   '-.      russet {} (as Redis {}) 64 bit\n  /  .---.  \\     Running in standalone mode\n \
+        "\n      ___\n   .-'   '-.      russet {} (as {product} {version}) 64 bit\n  /  .---.  \\     Running in standalone mode\n \
          |  /     \\  |    Port: {port}\n  \\ '.___.' /     PID: {}\n   '-.___.-'\n\n",
         env!("CARGO_PKG_VERSION"),
-        config::REDIS_VERSION,
         std::process::id()
     ));
 }

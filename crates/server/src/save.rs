@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use commands::bridge;
+use commands::persistence::SaveEnd;
 use commands::server::Server;
 use config::Directive;
 use ds::entry::{EntryRef, ValueRef};
@@ -432,7 +433,11 @@ pub fn begin_to_file(server: &'static Server, access: &mut Access<'_>) -> Result
                 config::load::system_words(error)
             )),
         }
-        server.persistence.end(result.is_ok());
+        server.persistence.end(match result {
+            Ok(()) => SaveEnd::Saved,
+            Err(_) if server.persistence.cancelled.load(Relaxed) => SaveEnd::Cancelled,
+            Err(_) => SaveEnd::Failed,
+        });
     })?;
     crate::log::notice("Background saving started");
     Ok(())

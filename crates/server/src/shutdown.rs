@@ -29,7 +29,11 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Gives up a shutdown that waits; false if there is none.
 pub fn abort() -> bool {
-    STATE.compare_exchange(WAITING, ABORTED, SeqCst, SeqCst).is_ok()
+    let aborted = STATE.compare_exchange(WAITING, ABORTED, SeqCst, SeqCst).is_ok();
+    if aborted {
+        log::notice("Shutdown manually aborted.");
+    }
+    aborted
 }
 
 /// Ends the wait for replicas, if there is one.
@@ -111,11 +115,7 @@ async fn wait_while(needed: impl Fn() -> bool) -> bool {
     while needed() && STATE.load(SeqCst) == WAITING {
         tokio::time::sleep(LOOK).await;
     }
-    let aborted = STATE.swap(NONE, SeqCst) == ABORTED;
-    if aborted {
-        log::notice("Shutdown manually aborted.");
-    }
-    !aborted
+    STATE.swap(NONE, SeqCst) != ABORTED
 }
 
 /// Does all that precedes the end; false if the server goes on, which the clients in SHUTDOWN have then been told. A

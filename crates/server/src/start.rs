@@ -211,7 +211,7 @@ fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
         }
         .map_err(|error| error.to_string())??;
         server.set_loading(false);
-        server.samples.startup_bytes.store(server.samples.note_memory(), Relaxed);
+        server.samples.startup_bytes.store(server.samples.note_memory(sys::alloc::allocated()), Relaxed);
         if tcp {
             log::notice("Ready to accept connections tcp");
         }

@@ -77,11 +77,9 @@ fn in_a_transaction_nothing_blocks() {
     assert_eq!(run(&mut client, "BZPOPMIN none 0"), "+QUEUED");
     assert_eq!(run(&mut client, "BLMOVE none other LEFT LEFT 0"), "+QUEUED");
     assert_eq!(run(&mut client, "EXEC"), "[nil-array, nil-array, nil-bulk]");
-    if have_streams() {
-        ok(&mut client, "MULTI");
-        assert_eq!(run(&mut client, "XREAD BLOCK 0 STREAMS none $"), "+QUEUED");
-        assert_eq!(run(&mut client, "EXEC"), "[nil-array]");
-    }
+    ok(&mut client, "MULTI");
+    assert_eq!(run(&mut client, "XREAD BLOCK 0 STREAMS none $"), "+QUEUED");
+    assert_eq!(run(&mut client, "EXEC"), "[nil-array]");
 }
 
 #[test]
@@ -125,11 +123,9 @@ fn other_kinds_wake_too() {
     let mut zset = waiting(&server, 1, "BZPOPMIN z 0").remove(0);
     assert_eq!(run(&mut pusher, "ZADD z 2 b 1 a"), ":2");
     assert_eq!(frame(&mut zset), "[\"z\", \"a\", \"1\"]");
-    if have_streams() {
-        let mut stream = waiting(&server, 1, "XREAD BLOCK 0 STREAMS s $").remove(0);
-        assert_eq!(run(&mut pusher, "XADD s 5-1 f v"), "\"5-1\"");
-        assert_eq!(frame(&mut stream), "[[\"s\", [[\"5-1\", [\"f\", \"v\"]]]]]");
-    }
+    let mut stream = waiting(&server, 1, "XREAD BLOCK 0 STREAMS s $").remove(0);
+    assert_eq!(run(&mut pusher, "XADD s 5-1 f v"), "\"5-1\"");
+    assert_eq!(frame(&mut stream), "[[\"s\", [[\"5-1\", [\"f\", \"v\"]]]]]");
     // A key of another type does not serve, and does not disturb.
     let mut list = waiting(&server, 1, "BLPOP k 0").remove(0);
     ok(&mut pusher, "SET k string");
@@ -150,9 +146,7 @@ fn timeouts_end_the_wait_and_nothing_else() {
     assert_eq!(run(&mut client, "BLPOP none 0.01"), "nil-array");
     assert_eq!(run(&mut client, "BLMOVE none other LEFT LEFT 0.01"), "nil-array");
     assert_eq!(run(&mut client, "BZPOPMIN none 0.001"), "nil-array");
-    if have_streams() {
-        assert_eq!(run(&mut client, "XREAD BLOCK 1 STREAMS none $"), "nil-array");
-    }
+    assert_eq!(run(&mut client, "XREAD BLOCK 1 STREAMS none $"), "nil-array");
     assert_eq!(run(&mut client, "BLPOP none -1"), "-ERR timeout is negative");
     assert_eq!(run(&mut client, "BLPOP none x"), "-ERR timeout is not a float or out of range");
     assert_eq!(run(&mut client, "BLPOP none 1e300"), "-ERR timeout is out of range");

@@ -28,9 +28,6 @@ fn fill(client: &mut Client, round: usize) {
     let mut bytes = Vec::new();
     let mut count = 0;
     let mut add = |line: String| {
-        if line.starts_with('X') && !have_streams() {
-            return;
-        }
         encode(&mut bytes, &line.split(' ').collect::<Vec<_>>());
         count += 1;
     };

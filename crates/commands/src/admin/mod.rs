@@ -77,8 +77,8 @@ const LATENCY: &[Row] = &[
 const MEMORY: &[Row] = &[
     row("doctor", 2, 0, memory::doctor),
     help_row(|_, _, out| show(help::MEMORY, out)),
-    row("malloc-stats", 2, 0, memory::malloc_stats),
-    row("purge", 2, 0, memory::purge),
+    row("malloc-stats", 2, LOADING_IN_VALKEY, memory::malloc_stats),
+    row("purge", 2, LOADING_IN_VALKEY, memory::purge),
     row("stats", 2, 0, memory::stats),
     Row::new("usage", -3, READONLY, 0, &[key::one(2, key::RO)], memory::usage),
 ];

@@ -51,7 +51,8 @@ pub(super) fn flushdb(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
 pub(super) fn flushall(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let lazy = lazy(cx, argv)?;
     let keys: usize = (0..cx.server.keyspace.databases()).map(|db| empty(cx, db, lazy)).sum();
-    if cx.server.config.saves_by_itself() && save_nothing(cx) {
+    let cancelled = cx.server.persistence.cancel();
+    if cx.server.config.saves_by_itself() && save_nothing(cx, cancelled) {
         cx.propagate(argv);
     } else {
         cx.effects.dirty += keys as u64 + 1;
@@ -60,14 +61,13 @@ pub(super) fn flushall(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Res
     Ok(())
 }
 
-/// Where the server saves by itself, what was flushed must not come back from the file: an empty one takes its place. A
-/// background save that runs is given up, and another one follows it. True if the file is written.
-fn save_nothing(cx: &mut Cx<'_>) -> bool {
+/// Where the server saves by itself, what was flushed must not come back from the file: an empty one takes its place, or
+/// follows the background save that was `cancelled`. True if the file is written.
+fn save_nothing(cx: &mut Cx<'_>, cancelled: bool) -> bool {
     let persistence = &cx.server.persistence;
     let Some(shell) = cx.server.shell.get() else { return false };
-    if !persistence.begin() {
+    if cancelled || !persistence.begin() {
         persistence.scheduled.store(true, Relaxed);
-        persistence.cancelled.store(true, Relaxed);
         return false;
     }
     let saved = shell.save_alone(&mut cx.access).is_ok();

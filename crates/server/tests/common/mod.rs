@@ -6,7 +6,6 @@
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use testkit::client::Client;
@@ -50,19 +49,6 @@ pub fn peer(name: &str) -> Option<PathBuf> {
 /// The real servers that are here.
 pub fn peers() -> Vec<PathBuf> {
     ["valkey-server", "redis-server"].into_iter().filter_map(peer).collect()
-}
-
-/// Whether our server has streams: what needs them is left out, saying so, where it has not.
-pub fn have_streams() -> bool {
-    static HAVE: OnceLock<bool> = OnceLock::new();
-    *HAVE.get_or_init(|| {
-        let server = ours("");
-        let have = run(&mut client(&server), "XLEN none") == ":0";
-        if !have {
-            eprintln!("left out: streams, which this server has not");
-        }
-        have
-    })
 }
 
 /// A client of `server`.

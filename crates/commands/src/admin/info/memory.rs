@@ -7,10 +7,12 @@ use config::Directive;
 use super::{Text, human};
 use crate::client::ClientType;
 use crate::cx::Cx;
+use crate::eviction::Used;
 
 /// What INFO memory, MEMORY STATS and MEMORY DOCTOR tell alike. Bytes.
 pub(in crate::admin) struct Usage {
     pub used: u64,
+    pub not_counted: u64,
     pub peak: u64,
     pub peak_at_s: u64,
     pub startup: u64,
@@ -27,9 +29,9 @@ pub(in crate::admin) struct Usage {
 impl Usage {
     /// Looks at everything.
     pub fn now(cx: &mut Cx<'_>) -> Usage {
-        sys::alloc::publish();
         let samples = &cx.server.samples;
-        let used = samples.note_memory();
+        let used = Used::now(cx.server);
+        samples.note_memory(used.allocated);
         let (mut replicas, mut clients) = (0, 0);
         for client in cx.server.clients.all() {
             match client.details().kind {
@@ -38,13 +40,11 @@ impl Usage {
                 _ => clients += client.memory_bytes(),
             }
         }
-        let (size, allocated) = cx.server.journal.backlog_allocated();
-        // Beyond its size the backlog is kept for replicas that have not fetched it yet.
         let backlog = if replicas == 0 {
-            allocated
+            used.backlog.allocated
         } else {
-            replicas += allocated.saturating_sub(size) as u64;
-            allocated.min(size)
+            replicas += used.backlog.beyond();
+            used.backlog.allocated - used.backlog.beyond()
         };
         let databases = cx.server.keyspace.databases();
         let mut tables = vec![(0, 0); databases];
@@ -56,13 +56,14 @@ impl Usage {
         });
         let tables = tables.into_iter().enumerate();
         Usage {
-            used,
+            used: used.allocated,
+            not_counted: used.not_counted,
             peak: samples.peak_bytes.load(Relaxed),
             peak_at_s: samples.peak_at_s.load(Relaxed),
             startup: samples.startup_bytes.load(Relaxed),
             rss: sys::os::rss_bytes(),
             total_system: sys::os::total_memory_bytes(),
-            backlog: backlog as u64,
+            backlog,
             replicas,
             clients,
             tables: tables
@@ -127,7 +128,7 @@ pub(super) fn memory(cx: &mut Cx<'_>, text: &mut Text) {
     text.field("maxmemory_human", human(maxmemory));
     text.field("maxmemory_policy", cx.server.config.text(Directive::MaxmemoryPolicy));
     fragmentation(&usage, text);
-    text.field("mem_not_counted_for_evict", crate::eviction::not_counted(cx.server));
+    text.field("mem_not_counted_for_evict", usage.not_counted);
     text.field("mem_replication_backlog", usage.backlog);
     text.field("mem_total_replication_buffers", usage.backlog + usage.replicas);
     text.field("mem_replicas_repl_buffer", usage.replicas);
