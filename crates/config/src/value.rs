@@ -253,7 +253,7 @@ mod tests {
         let row = Directive::find(name.as_bytes()).expect("a directive").row();
         let row = &Row { status: Status::Works, ..*row };
         let words = words_of(word.as_bytes());
-        match parse(row, &words, &default_of(row)) {
+        match parse(row, &words, &default_of(row), Family::Redis) {
             Ok(value) => String::from_utf8(shown(row, &value)).expect("text"),
             Err(error) => format!("error: {error}"),
         }
@@ -343,7 +343,7 @@ mod tests {
             } else {
                 vec![text.as_slice()]
             };
-            assert_eq!(parse(row, &words, &default), Ok(default.clone()), "{}", row.name);
+            assert_eq!(parse(row, &words, &default, Family::Redis), Ok(default.clone()), "{}", row.name);
         }
     }
 
@@ -352,7 +352,10 @@ mod tests {
         let row = Directive::Appendonly.row();
         let words: [&[u8]; 1] = [b"yes"];
         if let Status::Refused(_) = row.status {
-            assert!(parse(row, &words, &default_of(row)).is_err_and(|e| e.contains("not supported yet")));
+            assert!(
+                parse(row, &words, &default_of(row), Family::Redis)
+                    .is_err_and(|e| e.contains("not supported yet"))
+            );
         }
     }
 }

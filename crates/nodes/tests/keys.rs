@@ -1,6 +1,6 @@
 //! Keys that a command makes itself are found again under their names, wherever in memory the names have lain.
 
-use nodes::Node;
+use russet_nodes::Node;
 
 #[test]
 fn keys_that_a_command_makes_are_found_again() {

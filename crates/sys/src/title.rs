@@ -3,6 +3,7 @@
 
 use std::ffi::{CStr, c_char};
 
+// SAFETY: POSIX defines it so (environ(7)).
 unsafe extern "C" {
     /// The environment, which `getenv` and `std::env` read: pointers to `NAME=VALUE`, a null pointer behind the last.
     static mut environ: *mut *mut c_char;
