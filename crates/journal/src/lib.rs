@@ -94,10 +94,11 @@ impl Journal {
         self.end.load(Ordering::Acquire)
     }
 
-    /// Replies that depend on positions up to this one may leave.
+    /// Replies that depend on positions up to this one may leave. It may lie behind the end: a client's last write can
+    /// have been in a longer history than the present one.
     #[inline]
     pub fn released(&self) -> u64 {
-        self.held.load(Ordering::Acquire).min(self.end())
+        self.held.load(Ordering::Acquire)
     }
 
     /// Holds all replies behind `position`; `u64::MAX` holds none. For whoever makes effects durable.
@@ -116,13 +117,16 @@ impl Journal {
         }
     }
 
-    /// Starts recording with an empty backlog of `size` bytes at position `at`.
+    /// Starts recording with an empty backlog of `size` bytes at position `at`. That is another history: what is held for
+    /// a position of the one before may leave.
     pub fn start(&self, size: usize, at: u64) {
         let mut inner = self.inner();
         inner.backlog = Backlog::new(size, at);
         inner.last_db = None;
         self.end.store(at, Ordering::Release);
         self.recording.store(true, Ordering::Release);
+        drop(inner);
+        self.hold(u64::MAX);
     }
 
     /// Stops recording and frees the backlog; the position stays.
@@ -350,6 +354,20 @@ mod tests {
         journal.on_release(20, Arc::new(move || flag.store(true, Ordering::Relaxed)));
         journal.hold(u64::MAX);
         assert!(woken.load(Ordering::Relaxed));
-        assert_eq!(journal.released(), 20);
+        assert_eq!(journal.released(), u64::MAX);
+    }
+
+    #[test]
+    fn another_history_holds_nothing_of_the_one_before() {
+        let journal = Journal::new();
+        journal.start(1000, 0);
+        let position = journal.append_raw(&[b'x'; 20]);
+        journal.hold(5);
+        let woken = Arc::new(AtomicBool::new(false));
+        let flag = woken.clone();
+        journal.on_release(position, Arc::new(move || flag.store(true, Ordering::Relaxed)));
+        journal.start(1000, 7);
+        assert!(woken.load(Ordering::Relaxed));
+        assert!(position <= journal.released());
     }
 }

@@ -190,3 +190,20 @@ fn a_promoted_replica_is_followed_without_a_copy() {
     assert_equal(&mut nodes, 2, 0, 0);
     assert_eq!(nodes.node(0).words("GET k"), "\"w\"");
 }
+
+#[test]
+fn clients_are_answered_by_a_server_that_has_another_history_now() {
+    let mut nodes = Nodes::new(3);
+    let mut connection = nodes.node(1).connect();
+    // Its own replica makes a server record; its history gets longer than that of its primary to be.
+    nodes.node(2).words("REPLICAOF node 1");
+    nodes.settle();
+    for _ in 0..20 {
+        assert_eq!(nodes.node(1).feed(&mut connection, b"SET key value\r\n"), b"+OK\r\n");
+    }
+    let before = nodes.node(1).server.journal.end();
+    nodes.node(1).words("REPLICAOF node 0");
+    nodes.settle();
+    assert!(nodes.node(1).server.journal.end() < before);
+    assert_eq!(nodes.node(1).feed(&mut connection, b"PING\r\n"), b"+PONG\r\n");
+}
