@@ -16,19 +16,20 @@ mod runner;
 mod script;
 mod session;
 
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
 use crate::args::Args;
 use crate::bench::build_ours;
-use crate::peers::{self, Peer};
+use crate::peers::{self, Peer, workspace};
 
 const HELP: &str = "\
 cargo xtask diff [FAMILY|FILE...] [options]
   --ours PATH          our binary (default: built now, profile dev)
   --self               the reference in both seats: nothing may differ
-  --reference NAME     compare with valkey or redis, whatever the scripts say
+  --reference NAME     compare with valkey or redis only
   --all                run scripts of commands that ours does not have yet
   --verbose            show every difference, not the first three of a script
   --random SEED        generate commands instead      --steps 10000
@@ -39,16 +40,28 @@ cargo xtask diff [FAMILY|FILE...] [options]
 pub struct Setup {
     /// Our binary; `None` puts the reference in both seats.
     pub ours: Option<PathBuf>,
-    pub forced: Option<Peer>,
+    /// The only reference, if not both.
+    pub only: Option<Peer>,
     pub all: bool,
     pub verbose: bool,
 }
 
 impl Setup {
-    /// The binaries for a comparison with `peer`: ours and theirs.
+    /// The binaries for a comparison with `peer`: ours, under the peer's name, whose words it then uses, and theirs.
     pub fn binaries(&self, peer: Peer) -> Result<(PathBuf, PathBuf)> {
         let theirs = peer.need()?;
-        Ok((self.ours.clone().unwrap_or_else(|| theirs.clone()), theirs))
+        let Some(ours) = &self.ours else { return Ok((theirs.clone(), theirs)) };
+        let link = workspace().join("target/diff/bin").join(format!("{}-server", peer.name));
+        fs::create_dir_all(link.parent().context("a folder")?)?;
+        // There is none at the first time.
+        let _ = fs::remove_file(&link);
+        std::os::unix::fs::symlink(fs::canonicalize(ours)?, &link)?;
+        Ok((link, theirs))
+    }
+
+    /// The references that runs are to be made with.
+    pub fn references(&self) -> Vec<Peer> {
+        self.only.map_or_else(|| vec![peers::VALKEY, peers::REDIS], |peer| vec![peer])
     }
 }
 
@@ -61,7 +74,7 @@ pub fn run(argv: Vec<String>) -> Result<()> {
     let mut args = Args::new(argv);
     let both_seats = args.flag("--self");
     let given: Option<PathBuf> = args.path("--ours")?;
-    let forced = match args.value::<String>("--reference")? {
+    let only = match args.value::<String>("--reference")? {
         Some(name) => Some(peer_named(&name)?),
         None => None,
     };
@@ -70,7 +83,7 @@ pub fn run(argv: Vec<String>) -> Result<()> {
         (false, Some(path)) => Some(path),
         (false, None) => Some(build_ours("dev")?),
     };
-    let setup = Setup { ours, forced, all: args.flag("--all"), verbose: args.flag("--verbose") };
+    let setup = Setup { ours, only, all: args.flag("--all"), verbose: args.flag("--verbose") };
     match args.value::<u64>("--random")? {
         Some(seed) => random::run(&setup, seed, args),
         None => runner::run(&setup, &args.words()?),

@@ -21,10 +21,11 @@ const KNOWN: &str = "tests/diff.known";
 /// Differences shown per script unless all are asked for.
 const SHOWN: usize = 3;
 
-/// Ours, and the real servers that a script is compared with.
+/// Ours, under the name of the real server that it is compared with, and that one.
 struct Stage {
     ours: Side,
-    theirs: Vec<(Reference, Side)>,
+    theirs: Side,
+    reference: Reference,
 }
 
 #[derive(Default)]
@@ -34,6 +35,8 @@ struct Tally {
     /// Scripts that differ and stand in [`KNOWN`].
     known: BTreeSet<String>,
     absent: Vec<String>,
+    /// Scripts that no reference could judge, as long as none has.
+    unjudged: BTreeSet<String>,
     steps: usize,
 }
 
@@ -52,13 +55,21 @@ pub fn run(setup: &Setup, wanted: &[String]) -> Result<()> {
     let mut tally = Tally::default();
     let mut shared: HashMap<&'static str, Stage> = HashMap::new();
     for script in &scripts {
-        for references in seats(setup, script) {
-            run_with(setup, script, &references, &mut shared, &mut tally)?;
+        let before = tally.runs();
+        for peer in setup.references().into_iter().filter(|peer| script.reference.is(*peer)) {
+            run_with(setup, script, peer, &mut shared, &mut tally)?;
+        }
+        if tally.runs() == before && setup.only.is_none() {
+            tally.unjudged.insert(script.name.clone());
         }
     }
     tally.absent.dedup();
     if !tally.absent.is_empty() {
         println!("not there yet ({}): {}", tally.absent.len(), tally.absent.join(", "));
+    }
+    if !tally.unjudged.is_empty() {
+        let names: Vec<_> = tally.unjudged.into_iter().collect();
+        println!("in neither reference ({}): {}", names.len(), names.join(", "));
     }
     println!(
         "diff: {} runs of {} scripts the same, {} different, {} scripts known to differ, {} steps",
@@ -76,52 +87,51 @@ pub fn run(setup: &Setup, wanted: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The sets of references that a script is run against, each in a run of its own.
-fn seats(setup: &Setup, script: &Script) -> Vec<Vec<Reference>> {
-    let both = [Reference::Valkey, Reference::Redis];
-    match (setup.forced, script.reference) {
-        (Some(peer), _) if peer == peers::REDIS => vec![vec![Reference::Redis]],
-        (Some(_), _) => vec![vec![Reference::Valkey]],
-        // Each against itself: with both in the other seats nothing could differ.
-        (None, Reference::Either) if setup.ours.is_none() => both.iter().map(|r| vec![*r]).collect(),
-        (None, Reference::Either) => vec![both.to_vec()],
-        (None, one) => vec![vec![one]],
+impl Tally {
+    fn runs(&self) -> usize {
+        self.same + self.different + self.known.len() + self.absent.len()
     }
 }
 
-fn peer_of(reference: Reference) -> Peer {
-    if reference == Reference::Redis { peers::REDIS } else { peers::VALKEY }
-}
+impl Reference {
+    /// Whether this is what `peer` is for.
+    fn is(self, peer: Peer) -> bool {
+        match self {
+            Reference::Either => true,
+            Reference::Valkey => peer == peers::VALKEY,
+            Reference::Redis => peer == peers::REDIS,
+        }
+    }
 
-fn names(references: &[Reference]) -> &'static str {
-    match references {
-        [Reference::Redis] => "redis",
-        [_] => "valkey",
-        _ => "valkey or redis",
+    fn of(peer: Peer) -> Reference {
+        if peer == peers::REDIS { Reference::Redis } else { Reference::Valkey }
     }
 }
 
 fn run_with(
     setup: &Setup,
     script: &Script,
-    references: &[Reference],
+    peer: Peer,
     shared: &mut HashMap<&'static str, Stage>,
     tally: &mut Tally,
 ) -> Result<()> {
     let mut own = None;
     for &protocol in &script.protocols {
         let stage = match &script.args {
-            Some(args) => own.insert(start(setup, references, args)?),
-            None => match shared.entry(names(references)) {
+            Some(args) => own.insert(start(setup, peer, args)?),
+            None => match shared.entry(peer.name) {
                 std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::hash_map::Entry::Vacant(entry) => {
-                    entry.insert(start(setup, references, "")?)
-                }
+                std::collections::hash_map::Entry::Vacant(entry) => entry.insert(start(setup, peer, "")?),
             },
         };
-        if setup.ours.is_some() && !setup.all && !has_command(stage, script)? {
-            tally.absent.push(script.name.clone());
-            return Ok(());
+        match command_of(stage, script)? {
+            Has::Both => {}
+            Has::Ours => return Ok(()),
+            Has::Theirs if setup.ours.is_none() || setup.all => {}
+            Has::Theirs => {
+                tally.absent.push(script.name.clone());
+                return Ok(());
+            }
         }
         let found = match run_script(stage, script, protocol, setup.all)? {
             Ran::Compared(found) => found,
@@ -140,26 +150,32 @@ fn run_with(
             } else {
                 tally.different += 1;
             }
-            report(script, protocol, references, &found, setup.verbose);
+            report(script, protocol, peer, &found, setup.verbose);
             // A dead or confused server must not spoil the next script.
-            shared.remove(names(references));
+            shared.remove(peer.name);
         }
     }
     Ok(())
 }
 
-fn start(setup: &Setup, references: &[Reference], args: &str) -> Result<Stage> {
-    let (ours, _) = setup.binaries(peer_of(references[0]))?;
-    let theirs = references
-        .iter()
-        .map(|&reference| Ok((reference, Side::start(&peer_of(reference).need()?, args)?)))
-        .collect::<Result<Vec<_>>>()?;
-    Ok(Stage { ours: Side::start(&ours, args)?, theirs })
+fn start(setup: &Setup, peer: Peer, args: &str) -> Result<Stage> {
+    let (ours, theirs) = setup.binaries(peer)?;
+    Ok(Stage {
+        ours: Side::start(&ours, args)?,
+        theirs: Side::start(&theirs, args)?,
+        reference: Reference::of(peer),
+    })
 }
 
-/// Whether ours has the command that the script is named after. Scripts about no single command have a name
-/// that the reference does not know either, and always run.
-fn has_command(stage: &mut Stage, script: &Script) -> Result<bool> {
+/// Which side has the command that a script is named after.
+enum Has {
+    /// Both, or neither: scripts about no single command have a name that nobody knows.
+    Both,
+    Ours,
+    Theirs,
+}
+
+fn command_of(stage: &mut Stage, script: &Script) -> Result<Has> {
     let file =
         Path::new(&script.name).file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     let command = file.split('-').next().unwrap_or_default().to_string();
@@ -168,11 +184,11 @@ fn has_command(stage: &mut Stage, script: &Script) -> Result<bool> {
         let reply = side.ask(&[b"COMMAND", b"INFO", command.as_bytes()])?;
         Ok(reply.items().first().is_some_and(|item| !item.items().is_empty()))
     };
-    let mut real = false;
-    for (_, side) in &mut stage.theirs {
-        real |= known(side)?;
-    }
-    Ok(!real || known(&mut stage.ours)?)
+    Ok(match (known(&mut stage.ours)?, known(&mut stage.theirs)?) {
+        (true, false) => Has::Ours,
+        (false, true) => Has::Theirs,
+        _ => Has::Both,
+    })
 }
 
 /// How a run of a script ended.
@@ -188,17 +204,14 @@ fn run_script(stage: &mut Stage, script: &Script, protocol: u8, all: bool) -> Re
     if let Err(error) = stage.ours.reset(protocol) {
         return Ok(Ran::Compared(vec![format!("ours cannot start the script: {error:#}")]));
     }
-    for (_, side) in &mut stage.theirs {
-        side.reset(protocol).context("the reference")?;
-    }
+    stage.theirs.reset(protocol).context("the reference")?;
     let mut found = Vec::new();
     for step in &script.steps {
         let ours = stage.ours.step(step);
-        let theirs: Vec<(Reference, Got)> =
-            stage.theirs.iter_mut().map(|(r, side)| (*r, side.step(step))).collect();
-        // A step for one reference is not judged where that one has no seat.
-        let mut judges = theirs.iter().filter(|(r, _)| step.only.is_none_or(|only| only == *r)).peekable();
-        if judges.peek().is_some() && !judges.any(|(_, theirs)| same(&step.class, &ours, theirs)) {
+        let theirs = stage.theirs.step(step);
+        // A step for the other reference is not judged.
+        let judged = step.only.is_none_or(|only| only == stage.reference);
+        if judged && !same(&step.class, &ours, &theirs) {
             if let Some(command) = ours.unknown_command().filter(|_| !all) {
                 return Ok(Ran::Needs(command));
             }
@@ -224,19 +237,11 @@ fn step_waits_in_vain(step: &Step, ours: &Got) -> bool {
     matches!((&step.action, ours), (Action::Blocked(_), Got::Broken(_)))
 }
 
-/// The differences to the reference that is nearest. Connections may be in MULTI or subscribed: the
-/// comparison needs fresh ones.
+/// Connections may be in MULTI or subscribed: the comparison needs fresh ones.
 fn keyspace_after(stage: &mut Stage) -> Result<Vec<String>> {
-    let mut nearest: Option<Vec<String>> = None;
-    for (_, side) in &mut stage.theirs {
-        stage.ours.reconnect();
-        side.reconnect();
-        let found = keyspace::differences(&mut stage.ours, side)?;
-        if nearest.as_ref().is_none_or(|n| found.len() < n.len()) {
-            nearest = Some(found);
-        }
-    }
-    Ok(nearest.unwrap_or_default())
+    stage.ours.reconnect();
+    stage.theirs.reconnect();
+    keyspace::differences(&mut stage.ours, &mut stage.theirs)
 }
 
 /// True when both sides got the same; two sides that broke in the same way agree.
@@ -250,16 +255,12 @@ pub fn same(class: &Class, ours: &Got, theirs: &Got) -> bool {
     }
 }
 
-fn difference(step: &Step, ours: &Got, theirs: &[(Reference, Got)]) -> String {
-    let mut text = format!("line {}: {}\n    ours   {}", step.line, step.text, ours.shown());
-    for (reference, got) in theirs {
-        text += &format!("\n    {:6} {}", peer_of(*reference).name, got.shown());
-    }
-    text
+fn difference(step: &Step, ours: &Got, theirs: &Got) -> String {
+    format!("line {}: {}\n    ours   {}\n    theirs {}", step.line, step.text, ours.shown(), theirs.shown())
 }
 
-fn report(script: &Script, protocol: u8, references: &[Reference], found: &[String], verbose: bool) {
-    println!("{} (RESP{protocol}, against {}): {} differences", script.name, names(references), found.len());
+fn report(script: &Script, protocol: u8, peer: Peer, found: &[String], verbose: bool) {
+    println!("{} (RESP{protocol}, against {}): {} differences", script.name, peer.name, found.len());
     let shown = if verbose { found.len() } else { SHOWN };
     found.iter().take(shown).for_each(|text| println!("  {text}"));
     if found.len() > shown {

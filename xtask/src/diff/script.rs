@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! # comment
-//! ! reference redis            which real server: `redis`, `valkey`, or `either` (default)
+//! ! reference redis            the real server: `redis`, `valkey`, or `either` (default: both in turn)
 //! ! protocol 3                 2, 3, or both (default)
 //! ! args --maxmemory 1mb       server arguments; the script then has servers of its own
 //! ! blocked 1                  wait until so many clients are blocked on each side
@@ -33,8 +33,8 @@ use super::compare::Class;
 pub enum Reference {
     Valkey,
     Redis,
-    /// Both run; a reply must be that of one of them. Where only one has a feature, the step says so
-    /// (`@redis`, `@valkey`), for an error of the other is no answer.
+    /// Each in a run of its own, in which ours goes by its name. Where only one has a feature, the step says so
+    /// (`@redis`, `@valkey`).
     Either,
 }
 
