@@ -50,6 +50,11 @@ impl<'a> Cx<'a> {
         if address == key.as_ptr() as usize && len == key.len() { hash } else { ds::hash::of(key) }
     }
 
+    /// Whose words and whose order of checks hold where the two differ.
+    pub fn family(&self) -> config::Family {
+        self.server.config.family()
+    }
+
     /// Whether this server may delete expired keys itself: replicas leave that to their primary, while clients are paused
     /// nothing changes, and while data is imported (`import-mode`) the tool that imports decides.
     pub fn may_expire(&self) -> bool {

@@ -27,8 +27,8 @@ pub fn authenticated(server: &Server, session: &Session, found: Option<Found>) -
 }
 
 /// The command of a request, with its subcommand resolved and its arity checked.
-pub fn resolve(argv: &[&[u8]], found: Option<Found>) -> Result<Found> {
-    let found = found.ok_or_else(|| unknown(argv))?;
+pub fn resolve(argv: &[&[u8]], found: Option<Found>, family: Family) -> Result<Found> {
+    let found = found.ok_or_else(|| unknown(argv, family))?;
     if found.row.subs.is_empty() {
         return if found.row.accepts(argv.len()) { Ok(found) } else { Err(wrong_arity(found.row.name)) };
     }
@@ -42,7 +42,7 @@ pub fn resolve(argv: &[&[u8]], found: Option<Found>) -> Result<Found> {
     }
 }
 
-fn unknown(argv: &[&[u8]]) -> CommandError {
+fn unknown(argv: &[&[u8]], family: Family) -> CommandError {
     let cut = |arg: &[u8], most: usize| String::from_utf8_lossy(&arg[..arg.len().min(most)]).into_owned();
     let mut args = String::new();
     for arg in &argv[1..] {
@@ -52,6 +52,9 @@ fn unknown(argv: &[&[u8]]) -> CommandError {
         args.push_str(&format!("'{}' ", cut(arg, QUOTED_BYTES - args.len())));
     }
     let name = cut(argv[0], QUOTED_BYTES);
+    if argv.len() == 1 && family == Family::Redis {
+        return CommandError::new(format!("ERR unknown command '{name}'"));
+    }
     CommandError::new(format!("ERR unknown command '{name}', with args beginning with: {args}"))
 }
 

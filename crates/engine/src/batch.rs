@@ -239,7 +239,7 @@ impl<'s> Turn<'s> {
         batch: Option<&BatchGuard<'_>>,
     ) -> Result<Stop, (Option<Found>, CommandError)> {
         let found = admit::authenticated(self.server, session, planned.found)
-            .and_then(|()| admit::resolve(argv, planned.found))
+            .and_then(|()| admit::resolve(argv, planned.found, self.server.config.family()))
             .map_err(|error| (planned.found, error))?;
         session.client.last_row.store(u64::from(found.id) + 1, Relaxed);
         admit::admit(self.server, session, found).map_err(|error| (Some(found), error))?;

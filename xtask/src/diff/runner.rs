@@ -206,12 +206,11 @@ fn run_script(stage: &mut Stage, script: &Script, protocol: u8, all: bool) -> Re
     }
     stage.theirs.reset(protocol).context("the reference")?;
     let mut found = Vec::new();
-    for step in &script.steps {
+    let reference = stage.reference;
+    for step in script.steps.iter().filter(|step| step.only.is_none_or(|only| only == reference)) {
         let ours = stage.ours.step(step);
         let theirs = stage.theirs.step(step);
-        // A step for the other reference is not judged.
-        let judged = step.only.is_none_or(|only| only == stage.reference);
-        if judged && !same(&step.class, &ours, &theirs) {
+        if !same(&step.class, &ours, &theirs) {
             if let Some(command) = ours.unknown_command().filter(|_| !all) {
                 return Ok(Ran::Needs(command));
             }

@@ -9,7 +9,7 @@
 //! ! pause 20                   milliseconds for which time must really pass
 //! ! keyspace off               do not compare the whole keyspace at the end
 //! SET k v                      command on connection 0, replies compared byte for byte
-//! @valkey GEOSEARCH ...        only this one's reply counts
+//! @valkey GEOSEARCH ...        only in the run against this one
 //! @unordered SMEMBERS s        with a class for what is free (see `compare::Class`)
 //! 1> GET k                     command on connection 1
 //! 1>> BLPOP k 0                sent only; its reply is read later

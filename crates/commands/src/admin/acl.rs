@@ -1,5 +1,6 @@
 //! ACL, as far as it goes with one user: `default` may do everything, and rules cannot be set yet.
 
+use config::Family;
 use resp::writer::Writer;
 
 use super::{LEAD, help, row, show};
@@ -28,11 +29,6 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 const DEFAULT: &str = "default";
-const NO_FILE: CommandError = CommandError::fixed(
-    "ERR This instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command \
-     and then issue a CONFIG REWRITE (assuming you have a configuration file set) in order to store users in the \
-     configuration.",
-);
 const NO_RULES: CommandError =
     CommandError::fixed("ERR ACL users other than 'default' are not supported by this server yet");
 /// Bits of a generated password: as many as fit 1024 hexadecimal digits.
@@ -165,8 +161,16 @@ fn log(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     Ok(())
 }
 
-fn no_file(_: &mut Cx<'_>, _: &[&[u8]], _: &mut Writer) -> Result {
-    Err(NO_FILE)
+fn no_file(cx: &mut Cx<'_>, _: &[&[u8]], _: &mut Writer) -> Result {
+    let redis = match cx.family() {
+        Family::Redis => "Redis ",
+        Family::Valkey => "",
+    };
+    Err(CommandError::new(format!(
+        "ERR This {redis}instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER \
+         command and then issue a CONFIG REWRITE (assuming you have a {redis}configuration file set) in order to store \
+         users in the {redis}configuration."
+    )))
 }
 
 fn setuser(_: &mut Cx<'_>, _: &[&[u8]], _: &mut Writer) -> Result {

@@ -1,5 +1,6 @@
 //! BITCOUNT and BITPOS: a bitmap, or a range of it, as a whole.
 
+use config::Family;
 use ds::bits;
 use ds::entry::Kind;
 use ds::num::IntText;
@@ -55,6 +56,10 @@ impl Range {
 }
 
 pub(super) fn bitcount(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    // Only Valkey counts from a start to the end of the string.
+    if argv.len() == 3 && cx.family() == Family::Redis {
+        return Err(SYNTAX);
+    }
     let range = Range::parse(&argv[2..])?;
     let mut text = IntText::new();
     let count = cx.find_kind(argv[1], Kind::String)?.map_or(0, |entry| {

@@ -1,5 +1,6 @@
 //! CLIENT REPLY, NO-EVICT, NO-TOUCH, PAUSE, UNPAUSE, UNBLOCK, and what there is to say about tracking.
 
+use config::Family;
 use std::sync::atomic::Ordering::Relaxed;
 
 use resp::writer::Writer;
@@ -33,17 +34,23 @@ pub(super) fn no_evict(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Res
     Ok(())
 }
 
-/// Only a mark, for CLIENT LIST: replicas here always answer reads, as a single server of Valkey does.
-pub(super) fn readonly(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
-    cx.session.readonly = true;
+/// Only a mark, for CLIENT LIST: replicas here always answer reads, as a single server of Valkey does. Redis has the
+/// command for clusters alone.
+fn set_readonly(cx: &mut Cx<'_>, readonly: bool, out: &mut Writer) -> Result {
+    if cx.family() == Family::Redis {
+        return Err(CommandError::fixed("ERR This instance has cluster support disabled"));
+    }
+    cx.session.readonly = readonly;
     out.ok();
     Ok(())
 }
 
+pub(super) fn readonly(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
+    set_readonly(cx, true, out)
+}
+
 pub(super) fn readwrite(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
-    cx.session.readonly = false;
-    out.ok();
-    Ok(())
+    set_readonly(cx, false, out)
 }
 
 pub(super) fn no_touch(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {

@@ -4,6 +4,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use config::Family;
 use resp::writer::Writer;
 
 use super::list::flags_of;
@@ -14,6 +15,7 @@ use crate::error::{CommandError, Result, SYNTAX};
 use crate::session::Takeover;
 
 const FLAG_LETTERS: &[u8] = b"OSMPxbtRBdcuAUreTIiEN";
+const ID_TOO_SMALL: CommandError = CommandError::fixed("ERR client-id should be greater than 0");
 const NO_SUCH_CLIENT: CommandError = CommandError::fixed("ERR No such client");
 
 /// What a connection is compared with. All that are given must hold.
@@ -60,7 +62,8 @@ impl Filter {
                 b"skipme" if value.eq_ignore_ascii_case(b"no") => filter.skip_me = Some(false),
                 b"id" | b"not-id" => {
                     let ids = if &word[..] == b"id" { &mut filter.include } else { &mut filter.exclude };
-                    at = at - 1 + read_ids(&words[at - 1..], &mut ids.ids)?;
+                    let wrong = if cx.family() == Family::Redis { ID_TOO_SMALL } else { SYNTAX };
+                    at = at - 1 + read_ids(&words[at - 1..], &mut ids.ids, wrong)?;
                 }
                 _ => match word.strip_prefix(b"not-") {
                     Some(word) => filter.exclude.read(cx, word, value, true)?,
@@ -69,6 +72,14 @@ impl Filter {
             }
         }
         Ok(filter)
+    }
+
+    /// The filter of Redis' CLIENT LIST ID, behind which all words are ids. There is none below 1.
+    pub(super) fn of_ids(words: &[&[u8]]) -> Result<Filter> {
+        let id = |word: &&[u8]| int_or(word, CommandError::fixed("ERR Invalid client ID"));
+        let ids = words.iter().map(|word| id(word).map(|id| u64::try_from(id).unwrap_or(0)));
+        let include = Criteria { ids: ids.collect::<Result<_>>()?, ..Criteria::default() };
+        Ok(Filter { include, ..Filter::default() })
     }
 
     /// Whether the connection is meant.
@@ -82,17 +93,17 @@ impl Filter {
     }
 }
 
-/// Takes ids as long as numbers come; answers how many.
-fn read_ids(words: &[&[u8]], ids: &mut Vec<u64>) -> Result<usize> {
+/// Takes ids as long as numbers come; answers how many. `wrong` is the error if there is none.
+fn read_ids(words: &[&[u8]], ids: &mut Vec<u64>, wrong: CommandError) -> Result<usize> {
     let mut taken = 0;
     while let Some(id) = words.get(taken).and_then(|word| ds::num::parse_i64(word)) {
         if id < 1 {
-            return Err(CommandError::fixed("ERR client-id should be greater than 0"));
+            return Err(ID_TOO_SMALL);
         }
         ids.push(id as u64);
         taken += 1;
     }
-    if taken == 0 { Err(SYNTAX) } else { Ok(taken) }
+    if taken == 0 { Err(wrong) } else { Ok(taken) }
 }
 
 fn positive(value: &[u8], what: &str) -> Result<u64> {
@@ -224,9 +235,9 @@ mod tests {
     #[test]
     fn ids_are_taken_as_long_as_numbers_come() {
         let mut ids = Vec::new();
-        assert_eq!(read_ids(&[b"1", b"22", b"TYPE", b"3"], &mut ids), Ok(2));
+        assert_eq!(read_ids(&[b"1", b"22", b"TYPE", b"3"], &mut ids, SYNTAX), Ok(2));
         assert_eq!(ids, [1, 22]);
-        assert_eq!(read_ids(&[b"x"], &mut ids), Err(SYNTAX));
-        assert!(read_ids(&[b"3", b"0"], &mut ids).is_err());
+        assert_eq!(read_ids(&[b"x"], &mut ids, SYNTAX), Err(SYNTAX));
+        assert!(read_ids(&[b"3", b"0"], &mut ids, SYNTAX).is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use config::Family;
 use resp::writer::Writer;
 
 use super::filter::Filter;
@@ -114,7 +115,14 @@ pub(super) fn info(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
 }
 
 pub(super) fn list(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let filter = Filter::parse(cx, &argv[2..])?;
+    let filter = match &argv[2..] {
+        [word, ids @ ..]
+            if cx.family() == Family::Redis && word.eq_ignore_ascii_case(b"ID") && !ids.is_empty() =>
+        {
+            Filter::of_ids(ids)?
+        }
+        words => Filter::parse(cx, words)?,
+    };
     let own = cx.session.client.id;
     let bytes = refresh_own(cx, argv);
     let mut text = String::new();

@@ -3,6 +3,7 @@
 //! Their plan is Walk: shards are looked at one after the other, none is held in between. Expired keys are left out;
 //! SCAN and RANDOMKEY delete those that they met, after the walk.
 
+use config::Family;
 use ds::entry::{EntryRef, Kind};
 use ds::glob::glob_match;
 use resp::writer::Writer;
@@ -77,7 +78,8 @@ pub(super) fn scan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
         } else if args.take_with("TYPE", 1) {
             let name = args.arg()?;
             filter.kind = Some(Wanted::of(name));
-            if filter.kind == Some(Wanted::Unknown) {
+            // To Redis it is a type that no key has.
+            if filter.kind == Some(Wanted::Unknown) && cx.family() == Family::Valkey {
                 return Err(CommandError::new([b"ERR unknown type name '", name, b"'"].concat()));
             }
         } else if args.take("NOVALUES") {

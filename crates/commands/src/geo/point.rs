@@ -1,6 +1,8 @@
 //! GEOADD, and what asks for single members: GEOPOS, GEOHASH, GEODIST.
 
+use config::Family;
 use ds::geohash::{Point, format_distance};
+use ds::num;
 use resp::writer::Writer;
 
 use crate::args::{Args, float};
@@ -31,19 +33,24 @@ pub(super) fn place(view: View<'_>, name: &[u8]) -> Option<Point> {
     view.score(name).map(|score| Point::from_score(score as u64))
 }
 
-/// Degrees with up to 17 decimals, as Valkey and Redis up to 7 print them; the shortest text of Redis 8 reads as the
-/// same number.
-fn coordinate(degrees: f64) -> String {
+/// Degrees as the peers print them, which reads as the same number: Redis 8 in the shortest way, Valkey (and Redis up to
+/// 7) with up to 17 decimals.
+fn coordinate(degrees: f64, family: Family) -> String {
+    if family == Family::Redis {
+        let mut text = Vec::with_capacity(24);
+        num::format_f64(degrees, &mut text);
+        return String::from_utf8_lossy(&text).into_owned();
+    }
     let text = format!("{degrees:.17}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
 /// A place as an array of two doubles.
-pub(super) fn reply_point(point: Point, out: &mut Writer) {
+pub(super) fn reply_point(point: Point, family: Family, out: &mut Writer) {
     out.array(2);
     for degrees in [point.longitude, point.latitude] {
-        out.double(coordinate(degrees).as_bytes());
+        out.double(coordinate(degrees, family).as_bytes());
     }
 }
 
@@ -103,11 +110,12 @@ fn propagate(cx: &mut Cx<'_>, key: &[u8], options: AddOptions, pairs: &[(f64, &[
 }
 
 pub(super) fn geopos(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let family = cx.family();
     let view = find(cx, argv[1])?;
     out.array(argv.len() - 2);
     for name in &argv[2..] {
         match view.and_then(|view| place(view, name)) {
-            Some(point) => reply_point(point, out),
+            Some(point) => reply_point(point, family, out),
             None => out.null_array(),
         }
     }
@@ -145,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn coordinates_of_a_valkey() {
+    fn coordinates_of_both_families() {
         for (degrees, text) in [
             (13.361389338970184, "13.36138933897018433"),
             (38.1155563954963, "38.11555639549629859"),
@@ -153,10 +161,15 @@ mod tests {
             (-0.5, "-0.5"),
             (-0.0, "0"),
             (1e-20, "0"),
+            (-1e-20, "0"),
         ] {
-            assert_eq!(coordinate(degrees), text.trim_end_matches('.'), "{degrees}");
+            assert_eq!(coordinate(degrees, Family::Valkey), text, "{degrees}");
         }
-        assert_eq!(coordinate(-1e-20), "0");
+        for (degrees, text) in
+            [(13.361389338970184, "13.361389338970184"), (2.682209014892578e-6, "2.682209014892578e-6")]
+        {
+            assert_eq!(coordinate(degrees, Family::Redis), text);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The arguments of GEOSEARCH, GEOSEARCHSTORE and the GEORADIUS family, as one query.
 
+use config::Family;
 use ds::geohash::{Point, Search, Shape, polygon_centre};
 use ds::num;
 
@@ -90,11 +91,12 @@ fn polygon(args: &mut Args<'_>) -> Result<Shape> {
 }
 
 /// The place of a member that must be there, if the key is.
-fn centre_at(view: Option<View<'_>>, member: &[u8]) -> Result<Centre> {
+fn centre_at(view: Option<View<'_>>, member: &[u8], family: Family) -> Result<Centre> {
     let Some(view) = view else { return Ok(Centre::Nowhere) };
-    match place(view, member) {
-        Some(point) => Ok(Centre::At(point)),
-        None => Err(CommandError::new(
+    match (place(view, member), family) {
+        (Some(point), _) => Ok(Centre::At(point)),
+        (None, Family::Redis) => Err(CommandError::fixed("ERR could not decode requested zset member")),
+        (None, Family::Valkey) => Err(CommandError::new(
             [b"ERR member ".as_slice(), member, b" does not exist".as_slice()].concat(),
         )),
     }
@@ -103,6 +105,7 @@ fn centre_at(view: Option<View<'_>>, member: &[u8]) -> Result<Centre> {
 /// What is being read.
 struct Reader<'a> {
     command: Command,
+    family: Family,
     query: Query<'a>,
     centre: Centre,
     shape: Option<Shape>,
@@ -114,6 +117,7 @@ pub(super) fn parse<'a>(
     argv: &'a [&'a [u8]],
     at: usize,
     view: Option<View<'_>>,
+    family: Family,
 ) -> Result<Query<'a>> {
     let mut args = Args::new(argv, at);
     let query = Query {
@@ -128,10 +132,10 @@ pub(super) fn parse<'a>(
         store: (command == Command::SearchStore).then(|| argv[1]),
         store_distances: false,
     };
-    let mut reader = Reader { command, query, centre: Centre::Missing, shape: None };
+    let mut reader = Reader { command, family, query, centre: Centre::Missing, shape: None };
     if let Command::Radius { by_member, .. } = command {
         reader.centre = if by_member {
-            centre_at(view, args.arg()?)?
+            centre_at(view, args.arg()?, family)?
         } else {
             Centre::At(point(args.arg()?, args.arg()?)?)
         };
@@ -207,7 +211,7 @@ impl<'a> Reader<'a> {
         }
         let free = matches!(self.centre, Centre::Missing) && !matches!(self.shape, Some(Shape::Polygon(_)));
         if free && args.take_with("FROMMEMBER", 1) {
-            self.centre = centre_at(view, args.arg()?)?;
+            self.centre = centre_at(view, args.arg()?, self.family)?;
         } else if free && args.take_with("FROMLONLAT", 2) {
             self.centre = Centre::At(point(args.arg()?, args.arg()?)?);
         } else if matches!(self.centre, Centre::Missing)
@@ -231,7 +235,7 @@ impl<'a> Reader<'a> {
 
     /// Checks what options demand of each other.
     fn finish(self) -> Result<Query<'a>> {
-        let Reader { command, mut query, centre, shape } = self;
+        let Reader { command, mut query, centre, shape, .. } = self;
         if query.store.is_some() && (query.with_distance || query.with_hash || query.with_coordinates) {
             let what =
                 if command == Command::SearchStore { "GEOSEARCHSTORE" } else { "STORE option in GEORADIUS" };
@@ -297,8 +301,9 @@ mod tests {
             ("BYPOLYGON 9999999999999 1 1 2 2 3 1", "ERR invalid number of vertices"),
         ] {
             let argv: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-            let error =
-                parse(Command::Search, &argv, 0, None).err().map_or(Vec::new(), |error| error.0.to_vec());
+            let error = parse(Command::Search, &argv, 0, None, Family::Redis)
+                .err()
+                .map_or(Vec::new(), |error| error.0.to_vec());
             assert_eq!(String::from_utf8_lossy(&error), expected, "{line}");
         }
     }

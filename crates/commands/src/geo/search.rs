@@ -2,6 +2,7 @@
 //!
 //! A search is a few ranges of scores; each member in them is checked against the shape.
 
+use config::Family;
 use ds::geohash::{Point, Search};
 use ds::listpack::LpValue;
 use ds::zset::ScoreBound;
@@ -56,7 +57,7 @@ fn select<'a>(view: View<'a>, query: &Query<'_>) -> Vec<Hit<'a>> {
     hits
 }
 
-fn reply(hits: &[Hit<'_>], query: &Query<'_>, out: &mut Writer) {
+fn reply(hits: &[Hit<'_>], query: &Query<'_>, family: Family, out: &mut Writer) {
     let extras = [query.with_distance, query.with_hash, query.with_coordinates];
     let extras = extras.into_iter().filter(|&wanted| wanted).count();
     out.array(hits.len());
@@ -72,7 +73,7 @@ fn reply(hits: &[Hit<'_>], query: &Query<'_>, out: &mut Writer) {
             out.int(hit.score as i64);
         }
         if query.with_coordinates {
-            reply_point(hit.point, out);
+            reply_point(hit.point, family, out);
         }
     }
 }
@@ -87,11 +88,12 @@ fn members(hits: &[Hit<'_>], query: &Query<'_>) -> Vec<(Vec<u8>, f64)> {
 
 /// Runs a search over the sorted set of `key`; the arguments behind begin at `at`.
 fn run(cx: &mut Cx<'_>, command: Command, argv: &[&[u8]], key: &[u8], at: usize, out: &mut Writer) -> Result {
+    let family = cx.family();
     let view = find(cx, key)?;
-    let query = parse(command, argv, at, view)?;
+    let query = parse(command, argv, at, view, family)?;
     let hits = view.map_or_else(Vec::new, |view| select(view, &query));
     match query.store {
-        None => reply(&hits, &query, out),
+        None => reply(&hits, &query, family, out),
         Some(target) => {
             let event = if command == Command::SearchStore { "geosearchstore" } else { "georadiusstore" };
             let members = members(&hits, &query);

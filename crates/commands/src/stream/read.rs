@@ -1,5 +1,6 @@
 //! XREAD and the arguments that it shares with XREADGROUP.
 
+use config::Family;
 use ds::stream::StreamId;
 use resp::writer::Writer;
 
@@ -25,7 +26,7 @@ pub(super) struct Read<'a> {
 }
 
 impl<'a> Read<'a> {
-    pub(super) fn parse(argv: &'a [&'a [u8]], name: &str) -> Result<Read<'a>> {
+    pub(super) fn parse(argv: &'a [&'a [u8]], name: &str, family: Family) -> Result<Read<'a>> {
         let in_group = name == "xreadgroup";
         let mut read = Read {
             group: None,
@@ -45,9 +46,13 @@ impl<'a> Read<'a> {
             } else if args.take_with("STREAMS", 1) {
                 let rest = args.rest();
                 if rest.len() % 2 == 1 {
-                    let sign = if in_group { "'>'" } else { "'$'" };
+                    let sign = match family {
+                        _ if in_group => " or '>'",
+                        Family::Redis => ", '+', or '$'",
+                        Family::Valkey => " or '$'",
+                    };
                     return Err(CommandError::new(format!(
-                        "ERR Unbalanced '{name}' list of streams: for each stream key an ID or {sign} must be specified."
+                        "ERR Unbalanced '{name}' list of streams: for each stream key an ID{sign} must be specified."
                     )));
                 }
                 (read.keys, read.ids) = rest.split_at(rest.len() / 2);
@@ -139,7 +144,7 @@ pub(super) fn begin_stream(key: &[u8], resp3: bool, body: &mut Writer) {
 }
 
 pub(super) fn xread(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let read = Read::parse(argv, "xread")?;
+    let read = Read::parse(argv, "xread", cx.family())?;
     let resp3 = cx.session.resp3;
     let mut after = Vec::with_capacity(read.keys.len());
     for (key, id) in read.keys.iter().zip(read.ids) {

@@ -206,7 +206,7 @@ impl Part<'_> {
 }
 
 pub(super) fn xreadgroup(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let read = Read::parse(argv, "xreadgroup")?;
+    let read = Read::parse(argv, "xreadgroup", cx.family())?;
     let Some((group, consumer)) = read.group else { return Ok(()) };
     let (resp3, now_ms) = (cx.session.resp3, cx.now_ms as i64);
     let wanted: Vec<Wanted> =

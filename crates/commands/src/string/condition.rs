@@ -35,6 +35,18 @@ impl<'a> Condition<'a> {
         }))
     }
 
+    /// Whether the next word is that of this comparison.
+    pub fn is_next(self, args: &Args<'_>) -> bool {
+        let word = match self {
+            Condition::None | Condition::Absent | Condition::Present => return false,
+            Condition::Equal(_) => "IFEQ",
+            Condition::Different(_) => "IFNE",
+            Condition::DigestEqual(_) => "IFDEQ",
+            Condition::DigestDifferent(_) => "IFDNE",
+        };
+        args.peek().is_some_and(|next| next.eq_ignore_ascii_case(word.as_bytes()))
+    }
+
     /// Whether the value itself is looked at.
     pub fn compares(self) -> bool {
         !matches!(self, Condition::None | Condition::Absent | Condition::Present)

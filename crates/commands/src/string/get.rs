@@ -1,7 +1,7 @@
 //! Reading strings, and reading them for the last time or with a new expiry: GET, MGET, GETDEL, GETEX, GETSET, GETRANGE,
 //! STRLEN.
 
-use config::{Directive, Events};
+use config::{Directive, Events, Family};
 use ds::entry::{EntryRef, Kind};
 use ds::num::IntText;
 use resp::writer::Writer;
@@ -70,10 +70,12 @@ pub(super) fn getex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result
             return Err(SYNTAX);
         }
     }
-    let at = expiry.at_ms(cx, "getex")?;
+    // Redis reads the time only where there is something that it is for.
+    let early = if cx.family() == Family::Valkey { expiry.at_ms(cx, "getex")? } else { None };
     if !reply_old(cx, key, out)? {
         return Ok(());
     }
+    let at = early.map_or_else(|| expiry.at_ms(cx, "getex"), |at| Ok(Some(at)))?;
     match at {
         Some(at) => set_expiry(cx, key, at),
         None if expiry.persists() => {

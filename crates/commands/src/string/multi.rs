@@ -1,6 +1,6 @@
 //! Several strings at once: MSET, MSETNX, MSETEX.
 
-use config::Events;
+use config::{Events, Family};
 use resp::writer::Writer;
 
 use super::expiry::Expiry;
@@ -35,11 +35,17 @@ pub(super) fn msetnx(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
 
 /// MSETEX numkeys key value ... [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]
 pub(super) fn msetex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let invalid = CommandError::fixed("ERR invalid numkeys value or out of range");
+    let (invalid, too_few) = match cx.family() {
+        Family::Redis => (
+            CommandError::fixed("ERR invalid numkeys value"),
+            CommandError::fixed("ERR wrong number of key-value pairs"),
+        ),
+        Family::Valkey => (CommandError::fixed("ERR invalid numkeys value or out of range"), SYNTAX),
+    };
     let count = ds::num::parse_i64(argv[1]).filter(|&count| (1..=i64::from(i32::MAX)).contains(&count));
     let count = count.ok_or(invalid)? as usize;
     let mut args = Args::new(argv, 2);
-    let words = args.slice(count * 2)?;
+    let words = args.slice(count * 2).map_err(|_| too_few)?;
     let pairs = words.as_chunks::<2>().0;
     let (mut present, mut expiry) = (None, Expiry::default());
     while !args.is_empty() {

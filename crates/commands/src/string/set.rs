@@ -1,6 +1,6 @@
 //! SET with all its options; SETNX, SETEX and PSETEX, which are older spellings of it.
 
-use config::Events;
+use config::{Events, Family};
 use ds::entry::{EntryRef, Kind, Value};
 use ds::num;
 use resp::writer::Writer;
@@ -14,15 +14,18 @@ use crate::error::{Result, SYNTAX, WRONG_TYPE};
 
 struct Options<'a> {
     condition: Condition<'a>,
+    /// NX behind a comparison, which Redis takes.
+    absent_too: bool,
     expiry: Expiry<'a>,
     get: bool,
     /// The command without GET, for the journal.
     words: Vec<&'a [u8]>,
 }
 
-fn parse<'a>(argv: &'a [&'a [u8]]) -> Result<Options<'a>> {
+fn parse<'a>(argv: &'a [&'a [u8]], family: Family) -> Result<Options<'a>> {
     let mut options = Options {
         condition: Condition::None,
+        absent_too: false,
         expiry: Expiry::default(),
         get: false,
         words: argv[..3].to_vec(),
@@ -34,20 +37,25 @@ fn parse<'a>(argv: &'a [&'a [u8]]) -> Result<Options<'a>> {
             options.get = true;
             continue;
         }
-        parse_option(&mut options, &mut args)?;
+        parse_option(&mut options, &mut args, family)?;
         options.words.extend(&argv[from..args.position()]);
     }
     Ok(options)
 }
 
-fn parse_option<'a>(options: &mut Options<'a>, args: &mut Args<'a>) -> Result {
+fn parse_option<'a>(options: &mut Options<'a>, args: &mut Args<'a>, family: Family) -> Result {
+    let more = family == Family::Redis && options.condition.compares();
     let free = |word| options.condition == Condition::None || options.condition == word;
     if free(Condition::Absent) && args.take("NX") {
         options.condition = Condition::Absent;
     } else if free(Condition::Present) && args.take("XX") {
         options.condition = Condition::Present;
     } else if options.expiry.take_keep(args) || options.expiry.take(args)? {
-    } else if options.condition == Condition::None
+    } else if more && args.take("NX") {
+        options.absent_too = true;
+    } else if more && !options.absent_too && args.take("XX") {
+        // What is compared is there.
+    } else if (options.condition == Condition::None || more && options.condition.is_next(args))
         && let Some(condition) = Condition::take_comparison(args)?
     {
         options.condition = condition;
@@ -81,7 +89,10 @@ fn consult(
             None => out.null(),
         }
     }
-    Ok((options.condition.holds(found)?, found.and_then(EntryRef::expire_ms)))
+    Ok((
+        options.condition.holds(found)? && !(options.absent_too && found.is_some()),
+        found.and_then(EntryRef::expire_ms),
+    ))
 }
 
 pub(super) fn set(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
@@ -91,7 +102,7 @@ pub(super) fn set(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
         out.ok();
         return Ok(());
     }
-    let options = parse(argv)?;
+    let options = parse(argv, cx.family())?;
     let at = options.expiry.at_ms(cx, "set")?;
     let plain = options.condition == Condition::None && !options.get && !options.expiry.keeps();
     let (holds, old_expiry) = if plain { (true, None) } else { consult(cx, key, &options, out)? };

@@ -174,7 +174,10 @@ impl Hunt {
         let dir = workspace().join("target/diff");
         fs::create_dir_all(&dir)?;
         let file = format!("random-{}-{}-{}.txt", self.peer, self.seed, name.replace(' ', "-"));
-        fs::write(dir.join(&file), format!("! reference {}\n# {}\n{script}", self.peer, text.trim().replace('\n', "\n# ")))?;
+        fs::write(
+            dir.join(&file),
+            format!("! reference {}\n# {}\n{script}", self.peer, text.trim().replace('\n', "\n# ")),
+        )?;
         println!("difference in {name} (target/diff/{file}):\n{script}{text}");
         ensure!(!ours_ended, "our server has ended:\n{}", arena.ours.log());
         Ok(())
