@@ -2,15 +2,29 @@
 //!
 //! A cursor is a position in the table; small collections are given whole.
 
+use config::Family;
 use ds::glob::glob_match;
 use ds::table::Position;
 use resp::writer::Writer;
 
 use crate::args::{Args, int};
-use crate::error::{Result, SYNTAX};
+use crate::error::{CommandError, Result, SYNTAX};
 
 /// Lines of the table that one step looks at for each element that it was asked for, at most.
 const LINES_PER_ELEMENT: usize = 10;
+
+pub(crate) const NO_VALUES: CommandError =
+    CommandError::fixed("ERR NOVALUES option can only be used in HSCAN");
+
+/// What is said of an option that is none here.
+pub(crate) fn other_option(args: &mut Args<'_>, family: Family) -> CommandError {
+    match family {
+        Family::Valkey if args.take("NOSCORES") => {
+            CommandError::fixed("ERR NOSCORES option can only be used in ZSCAN")
+        }
+        _ => SYNTAX,
+    }
+}
 
 /// MATCH and COUNT.
 pub(crate) struct Options<'a> {
@@ -23,7 +37,8 @@ impl<'a> Options<'a> {
     /// took one.
     pub fn parse(
         argv: &'a [&'a [u8]],
-        mut own: impl FnMut(&mut Args<'a>) -> Result<bool>,
+        family: Family,
+        mut own: impl FnMut(&mut Args<'a>) -> bool,
     ) -> Result<Options<'a>> {
         let mut options = Options { pattern: None, count: 10 };
         let mut args = Args::new(argv, 3);
@@ -33,8 +48,11 @@ impl<'a> Options<'a> {
                 options.count = usize::try_from(count).ok().filter(|&count| count > 0).ok_or(SYNTAX)?;
             } else if args.take_with("MATCH", 1) {
                 options.pattern = Some(args.arg()?).filter(|pattern| *pattern != b"*");
-            } else if !own(&mut args)? {
-                return Err(SYNTAX);
+            } else if own(&mut args) {
+            } else if args.take("NOVALUES") {
+                return Err(NO_VALUES);
+            } else {
+                return Err(other_option(&mut args, family));
             }
         }
         Ok(options)

@@ -10,6 +10,7 @@ use resp::writer::Writer;
 
 use crate::args::{Args, cursor};
 use crate::cx::Cx;
+use crate::element_scan::{NO_VALUES, other_option};
 use crate::error::{CommandError, Result, SYNTAX};
 
 /// What SCAN looks for.
@@ -83,9 +84,9 @@ pub(super) fn scan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
                 return Err(CommandError::new([b"ERR unknown type name '", name, b"'"].concat()));
             }
         } else if args.take("NOVALUES") {
-            return Err(CommandError::fixed("ERR NOVALUES option can only be used in HSCAN"));
+            return Err(NO_VALUES);
         } else {
-            return Err(SYNTAX);
+            return Err(other_option(&mut args, cx.family()));
         }
     }
     let (db, clock_ms, mut found, mut expired) = (cx.db, cx.field_clock(), Vec::new(), Vec::new());

@@ -234,6 +234,15 @@ impl Editor<'_> {
     }
 }
 
+impl Editor<'_> {
+    /// Makes room for expiries, which a table always has.
+    pub(super) fn make_room(&mut self) {
+        if let Editor::Packed(pack, form) = self {
+            with_expiries(pack, form);
+        }
+    }
+}
+
 /// Makes room for expiries.
 fn with_expiries(pack: &mut Listpack, form: &mut Form) {
     if *form == Form::Pairs {

@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
-use config::Events;
+use config::{Events, Family};
 use ds::entry::Kind;
+use ds::packed_hash::Form;
 use resp::writer::Writer;
 
 use super::edit::edit;
-use super::view::{View, find_to_change};
+use super::redis_options::Expire as Told;
+use super::view::{Stored, View, find_to_change};
 use super::{delete_empty, fields};
 use crate::args::{TimeUnit, expiry_ms, int};
 use crate::cx::Cx;
@@ -126,6 +128,35 @@ fn judge(view: View<'_>, names: &[&[u8]], condition: Condition, at: i64, deletes
     names.iter().copied().map(judge).collect()
 }
 
+fn told_by_valkey<'a>(
+    cx: &Cx<'_>,
+    argv: &'a [&'a [u8]],
+    unit: TimeUnit,
+    relative: bool,
+    name: &str,
+) -> Result<Told<'a>> {
+    let (before, names) = fields::split(argv, 3, 1)?;
+    let condition = Condition::parse(&before[3..])?;
+    let names = names?;
+    let given = int(argv[2])?;
+    if given < 0 {
+        return Err(CommandError::new(format!("ERR invalid expire time in '{name}' command")));
+    }
+    let at = expiry_ms(given, unit, relative.then_some(cx.now_ms), name)?;
+    Ok(Told { at, condition, fields: names })
+}
+
+/// Redis makes room for expiries before it knows whether there will be one, which OBJECT ENCODING shows.
+pub(super) fn prepare(cx: &mut Cx<'_>, key: &[u8]) -> Result {
+    let now_ms = cx.field_clock();
+    let view = find_to_change(cx, key)?;
+    let has_none = view.is_some_and(|view| matches!(view.stored, Stored::Packed(_, Form::Pairs)));
+    if has_none && let Some(mut slot) = cx.find_mut_kind(key, Kind::Hash)? {
+        slot.update(|entry| edit(entry, now_ms, |editor| editor.make_room()));
+    }
+    Ok(())
+}
+
 /// HEXPIRE key time [NX | XX | GT | LT] FIELDS count field [field ...]
 fn expire(
     cx: &mut Cx<'_>,
@@ -136,14 +167,15 @@ fn expire(
     out: &mut Writer,
 ) -> Result {
     let key = argv[1];
-    let (before, names) = fields::split(argv, 3, 1)?;
-    let condition = Condition::parse(&before[3..])?;
-    let names = names?;
-    let given = int(argv[2])?;
-    if given < 0 {
-        return Err(CommandError::new(format!("ERR invalid expire time in '{name}' command")));
-    }
-    let at = expiry_ms(given, unit, relative.then_some(cx.now_ms), name)?;
+    let Told { at, condition, fields: names } = match cx.family() {
+        Family::Redis => {
+            find_to_change(cx, key)?;
+            let told = Told::parse(cx, argv, unit, relative, name)?;
+            prepare(cx, key)?;
+            told
+        }
+        Family::Valkey => told_by_valkey(cx, argv, unit, relative, name)?,
+    };
     let deletes = at <= cx.now_ms as i64 && cx.may_delete_past();
     let verdicts = match find_to_change(cx, key)? {
         Some(view) => judge(view, names, condition, at, deletes),
@@ -186,7 +218,11 @@ pub(super) fn hpexpireat(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> R
 /// HPERSIST key FIELDS count field [field ...]
 pub(super) fn hpersist(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let key = argv[1];
-    let names = fields::behind(argv, 2, 1, fields::COUNT)?;
+    let family = cx.family();
+    if family == Family::Redis {
+        find_to_change(cx, key)?;
+    }
+    let names = fields::only(argv, family, fields::COUNT)?;
     let view = find_to_change(cx, key)?;
     let verdict = |name: &[u8]| match view.and_then(|view| view.get(name)).map(|field| field.expire_ms) {
         None => -2,

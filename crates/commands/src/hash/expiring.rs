@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use config::Events;
+use config::{Events, Family};
 use resp::writer::Writer;
 
 use super::edit;
-use super::expire::{delete_past, note_overwritten, set_expiry};
+use super::expire::{delete_past, note_overwritten, prepare, set_expiry};
+use super::redis_options::Told;
 use super::view::find_to_change;
 use super::write::put;
 use super::{fields, reply_text};
@@ -15,9 +16,7 @@ use crate::cx::Cx;
 use crate::error::{Result, SYNTAX};
 use crate::string::expiry::Expiry;
 
-/// HGETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST] FIELDS count field [field ...]
-pub(super) fn hgetex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let key = argv[1];
+fn get_as_valkey<'a>(cx: &mut Cx<'_>, argv: &'a [&'a [u8]]) -> Result<Told<'a>> {
     let (before, names) = fields::split(argv, 2, 1)?;
     let (mut args, mut expiry) = (Args::new(before, 2), Expiry::default());
     while !args.is_empty() {
@@ -25,9 +24,25 @@ pub(super) fn hgetex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
             return Err(SYNTAX);
         }
     }
-    let names = names?;
-    find_to_change(cx, key)?;
+    let fields = names?;
+    find_to_change(cx, argv[1])?;
     let at = expiry.at_ms_from(cx, 0, "hgetex")?;
+    Ok(Told { at, stays: expiry.persists(), fields, ..Told::default() })
+}
+
+/// HGETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST] FIELDS count field [field ...]
+pub(super) fn hgetex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let key = argv[1];
+    let Told { at, stays: persists, fields: names, .. } = match cx.family() {
+        Family::Redis => {
+            find_to_change(cx, key)?;
+            Told::parse(cx, argv, "PERSIST", false, "hgetex")?
+        }
+        Family::Valkey => get_as_valkey(cx, argv)?,
+    };
+    if cx.family() == Family::Redis && (at.is_some() || persists) {
+        prepare(cx, key)?;
+    }
     let deletes = at.is_some_and(|at| at <= cx.now_ms as i64) && cx.may_delete_past();
     let view = find_to_change(cx, key)?;
     out.array(names.len());
@@ -37,7 +52,7 @@ pub(super) fn hgetex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
         match view.and_then(|view| view.get(name)).filter(|_| !deletes || deleted.insert(name)) {
             Some(field) => {
                 reply_text(field.value, out);
-                if at.is_some() || (expiry.persists() && field.expire_ms.is_some()) {
+                if at.is_some() || (persists && field.expire_ms.is_some()) {
                     chosen.push(name);
                 }
             }
@@ -51,16 +66,6 @@ pub(super) fn hgetex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     }
 }
 
-/// The options of HSETEX.
-#[derive(Default)]
-struct Options<'a> {
-    expiry: Expiry<'a>,
-    /// NX: the hash must not be there; XX: it must.
-    key: Option<bool>,
-    /// FNX: none of the fields must be there; FXX: all must.
-    fields: Option<bool>,
-}
-
 /// Takes one of two words, of which the second means true; the other one must not have been given.
 fn choose(args: &mut Args<'_>, words: [&str; 2], choice: &mut Option<bool>) -> bool {
     for (value, word) in [(false, words[0]), (true, words[1])] {
@@ -72,49 +77,66 @@ fn choose(args: &mut Args<'_>, words: [&str; 2], choice: &mut Option<bool>) -> b
     false
 }
 
-fn parse<'a>(before: &'a [&'a [u8]]) -> Result<Options<'a>> {
-    let mut options = Options::default();
+/// None if the hash is not there, or is, against NX or XX: then nothing more is looked at.
+fn set_as_valkey<'a>(cx: &mut Cx<'_>, argv: &'a [&'a [u8]]) -> Result<Option<Told<'a>>> {
+    let (before, pairs) = fields::split(argv, 2, 2)?;
+    let (mut told, mut expiry) = (Told::default(), Expiry::default());
     let mut args = Args::new(before, 2);
     while !args.is_empty() {
-        let taken = choose(&mut args, ["NX", "XX"], &mut options.key)
-            || choose(&mut args, ["FNX", "FXX"], &mut options.fields)
-            || options.expiry.take(&mut args)?
-            || options.expiry.take_keep(&mut args);
+        let taken = choose(&mut args, ["NX", "XX"], &mut told.key)
+            || choose(&mut args, ["FNX", "FXX"], &mut told.present)
+            || expiry.take(&mut args)?
+            || expiry.take_keep(&mut args);
         if !taken {
             return Err(SYNTAX);
         }
     }
-    Ok(options)
+    told.fields = pairs?;
+    let existed = find_to_change(cx, argv[1])?.is_some();
+    if told.key.is_some_and(|wanted| existed != wanted) {
+        return Ok(None);
+    }
+    told.stays = expiry.keeps();
+    told.at = expiry.at_ms_from(cx, 0, "hsetex")?;
+    Ok(Some(told))
+}
+
+fn set_as_redis<'a>(cx: &mut Cx<'_>, argv: &'a [&'a [u8]]) -> Result<Option<Told<'a>>> {
+    let told = Told::parse(cx, argv, "KEEPTTL", true, "hsetex")?;
+    let existed = find_to_change(cx, argv[1])?.is_some();
+    if told.at.is_some() {
+        prepare(cx, argv[1])?;
+    }
+    Ok(Some(told).filter(|told| told.key.is_none_or(|wanted| existed == wanted)))
 }
 
 /// HSETEX key [NX | XX] [FNX | FXX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL] FIELDS count field value [...]
 pub(super) fn hsetex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let key = argv[1];
-    let (before, pairs) = fields::split(argv, 2, 2)?;
-    let options = parse(before)?;
-    let pairs = pairs?;
-    let existed = find_to_change(cx, key)?.is_some();
-    if options.key.is_some_and(|wanted| existed != wanted) {
+    let told = match cx.family() {
+        Family::Redis => set_as_redis(cx, argv)?,
+        Family::Valkey => set_as_valkey(cx, argv)?,
+    };
+    let Some(told) = told else {
         out.int(0);
         return Ok(());
-    }
-    let at = options.expiry.at_ms_from(cx, 0, "hsetex")?;
+    };
     let view = find_to_change(cx, key)?;
     let there = |pair: &[&[u8]]| view.is_some_and(|view| view.get(pair[0]).is_some());
-    if options.fields.is_some_and(|wanted| pairs.chunks_exact(2).any(|pair| there(pair) != wanted)) {
+    if told.present.is_some_and(|wanted| told.fields.chunks_exact(2).any(|pair| there(pair) != wanted)) {
         out.int(0);
         return Ok(());
     }
-    match at {
-        Some(at) if at <= cx.now_ms as i64 && cx.may_delete_past() => set_past(cx, key, pairs)?,
-        at => set(cx, key, pairs, at, &options)?,
+    match told.at {
+        Some(at) if at <= cx.now_ms as i64 && cx.may_delete_past() => set_past(cx, key, told.fields)?,
+        _ => set(cx, key, &told)?,
     }
     out.int(1);
     Ok(())
 }
 
-fn set(cx: &mut Cx<'_>, key: &[u8], pairs: &[&[u8]], at: Option<i64>, options: &Options<'_>) -> Result {
-    let keeps = options.expiry.keeps();
+fn set(cx: &mut Cx<'_>, key: &[u8], told: &Told<'_>) -> Result {
+    let Told { at, stays: keeps, fields: pairs, .. } = *told;
     let expiry = if keeps { edit::Expiry::Keep } else { edit::Expiry::Set(at.map(|at| at.max(0) as u64)) };
     if keeps {
         forget_expired(cx, key, pairs)?;

@@ -1,6 +1,8 @@
 //! The argument `FIELDS count field...` of the commands for expiring fields.
 
-use crate::args::int;
+use config::Family;
+
+use crate::args::{int, int_or};
 use crate::error::{CommandError, Result, SYNTAX};
 
 /// What is said of a count that is not that of the fields.
@@ -21,6 +23,29 @@ pub(super) fn behind<'a>(argv: Words<'a>, at: usize, width: usize, wrong: Comman
     match usize::try_from(int(count)?) {
         Ok(count) if count > 0 && count.checked_mul(width) == Some(given.len()) => Ok(given),
         _ => Err(wrong),
+    }
+}
+
+/// The arguments behind `argv[2]`, which must be FIELDS, as each family says what is wrong with them; `wrong` is Valkey's
+/// error for a wrong count.
+pub(super) fn only<'a>(argv: Words<'a>, family: Family, wrong: CommandError) -> Result<Words<'a>> {
+    const NO_FIELDS: CommandError =
+        CommandError::fixed("ERR Mandatory argument FIELDS is missing or not at the right position");
+    const NUMBER: CommandError = CommandError::fixed("ERR Number of fields must be a positive integer");
+    const MATCH: CommandError =
+        CommandError::fixed("ERR The `numfields` parameter must match the number of arguments");
+    if family == Family::Valkey {
+        return behind(argv, 2, 1, wrong);
+    }
+    if !argv[2].eq_ignore_ascii_case(b"FIELDS") {
+        return Err(NO_FIELDS);
+    }
+    let count = int_or(argv[3], NUMBER)?;
+    let given = &argv[4..];
+    match usize::try_from(count) {
+        Ok(count) if count == given.len() => Ok(given),
+        _ if count < 1 => Err(NUMBER),
+        _ => Err(MATCH),
     }
 }
 

@@ -7,6 +7,7 @@ mod fields;
 mod incr;
 mod random;
 mod read;
+mod redis_options;
 mod scan;
 mod ttl;
 pub(crate) mod view;

@@ -6,20 +6,24 @@ use ds::packed_hash::PackedField;
 use resp::writer::Writer;
 
 use super::view::{Stored, find, is_live};
-use crate::args::{Args, cursor};
+use crate::args::cursor;
 use crate::cx::Cx;
 use crate::element_scan::{Options, reply_head};
-use crate::error::{CommandError, Result};
+use crate::error::Result;
 
 /// HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]
 pub(super) fn hscan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let cursor = cursor(argv[2])?;
+    let (cursor, family) = (cursor(argv[2])?, cx.family());
     let Some(view) = find(cx, argv[1])? else {
         reply_head(0, 0, out);
         return Ok(());
     };
     let mut values = true;
-    let options = Options::parse(argv, |args| take_own(args, &mut values))?;
+    let options = Options::parse(argv, family, |args| {
+        let taken = args.take("NOVALUES");
+        values &= !taken;
+        taken
+    })?;
     let mut found = Vec::new();
     let mut take = |field: PackedField<'_>| {
         let mut scratch = IntText::new();
@@ -52,13 +56,4 @@ pub(super) fn hscan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result
         }
     }
     Ok(())
-}
-
-fn take_own(args: &mut Args<'_>, values: &mut bool) -> Result<bool> {
-    if args.take("NOSCORES") {
-        return Err(CommandError::fixed("ERR NOSCORES option can only be used in ZSCAN"));
-    }
-    let taken = args.take("NOVALUES");
-    *values &= !taken;
-    Ok(taken)
 }

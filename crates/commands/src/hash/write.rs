@@ -1,6 +1,6 @@
 //! HSET, HMSET, HSETNX, HDEL, HGETDEL.
 
-use config::Events;
+use config::{Events, Family};
 use ds::entry::Kind;
 use resp::writer::Writer;
 
@@ -134,7 +134,11 @@ pub(super) fn hdel(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
 /// HGETDEL key FIELDS count field [field ...]
 pub(super) fn hgetdel(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let key = argv[1];
-    let names = fields::behind(argv, 2, 1, fields::COUNT)?;
+    let family = cx.family();
+    if family == Family::Redis {
+        find_to_change(cx, key)?;
+    }
+    let names = fields::only(argv, family, fields::COUNT)?;
     let mut values = Vec::with_capacity(names.len());
     let removed = remove(cx, key, names, Some(&mut values))?;
     out.array(values.len());

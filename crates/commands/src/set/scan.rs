@@ -11,12 +11,12 @@ use crate::element_scan::{Options, reply_head};
 use crate::error::Result;
 
 pub(super) fn sscan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let cursor = cursor(argv[2])?;
+    let (cursor, family) = (cursor(argv[2])?, cx.family());
     let Some(set) = find(cx, argv[1])? else {
         reply_head(0, 0, out);
         return Ok(());
     };
-    let options = Options::parse(argv, |_| Ok(false))?;
+    let options = Options::parse(argv, family, |_| false)?;
     let mut members = Vec::new();
     let mut take = |member: LpValue<'_>| {
         let mut scratch = IntText::new();

@@ -52,14 +52,14 @@ impl<'a> Add<'a> {
                 break AddId::parse(args.arg().map_err(|_| wrong_arity("xadd"))?).ok_or(INVALID_ID)?;
             }
         };
+        if producing.is_some() && id != AddId::Auto && !any_id {
+            return Err(ONLY_AUTO);
+        }
         trim.check(false)?;
         let pairs = args.rest();
         let producing = producing.map(|it: Producing<'a>| it.with_content(pairs));
         if pairs.is_empty() || pairs.len() % 2 == 1 {
             return Err(wrong_arity("xadd"));
-        }
-        if producing.is_some() && id != AddId::Auto && !any_id {
-            return Err(ONLY_AUTO);
         }
         if id == AddId::Exact(StreamId::MIN) {
             return Err(ZERO);

@@ -75,24 +75,23 @@ pub(super) fn xsetid(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
 }
 
 /// `[KEEPREF | DELREF | ACKED] IDS number id...`
-pub(super) struct Chosen {
+pub(super) struct Chosen<'a> {
     pub policy: RefPolicy,
-    pub ids: Vec<StreamId>,
+    texts: &'a [&'a [u8]],
 }
 
-impl Chosen {
-    pub(super) fn parse(argv: &[&[u8]], at: usize) -> Result<Chosen> {
+impl<'a> Chosen<'a> {
+    pub(super) fn parse(argv: &'a [&'a [u8]], at: usize) -> Result<Chosen<'a>> {
         const NUMBER: CommandError = CommandError::fixed("ERR Number of IDs must be a positive integer");
         const MATCH: CommandError =
             CommandError::fixed("ERR The `numids` parameter must match the number of arguments");
         let mut args = Args::new(argv, at);
-        let (mut policy, mut ids) = (None, None);
+        let (mut policy, mut texts) = (None, None);
         while !args.is_empty() {
             if args.take_with("IDS", 1) {
                 let number = int_or(args.arg()?, NUMBER)?;
                 let number = usize::try_from(number).ok().filter(|&number| number > 0).ok_or(NUMBER)?;
-                let texts = args.slice(number).map_err(|_| MATCH)?;
-                ids = Some(texts.iter().map(|text| strict_id(text, 0)).collect::<Result<Vec<_>>>()?);
+                texts = Some(args.slice(number).map_err(|_| MATCH)?);
             } else if policy.is_none()
                 && let Some(given) = take_policy(&mut args)
             {
@@ -101,17 +100,29 @@ impl Chosen {
                 return Err(SYNTAX);
             }
         }
-        Ok(Chosen { policy: policy.unwrap_or_default(), ids: ids.ok_or(SYNTAX)? })
+        Ok(Chosen { policy: policy.unwrap_or_default(), texts: texts.ok_or(SYNTAX)? })
+    }
+
+    /// The ids, which are read only where there may be entries of theirs.
+    pub(super) fn ids(&self) -> Result<Vec<StreamId>> {
+        self.texts.iter().map(|text| strict_id(text, 0)).collect()
+    }
+
+    /// How many ids there are.
+    pub(super) fn len(&self) -> usize {
+        self.texts.len()
     }
 }
 
 pub(super) fn xdelex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let key = argv[1];
+    let there = find(cx, key)?.is_some();
     let chosen = Chosen::parse(argv, 2)?;
+    let ids = if there { chosen.ids()? } else { Vec::new() };
     let done = update(cx, key, |stream| {
-        chosen.ids.iter().map(|id| stream.delete_with(*id, chosen.policy)).collect::<Vec<_>>()
+        ids.iter().map(|id| stream.delete_with(*id, chosen.policy)).collect::<Vec<_>>()
     })?;
-    let done = done.unwrap_or_else(|| vec![Deletion::NotFound; chosen.ids.len()]);
+    let done = done.unwrap_or_else(|| vec![Deletion::NotFound; chosen.len()]);
     let deleted = done.iter().filter(|outcome| **outcome == Deletion::Deleted).count();
     if deleted > 0 {
         cx.changed(key);

@@ -223,10 +223,12 @@ pub(super) fn xack(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
 /// Acknowledges entries and deletes them as the policy allows.
 pub(super) fn xackdel(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let (key, name) = (argv[1], argv[2]);
+    let there = find(cx, key)?.is_some_and(|stream| stream.groups().get(name).is_some());
     let chosen = Chosen::parse(argv, 3)?;
+    let ids = if there { chosen.ids()? } else { Vec::new() };
     let done = update(cx, key, |stream| {
-        let mut done = Vec::with_capacity(chosen.ids.len());
-        for id in &chosen.ids {
+        let mut done = Vec::with_capacity(ids.len());
+        for id in &ids {
             let group = stream.groups_mut().get_mut(name);
             if group.and_then(|group| group.remove_pending(*id)).is_none() {
                 done.push(None);
@@ -236,7 +238,7 @@ pub(super) fn xackdel(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
         }
         done
     })?;
-    let done = done.unwrap_or_else(|| vec![None; chosen.ids.len()]);
+    let done = done.filter(|_| there).unwrap_or_else(|| vec![None; chosen.len()]);
     if done.iter().any(Option::is_some) {
         cx.changed(key);
     }

@@ -10,7 +10,7 @@ use resp::writer::Writer;
 use twox_hash::XxHash3_128;
 
 use super::args::strict_id;
-use super::{change_in, update};
+use super::{change_in, find, update};
 use crate::args::Args;
 use crate::cx::Cx;
 use crate::error::{CommandError, NO_SUCH_KEY, Result, SYNTAX};
@@ -110,6 +110,7 @@ fn limit(args: &mut Args<'_>, into: &mut Option<u64>, name: &str, most: u64, uni
 
 pub(super) fn xcfgset(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     const NONE: CommandError = CommandError::fixed("ERR At least one parameter must be specified");
+    find(cx, argv[1])?.ok_or(NO_SUCH_KEY)?;
     let (mut duration_s, mut max_size) = (None, None);
     let mut args = Args::new(argv, 2);
     while !args.is_empty() {

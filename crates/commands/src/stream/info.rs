@@ -1,5 +1,6 @@
 //! XINFO.
 
+use config::Family;
 use ds::stream::{Consumer, Group, Stream, StreamId};
 use resp::writer::Writer;
 
@@ -63,10 +64,10 @@ fn radix_nodes(stream: &Stream) -> u64 {
     counted + (stream.block_count() - keys.len()) as u64 * counted / keys.len().max(1) as u64
 }
 
-/// What both forms of XINFO STREAM begin with: 13 pairs.
-fn begin(stream: &Stream, now_ms: u64, out: &mut Writer) {
-    let (meta, idempotence) = (stream.meta(), stream.idempotence());
-    let (producers, ids) = idempotence.tracked(now_ms);
+/// What both forms of XINFO STREAM begin with: a map, with `more` pairs to follow. Idempotent producers are Redis'.
+fn begin(stream: &Stream, now_ms: u64, family: Family, more: usize, out: &mut Writer) {
+    let meta = stream.meta();
+    out.map(more + if family == Family::Redis { 13 } else { 7 });
     number("length", stream.len(), out);
     number("radix-tree-keys", stream.block_count() as u64, out);
     number("radix-tree-nodes", radix_nodes(stream), out);
@@ -74,6 +75,11 @@ fn begin(stream: &Stream, now_ms: u64, out: &mut Writer) {
     id("max-deleted-entry-id", meta.max_deleted_id, out);
     number("entries-added", meta.entries_added, out);
     id("recorded-first-entry-id", meta.first_id, out);
+    if family == Family::Valkey {
+        return;
+    }
+    let idempotence = stream.idempotence();
+    let (producers, ids) = idempotence.tracked(now_ms);
     number("idmp-duration", idempotence.duration_s, out);
     number("idmp-maxsize", idempotence.max_size, out);
     number("pids-tracked", producers as u64, out);
@@ -99,11 +105,10 @@ pub(super) fn stream(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
             )));
         }
     };
-    let (resp3, now_ms) = (cx.session.resp3, cx.now_ms);
+    let (resp3, now_ms, family) = (cx.session.resp3, cx.now_ms, cx.family());
     let stream = find(cx, argv[2])?.ok_or(NO_SUCH_KEY)?;
     let Some(count) = full else {
-        out.map(16);
-        begin(stream, now_ms, out);
+        begin(stream, now_ms, family, 3, out);
         number("groups", stream.groups().len() as u64, out);
         let all = (StreamId::MIN, StreamId::MAX);
         for (name, entry) in [
@@ -122,8 +127,7 @@ pub(super) fn stream(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
         0 => usize::MAX,
         count => usize::try_from(count).unwrap_or(10),
     };
-    out.map(15);
-    begin(stream, now_ms, out);
+    begin(stream, now_ms, family, 2, out);
     out.bulk(b"entries");
     reply_entries(stream.range(StreamId::MIN, StreamId::MAX).take(most), resp3, out);
     out.bulk(b"groups");

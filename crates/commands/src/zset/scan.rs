@@ -11,16 +11,16 @@ use crate::element_scan::{Options, reply_head};
 use crate::error::Result;
 
 pub(super) fn zscan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let cursor = cursor(argv[2])?;
+    let (cursor, family) = (cursor(argv[2])?, cx.family());
     let Some(view) = find(cx, argv[1])? else {
         reply_head(0, 0, out);
         return Ok(());
     };
     let mut scores = true;
-    let options = Options::parse(argv, |args| {
+    let options = Options::parse(argv, family, |args| {
         let taken = args.take("NOSCORES");
         scores &= !taken;
-        Ok(taken)
+        taken
     })?;
     let mut members = Vec::new();
     let mut take = |name: LpValue<'_>, score: f64| {
