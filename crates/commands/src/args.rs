@@ -1,5 +1,6 @@
 //! Reading a command's arguments: a cursor over options, and the number formats with their errors.
 
+use config::Family;
 use ds::num;
 
 use crate::error::{CommandError, NOT_A_FLOAT, NOT_AN_INTEGER, Result, SYNTAX};
@@ -91,8 +92,14 @@ pub fn int_or(arg: &[u8], error: CommandError) -> Result<i64> {
 }
 
 /// A floating point argument.
-pub fn float(arg: &[u8]) -> Result<f64> {
-    num::parse_f64(arg).filter(|value| !value.is_nan()).ok_or(NOT_A_FLOAT)
+pub fn float(arg: &[u8], family: Family) -> Result<f64> {
+    double(arg, family).filter(|value| !value.is_nan()).ok_or(NOT_A_FLOAT)
+}
+
+/// A double; hexadecimal ones are known to Redis alone.
+pub fn double(arg: &[u8], family: Family) -> Option<f64> {
+    let hexadecimal = arg.iter().any(|byte| matches!(byte, b'x' | b'X'));
+    num::parse_f64(arg).filter(|_| !hexadecimal || family == Family::Redis)
 }
 
 /// How long a blocking command waits: seconds with a fraction, in milliseconds; 0 means for ever.

@@ -110,17 +110,35 @@ impl<'a> Cx<'a> {
     /// then be journaled too.
     #[cold]
     pub fn delete_expired(&mut self, key: &[u8], hash: u64) {
+        if self.remove_expired(key, hash) {
+            self.stats.add(Counter::ExpiredKeys, 1);
+            self.notify(Events::EXPIRED, "expired", key);
+        }
+    }
+
+    /// As [`Cx::delete_expired`], for a key that has just been given a time that is past: to Redis that is a deletion.
+    pub fn delete_outdated(&mut self, key: &[u8], hash: u64) {
+        match self.family() {
+            config::Family::Valkey => self.delete_expired(key, hash),
+            config::Family::Redis => {
+                if self.remove_expired(key, hash) {
+                    self.notify(Events::GENERIC, "del", key);
+                }
+            }
+        }
+    }
+
+    fn remove_expired(&mut self, key: &[u8], hash: u64) -> bool {
         let (db, now_ms) = (self.db, self.now_ms);
         let shard = self.access.shard(shard_of(hash));
-        let Some(entry) = shard.find_mut(db, hash, key, now_ms).map(EntrySlot::remove) else { return };
+        let Some(entry) = shard.find_mut(db, hash, key, now_ms).map(EntrySlot::remove) else { return false };
         let lazy = self.server.config.flag(config::Directive::LazyfreeLazyExpire);
         self.server.discard(entry, lazy);
-        self.stats.add(Counter::ExpiredKeys, 1);
         self.access.shard(shard_of(hash)).watches.expire(db, key);
         self.note_ready(key, hash);
         let word: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
         self.propagate_also(&[word, key]);
-        self.notify(Events::EXPIRED, "expired", key);
+        true
     }
 
     /// Removes a key to make room, with all that follows from it; like an expiry no change by a command. Answers whether

@@ -25,9 +25,6 @@ pub enum Class {
     ErrorCode,
     /// DUMP payloads: equal but for the version and checksum at the end.
     Dump,
-    /// The same name of an encoding, or Redis' name here and Valkey's there for a small hash with expiring fields: Redis
-    /// keeps it packed, Valkey has no such form.
-    Encoding,
     /// These fields of a text of `name:value` lines are equal.
     Fields(Vec<String>),
     /// These names of a list of pairs are equal in value (nested ones too).
@@ -49,7 +46,6 @@ impl Class {
             "shape" => (Class::Shape, rest),
             "error" => (Class::ErrorCode, rest),
             "dump" => (Class::Dump, rest),
-            "encoding" => (Class::Encoding, rest),
             "skip" => (Class::Skip, rest),
             "near" => {
                 let (by, rest) = parameter()?;
@@ -72,7 +68,6 @@ impl Class {
             Class::Near(by) => format!("@near {by} "),
             Class::ErrorCode => "@error ".into(),
             Class::Dump => "@dump ".into(),
-            Class::Encoding => "@encoding ".into(),
             Class::Fields(names) => format!("@fields {} ", names.join(",")),
             Class::Names(names) => format!("@names {} ", names.join(",")),
             Class::Skip => "@skip ".into(),
@@ -100,7 +95,6 @@ impl Class {
             Class::Shape => shape(&a, &b),
             Class::Near(by) => near(&a, &b, *by),
             Class::Dump => dump_body(&a).is_some() && dump_body(&a) == dump_body(&b),
-            Class::Encoding => a.bytes() == Some(b"listpackex") && b.bytes() == Some(b"hashtable"),
             Class::Fields(names) => fields(&a, names) == fields(&b, names),
             Class::Names(names) => named(&a, names) == named(&b, names),
         }
@@ -234,8 +228,6 @@ mod tests {
             ("shape", two("a", "b"), "*1\r\n+a\r\n".into(), false),
             ("error", "-ERR a\r\n".into(), "-ERR b\r\n".into(), true),
             ("error", "-ERR a\r\n".into(), "-WRONGTYPE b\r\n".into(), false),
-            ("encoding", "+listpackex\r\n".into(), "+hashtable\r\n".into(), true),
-            ("encoding", "+hashtable\r\n".into(), "+listpackex\r\n".into(), false),
             ("encoding", "+listpack\r\n".into(), "+hashtable\r\n".into(), false),
             ("skip", "-ERR a\r\n".into(), "+OK\r\n".into(), true),
         ];

@@ -50,7 +50,7 @@ fn compare_key(db: usize, key: &[u8], ours: &mut Side, theirs: &mut Side) -> Res
     let kind = theirs.ask(&[b"TYPE", key])?.text();
     let mut checks: Vec<(Class, Vec<&[u8]>)> = vec![
         (Class::Exact, vec![b"TYPE", key]),
-        (Class::Encoding, vec![b"OBJECT", b"ENCODING", key]),
+        (Class::Exact, vec![b"OBJECT", b"ENCODING", key]),
         (Class::Near(TTL_SLACK_MS), vec![b"PTTL", key]),
     ];
     checks.push(match kind.as_str() {

@@ -22,8 +22,8 @@ struct Range {
 }
 
 impl Range {
-    /// The unit is looked at before the end, as the real servers do.
-    fn parse(words: &[&[u8]]) -> Result<Range> {
+    /// The unit is looked at before the end, but by Redis' BITCOUNT.
+    fn parse(words: &[&[u8]], unit_last: bool) -> Result<Range> {
         let in_bits = |unit: &[u8]| match unit {
             unit if unit.eq_ignore_ascii_case(b"BIT") => Ok(true),
             unit if unit.eq_ignore_ascii_case(b"BYTE") => Ok(false),
@@ -37,6 +37,9 @@ impl Range {
             _ => return Err(SYNTAX),
         };
         let start = int(start)?;
+        if unit_last {
+            end.map(int).transpose()?;
+        }
         let in_bits = unit.map_or(Ok(false), in_bits)?;
         Ok(Range { start, end: end.map(int).transpose()?, in_bits })
     }
@@ -60,7 +63,7 @@ pub(super) fn bitcount(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Res
     if argv.len() == 3 && cx.family() == Family::Redis {
         return Err(SYNTAX);
     }
-    let range = Range::parse(&argv[2..])?;
+    let range = Range::parse(&argv[2..], cx.family() == Family::Redis)?;
     let mut text = IntText::new();
     let count = cx.find_kind(argv[1], Kind::String)?.map_or(0, |entry| {
         let bytes = bytes_of(entry, &mut text);
@@ -76,7 +79,7 @@ pub(super) fn bitpos(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
         1 => true,
         _ => return Err(BAD_WANTED),
     };
-    let range = Range::parse(&argv[3..])?;
+    let range = Range::parse(&argv[3..], false)?;
     let mut text = IntText::new();
     let Some(entry) = cx.find_kind(argv[1], Kind::String)? else {
         out.int(if wanted { -1 } else { 0 });

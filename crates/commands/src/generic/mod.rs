@@ -9,6 +9,7 @@
 mod delete;
 mod expire;
 pub(crate) use expire::Condition;
+pub(crate) use object::encoding_name;
 mod flush;
 pub mod migrate;
 mod moving;

@@ -1,6 +1,6 @@
 //! OBJECT: how a value is stored, and when it was used.
 
-use config::Directive;
+use config::{Directive, Family};
 use ds::entry::{Encoding, EntryRef};
 use resp::writer::Writer;
 
@@ -8,19 +8,25 @@ use crate::cx::Cx;
 use crate::error::{CommandError, Result};
 use crate::{lru, reply_help};
 
-/// Largest string that is called `embstr`, counted as Valkey does: one allocation of this size would hold it all.
+/// Key and value of the largest string that is called `embstr` by Redis 8.6, which keeps both with the header.
+const EMBEDDED_PAIR_BYTES: usize = 41;
+/// The same counted as Valkey does: one allocation of this size would hold it all.
 const EMBEDDED_BYTES: usize = 128;
 
 /// The name of an encoding, as OBJECT ENCODING and DEBUG OBJECT show it.
-pub(crate) fn encoding_name(entry: EntryRef<'_>) -> &'static str {
+pub(crate) fn encoding_name(entry: EntryRef<'_>, family: Family) -> &'static str {
     match entry.encoding() {
         Encoding::Int => "int",
-        Encoding::Inline | Encoding::Blob if is_embedded(entry) => "embstr",
+        Encoding::Inline | Encoding::Blob if is_embedded(entry, family) => "embstr",
         Encoding::Inline | Encoding::Blob | Encoding::Vectors => "raw",
         Encoding::ListPacked | Encoding::SetPacked | Encoding::HashPacked | Encoding::ZsetPacked => {
             "listpack"
         }
-        Encoding::HashPackedTtl => "listpackex",
+        Encoding::HashPackedTtl => match family {
+            Family::Redis => "listpackex",
+            // It has no packed form with expiries.
+            Family::Valkey => "hashtable",
+        },
         Encoding::SetIntset => "intset",
         Encoding::List => "quicklist",
         Encoding::Set | Encoding::Hash => "hashtable",
@@ -29,10 +35,13 @@ pub(crate) fn encoding_name(entry: EntryRef<'_>) -> &'static str {
     }
 }
 
-/// Whether Valkey would keep this string with its key in one allocation: header, expiry, key and value with the headers
-/// and terminators of their strings.
-fn is_embedded(entry: EntryRef<'_>) -> bool {
+/// Whether the real server would keep this string with its header in one allocation. In Valkey's are header, expiry, key
+/// and value with the headers and terminators of their strings.
+fn is_embedded(entry: EntryRef<'_>, family: Family) -> bool {
     let ds::entry::ValueRef::Bytes(value) = entry.value() else { return false };
+    if family == Family::Redis {
+        return !entry.is_raw() && entry.key().len() + value.len() <= EMBEDDED_PAIR_BYTES;
+    }
     let key = entry.key().len();
     let expiry = if entry.expire_ms().is_some() { 8 } else { 0 };
     let key = 1 + if key < 32 { 1 } else { 3 } + key + 1;
@@ -56,8 +65,9 @@ fn ask(
 }
 
 pub(super) fn encoding(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let family = cx.family();
     ask(cx, argv[2], out, |entry, out| {
-        out.bulk(encoding_name(entry).as_bytes());
+        out.bulk(encoding_name(entry, family).as_bytes());
         Ok(())
     })
 }
@@ -141,9 +151,16 @@ mod tests {
             let name = |value: usize| {
                 let value = vec![b'x'; value];
                 let entry = Entry::new(&vec![b'k'; key], expires.then_some(1), 0, Value::Bytes(&value));
-                encoding_name(entry.view())
+                encoding_name(entry.view(), Family::Valkey)
             };
             assert_eq!((name(longest), name(longest + 1)), ("embstr", "raw"), "{key} {expires}");
+        }
+        for key in [1, 10, 33, 40] {
+            let name = |value: usize| {
+                let value = vec![b'x'; value];
+                encoding_name(Entry::new(&vec![b'k'; key], None, 0, Value::Bytes(&value)).view(), Family::Redis)
+            };
+            assert_eq!((name(41 - key), name(42 - key)), ("embstr", "raw"), "{key}");
         }
     }
 }

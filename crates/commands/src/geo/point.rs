@@ -21,8 +21,8 @@ pub(super) fn unit_m(name: &[u8]) -> Result<f64> {
 }
 
 /// A longitude and a latitude.
-pub(super) fn point(longitude: &[u8], latitude: &[u8]) -> Result<Point> {
-    let (longitude, latitude) = (float(longitude)?, float(latitude)?);
+pub(super) fn point(longitude: &[u8], latitude: &[u8], family: Family) -> Result<Point> {
+    let (longitude, latitude) = (float(longitude, family)?, float(latitude, family)?);
     Point::new(longitude, latitude).ok_or_else(|| {
         CommandError::new(format!("ERR invalid longitude,latitude pair {longitude:.6},{latitude:.6}"))
     })
@@ -81,7 +81,7 @@ pub(super) fn geoadd(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     }
     let mut pairs = Pairs::new();
     for triple in rest.chunks_exact(3) {
-        pairs.push((point(triple[0], triple[1])?.to_score() as f64, triple[2]));
+        pairs.push((point(triple[0], triple[1], cx.family())?.to_score() as f64, triple[2]));
     }
     let outcome = add(cx, argv[1], options, &pairs)?;
     if outcome.added + outcome.updated > 0 {
@@ -175,8 +175,8 @@ mod tests {
     #[test]
     fn places_and_units_from_outside() {
         let error = |text: &'static str| Err(CommandError::fixed(text));
-        assert_eq!(point(b"200", b"100"), error("ERR invalid longitude,latitude pair 200.000000,100.000000"));
-        assert_eq!(point(b"x", b"100"), error("ERR value is not a valid float"));
+        assert_eq!(point(b"200", b"100", Family::Redis), error("ERR invalid longitude,latitude pair 200.000000,100.000000"));
+        assert_eq!(point(b"x", b"100", Family::Redis), error("ERR value is not a valid float"));
         assert_eq!(unit_m(b"Km"), Ok(1000.0));
         assert!(unit_m(b"yd").is_err() && unit_m(b"").is_err());
     }

@@ -5,7 +5,7 @@ use ds::geohash::{Point, Search, Shape, polygon_centre};
 use ds::num;
 
 use super::point::{place, point, unit_m};
-use crate::args::Args;
+use crate::args::{Args, double};
 use crate::error::{CommandError, Result, SYNTAX};
 use crate::zset::view::View;
 
@@ -54,21 +54,21 @@ enum Centre {
 }
 
 /// Numeric argument with an error of its own; not negative.
-fn size(arg: &[u8], numeric: &'static str, negative: &'static str) -> Result<f64> {
-    let size = num::parse_f64(arg).ok_or(CommandError::fixed(numeric))?;
+fn size(arg: &[u8], numeric: &'static str, negative: &'static str, family: Family) -> Result<f64> {
+    let size = double(arg, family).ok_or(CommandError::fixed(numeric))?;
     if size < 0.0 { Err(CommandError::fixed(negative)) } else { Ok(size) }
 }
 
-fn radius(args: &mut Args<'_>) -> Result<(Shape, f64)> {
-    let radius = size(args.arg()?, "ERR need numeric radius", "ERR radius cannot be negative")?;
+fn radius(args: &mut Args<'_>, family: Family) -> Result<(Shape, f64)> {
+    let radius = size(args.arg()?, "ERR need numeric radius", "ERR radius cannot be negative", family)?;
     let unit_m = unit_m(args.arg()?)?;
     Ok((Shape::Circle { radius_m: radius * unit_m }, unit_m))
 }
 
-fn rectangle(args: &mut Args<'_>) -> Result<(Shape, f64)> {
+fn rectangle(args: &mut Args<'_>, family: Family) -> Result<(Shape, f64)> {
     const NEGATIVE: &str = "ERR height or width cannot be negative";
     let (width, height) = (args.arg()?, args.arg()?);
-    let numeric = |arg, error| num::parse_f64(arg).ok_or(CommandError::fixed(error));
+    let numeric = |arg, error| double(arg, family).ok_or(CommandError::fixed(error));
     let (width, height) =
         (numeric(width, "ERR need numeric width")?, numeric(height, "ERR need numeric height")?);
     if width < 0.0 || height < 0.0 {
@@ -78,7 +78,7 @@ fn rectangle(args: &mut Args<'_>) -> Result<(Shape, f64)> {
     Ok((Shape::Box { width_m: width * unit_m, height_m: height * unit_m }, unit_m))
 }
 
-fn polygon(args: &mut Args<'_>) -> Result<Shape> {
+fn polygon(args: &mut Args<'_>, family: Family) -> Result<Shape> {
     let corners = num::parse_i64(args.arg()?).filter(|corners| i32::try_from(*corners).is_ok());
     let corners = corners.ok_or(CommandError::fixed("ERR invalid number of vertices"))?;
     let corners = usize::try_from(corners).ok().filter(|&corners| corners >= 3 && corners <= args.left() / 2);
@@ -86,7 +86,7 @@ fn polygon(args: &mut Args<'_>) -> Result<Shape> {
         return Err(CommandError::fixed("ERR GEOSEARCH BYPOLYGON must have at least 3 vertices"));
     };
     let given = args.slice(2 * corners)?;
-    let corners = given.chunks_exact(2).map(|pair| point(pair[0], pair[1])).collect::<Result<_>>()?;
+    let corners = given.chunks_exact(2).map(|pair| point(pair[0], pair[1], family)).collect::<Result<_>>()?;
     Ok(Shape::Polygon(corners))
 }
 
@@ -137,14 +137,14 @@ pub(super) fn parse<'a>(
         reader.centre = if by_member {
             centre_at(view, args.arg()?, family)?
         } else {
-            Centre::At(point(args.arg()?, args.arg()?)?)
+            Centre::At(point(args.arg()?, args.arg()?, family)?)
         };
         if matches!(reader.centre, Centre::Nowhere) {
             // The peers do not read the radius of a search that can find nothing.
             args.slice(2)?;
             reader.shape = Some(Shape::Circle { radius_m: 0.0 });
         } else {
-            let (shape, unit_m) = radius(&mut args)?;
+            let (shape, unit_m) = radius(&mut args, family)?;
             (reader.shape, reader.query.unit_m) = (Some(shape), unit_m);
         }
     }
@@ -213,19 +213,19 @@ impl<'a> Reader<'a> {
         if free && args.take_with("FROMMEMBER", 1) {
             self.centre = centre_at(view, args.arg()?, self.family)?;
         } else if free && args.take_with("FROMLONLAT", 2) {
-            self.centre = Centre::At(point(args.arg()?, args.arg()?)?);
+            self.centre = Centre::At(point(args.arg()?, args.arg()?, self.family)?);
         } else if matches!(self.centre, Centre::Missing)
             && matches!(self.shape, None | Some(Shape::Polygon(_)))
             && args.take_with("BYPOLYGON", 1)
         {
-            self.shape = Some(polygon(args)?);
+            self.shape = Some(polygon(args, self.family)?);
         } else if self.shape.is_some() {
             return Ok(false);
         } else if args.take_with("BYRADIUS", 2) {
-            let (shape, unit_m) = radius(args)?;
+            let (shape, unit_m) = radius(args, self.family)?;
             (self.shape, self.query.unit_m) = (Some(shape), unit_m);
         } else if args.take_with("BYBOX", 3) {
-            let (shape, unit_m) = rectangle(args)?;
+            let (shape, unit_m) = rectangle(args, self.family)?;
             (self.shape, self.query.unit_m) = (Some(shape), unit_m);
         } else {
             return Ok(false);

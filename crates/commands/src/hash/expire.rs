@@ -25,6 +25,14 @@ pub(super) fn note_overwritten(cx: &mut Cx<'_>, key: &[u8], fields: usize) {
     }
 }
 
+/// The event of fields that were given a time that is past: to Redis that is a deletion.
+pub(super) fn outdated_event(family: Family) -> &'static str {
+    match family {
+        Family::Redis => "hdel",
+        Family::Valkey => "hexpired",
+    }
+}
+
 /// Fields that are there got an expiry that is past: they go, and the journal gets their deletion.
 pub(super) fn delete_past(cx: &mut Cx<'_>, key: &[u8], names: &[&[u8]]) -> Result {
     let now_ms = cx.field_clock();
@@ -39,7 +47,7 @@ pub(super) fn delete_past(cx: &mut Cx<'_>, key: &[u8], names: &[&[u8]]) -> Resul
     });
     cx.stats.add(Counter::ExpiredFields, names.len() as u64);
     cx.effects.dirty += names.len() as u64 - 1;
-    cx.notify(Events::HASH, "hexpired", key);
+    cx.notify(Events::HASH, outdated_event(cx.family()), key);
     let mut words: Vec<&[u8]> = vec![b"HDEL", key];
     words.extend(names);
     cx.propagate(&words);

@@ -6,7 +6,7 @@ use config::{Events, Family};
 use resp::writer::Writer;
 
 use super::edit;
-use super::expire::{delete_past, note_overwritten, prepare, set_expiry};
+use super::expire::{delete_past, note_overwritten, outdated_event, prepare, set_expiry};
 use super::redis_options::Told;
 use super::view::find_to_change;
 use super::write::put;
@@ -104,9 +104,6 @@ fn set_as_valkey<'a>(cx: &mut Cx<'_>, argv: &'a [&'a [u8]]) -> Result<Option<Tol
 fn set_as_redis<'a>(cx: &mut Cx<'_>, argv: &'a [&'a [u8]]) -> Result<Option<Told<'a>>> {
     let told = Told::parse(cx, argv, "KEEPTTL", true, "hsetex")?;
     let existed = find_to_change(cx, argv[1])?.is_some();
-    if told.at.is_some() {
-        prepare(cx, argv[1])?;
-    }
     Ok(Some(told).filter(|told| told.key.is_none_or(|wanted| existed == wanted)))
 }
 
@@ -126,6 +123,9 @@ pub(super) fn hsetex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     if told.present.is_some_and(|wanted| told.fields.chunks_exact(2).any(|pair| there(pair) != wanted)) {
         out.int(0);
         return Ok(());
+    }
+    if told.at.is_some() && cx.family() == Family::Redis {
+        prepare(cx, key)?;
     }
     match told.at {
         Some(at) if at <= cx.now_ms as i64 && cx.may_delete_past() => set_past(cx, key, told.fields)?,
@@ -185,12 +185,14 @@ fn set_past(cx: &mut Cx<'_>, key: &[u8], pairs: &[&[u8]]) -> Result {
     let count = there.len();
     there.retain(|name| view.is_some_and(|view| view.get(name).is_some()));
     cx.notify(Events::HASH, "hset", key);
-    cx.notify(Events::HASH, "hexpire", key);
+    if cx.family() == Family::Valkey {
+        cx.notify(Events::HASH, "hexpire", key);
+    }
     cx.stats.add(crate::stats::Counter::ExpiredFields, (count - there.len()) as u64);
     if !there.is_empty() {
         return delete_past(cx, key, &there);
     }
-    cx.notify(Events::HASH, "hexpired", key);
+    cx.notify(Events::HASH, outdated_event(cx.family()), key);
     if !existed {
         cx.notify(Events::GENERIC, "del", key);
     }

@@ -117,7 +117,7 @@ pub(crate) fn set_expiry(cx: &mut Cx<'_>, key: &[u8], at_ms: i64) {
 /// A key got an expiry that is past: it goes, and the journal gets its deletion instead of the command.
 pub(crate) fn delete_past(cx: &mut Cx<'_>, key: &[u8]) {
     let hash = cx.hash(key);
-    cx.delete_expired(key, hash);
+    cx.delete_outdated(key, hash);
     cx.effects.dirty += 1;
     cx.propagate_nothing();
 }

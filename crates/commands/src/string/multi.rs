@@ -66,8 +66,13 @@ pub(super) fn msetex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
         for [key, value] in pairs {
             let kept =
                 if expiry.keeps() { cx.find_mut(key).and_then(|slot| slot.get().expire_ms()) } else { None };
+            // Redis tells of the expiry first.
+            let first = cx.family() == Family::Redis;
+            if at.is_some() && first {
+                cx.notify(Events::GENERIC, "expire", key);
+            }
             put(cx, key, value, at.map(|at| at as u64).or(kept));
-            if at.is_some() {
+            if at.is_some() && !first {
                 cx.notify(Events::GENERIC, "expire", key);
             }
         }

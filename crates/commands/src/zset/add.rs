@@ -150,9 +150,10 @@ pub(super) fn zadd(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
         return Err(SYNTAX);
     }
     check(options, rest.len() / 2)?;
+    let family = cx.family();
     let mut pairs = Pairs::new();
     for pair in rest.chunks_exact(2) {
-        pairs.push((float(pair[0])?, pair[1]));
+        pairs.push((float(pair[0], family)?, pair[1]));
     }
     let outcome = add(cx, argv[1], options, &pairs)?;
     if options.increment {
@@ -165,7 +166,7 @@ pub(super) fn zadd(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
 
 pub(super) fn zincrby(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let options = Options { increment: true, ..Options::default() };
-    let outcome = add(cx, argv[1], options, &[(float(argv[2])?, argv[3])])?;
+    let outcome = add(cx, argv[1], options, &[(float(argv[2], cx.family())?, argv[3])])?;
     reply::score_or_null(outcome.score, out);
     Ok(())
 }

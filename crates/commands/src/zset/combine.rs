@@ -4,6 +4,7 @@
 //! of one input by looking each up in the next. Union and intersection go from the smallest input to the largest, so
 //! that sums of doubles come out as the real servers' do.
 
+use config::Family;
 use ds::entry::{EntryRef, Kind};
 use ds::listpack::LpValue;
 use ds::num::{self, IntText};
@@ -138,6 +139,7 @@ struct Query<'a> {
     with_scores: bool,
     /// Of ZINTERCARD; 0 is none.
     limit: usize,
+    family: Family,
 }
 
 /// A value that may be an input.
@@ -197,7 +199,7 @@ fn parse<'a>(
     }
     let keys = args.slice(usize::try_from(count).unwrap_or(usize::MAX))?;
     let inputs = keys.iter().map(|key| Input { key, weight: 1.0, len: 0 }).collect();
-    let mut query = Query { inputs, aggregate: Aggregate::Sum, with_scores: false, limit: 0 };
+    let mut query = Query { inputs, aggregate: Aggregate::Sum, with_scores: false, limit: 0, family: cx.family() };
     look(cx, &mut query)?;
     while !args.is_empty() {
         if !accept(&mut args, &mut query)? {
@@ -211,7 +213,7 @@ fn parse<'a>(
 fn take_arithmetic<'a>(args: &mut Args<'a>, query: &mut Query<'a>) -> Result<bool> {
     if args.take_with("WEIGHTS", query.inputs.len()) {
         for input in &mut query.inputs {
-            input.weight = float(args.arg()?).map_err(|error| {
+            input.weight = float(args.arg()?, query.family).map_err(|error| {
                 if error == NOT_A_FLOAT {
                     CommandError::fixed("ERR weight value is not a float")
                 } else {

@@ -9,29 +9,10 @@ use resp::writer::Writer;
 use crate::args::int;
 use crate::cx::Cx;
 use crate::error::{CommandError, DB_OUT_OF_RANGE, NO_SUCH_KEY, Result};
+use crate::generic::encoding_name;
 
 /// The longest subject of STRINGMATCH-LEN.
 const MOST_BYTES: i64 = 1 << 20;
-
-fn encoding_name(entry: EntryRef<'_>) -> &'static str {
-    match entry.encoding() {
-        Encoding::Int => "int",
-        Encoding::Inline | Encoding::Blob => {
-            let short = matches!(entry.value(), ValueRef::Bytes(bytes) if bytes.len() <= 44);
-            if short && !entry.is_raw() { "embstr" } else { "raw" }
-        }
-        Encoding::Vectors => "raw",
-        Encoding::SetIntset => "intset",
-        Encoding::ListPacked | Encoding::SetPacked | Encoding::HashPacked | Encoding::ZsetPacked => {
-            "listpack"
-        }
-        Encoding::HashPackedTtl => "listpackex",
-        Encoding::List => "quicklist",
-        Encoding::Set | Encoding::Hash => "hashtable",
-        Encoding::Zset => "skiplist",
-        Encoding::Stream => "stream",
-    }
-}
 
 /// Bytes of the value in a file.
 fn saved_bytes(entry: EntryRef<'_>) -> usize {
@@ -44,9 +25,10 @@ pub(super) fn object(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     // Lists are never compressed here; what is asked for is shown.
     let compressed = u8::from(cx.server.config.int(Directive::ListCompressDepth) != 0);
     let fast = argv.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"fast"));
+    let family = cx.family();
     let entry = cx.peek(argv[2]).ok_or(NO_SUCH_KEY)?;
     let mut text =
-        format!("Value at:{:p} refcount:1 encoding:{} ", entry.key().as_ptr(), encoding_name(entry));
+        format!("Value at:{:p} refcount:1 encoding:{} ", entry.key().as_ptr(), encoding_name(entry, family));
     if !fast {
         text.push_str(&format!("serializedlength:{} ", saved_bytes(entry)));
     }
