@@ -396,6 +396,8 @@ fn refused_values() {
         ("plain list node without a byte", b"\x12\x01\x01\x00".to_vec(), 10),
         ("list node without elements", with_pack_in_list(&pack(&[])), 10),
         ("empty listpack hash", with_pack(types::HASH_LISTPACK, &pack(&[])), 10),
+        ("empty ziplist list", b"\x0a\x0b\x0b\0\0\0\x0a\0\0\0\0\0\xff".to_vec(), 10),
+        ("empty zipmap hash", b"\x09\x02\x00\xff".to_vec(), 10),
         ("empty listpack zset", with_pack(types::ZSET_LISTPACK, &pack(&[])), 10),
         ("empty listpack set", with_pack(types::SET_LISTPACK, &pack(&[])), 11),
         ("empty intset", with_pack(types::SET_INTSET, Intset::new().as_bytes()), 10),

@@ -18,6 +18,8 @@ use rdb::{Dialect, Event, Reader};
 pub struct Loaded {
     pub keys: u64,
     pub expired: u64,
+    /// Keys whose collections had no elements: old servers wrote them by mistake.
+    pub empty: u64,
     /// Those that expired, if the file names a history: replicas that go on with it have them still.
     pub expired_keys: Vec<(usize, Vec<u8>)>,
     /// The replication history that the data set belongs to.
@@ -90,7 +92,11 @@ pub fn load(
     let mut db = 0usize;
     // Whose data it is: what the file says of its writer, else the file's format.
     let mut valkey = reader.header().dialect == Dialect::Valkey;
-    while let Some(event) = reader.next_event().map_err(|error| error.to_string())? {
+    let refused = |error: rdb::RdbError| {
+        crate::log::warning(&format!("Internal error in RDB reading: {error}"));
+        error.to_string()
+    };
+    while let Some(event) = reader.next_event().map_err(refused)? {
         match event {
             Event::SelectDb(number) if (number as usize) < server.keyspace.databases() => {
                 db = number as usize
@@ -136,6 +142,13 @@ pub fn load(
                 }
                 loaded.keys += 1;
                 delay(server, loaded.keys);
+            }
+            Event::EmptyKey { key } => {
+                loaded.empty += 1;
+                crate::log::notice(&match server.config.flag(Directive::HideUserDataFromLog) {
+                    true => "rdbLoadObject skipping empty key".to_owned(),
+                    false => format!("rdbLoadObject skipping empty key: {}", String::from_utf8_lossy(&key)),
+                });
             }
             Event::Function(_) => return Err("The file holds functions, which are not supported yet".into()),
             _ => {}
@@ -185,12 +198,16 @@ pub fn load_at_start(server: &'static Server) -> Result<(), String> {
     let start_ms = sys::os::unix_ms();
     let loaded = load_file(server, &path, server.replication.is_replica(), &mut into_keyspace(server))
         .map_err(|error| {
-            format!("Fatal error loading the DB, check server logs. Exiting. {}: {error}", path.display())
+            crate::log::warning(&format!(
+                "Fatal error loading the DB, check server logs. Exiting. {}: {error}",
+                path.display()
+            ));
+            "Terminating server after rdb file reading failure.".to_owned()
         })?;
     let seconds = (sys::os::unix_ms() - start_ms) as f64 / 1000.0;
     crate::log::notice(&format!(
-        "Done loading RDB, keys loaded: {}, keys expired: {}.",
-        loaded.keys, loaded.expired
+        "Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {}.",
+        loaded.keys, loaded.expired, loaded.empty
     ));
     crate::log::notice(&format!("DB loaded from disk: {seconds:.3} seconds"));
     if let Some((id, offset)) = loaded.history {
