@@ -471,12 +471,18 @@ fn old_and_strange_files() {
         [b"REDIS0010", &module[..], b"\xf8\x05\xf9\x07\x02\x01k\x00\x00\x01a\x01b\xff", &[0; 8]].concat();
     assert_eq!(load(&file).expect("good"), (1, None));
     for (bytes, want) in [
-        (&b"REDIS0014"[..], "can't handle RDB format version 14"),
-        (b"VALKEY081", "can't handle RDB format version 81"),
+        (&b"REDIS0014"[..], "Can't handle RDB format version 14"),
+        (b"VALKEY081", "Can't handle RDB format version 81"),
         (b"REDISabcd", "wrong signature"),
         (b"rubbish..", "wrong signature"),
-        (b"REDIS0010\x1b\x01k\x00", "unknown RDB type or opcode 27 at byte 10"),
-        (b"REDIS0010\xf3", "unknown RDB type or opcode 243 at byte 10"),
+        (
+            b"REDIS0010\x1b\x01k\x00",
+            "Unknown type or opcode when loading DB. Unrecoverable error, aborting now. It is 27 at byte 10",
+        ),
+        (
+            b"REDIS0010\xf3",
+            "Unknown type or opcode when loading DB. Unrecoverable error, aborting now. It is 243 at byte 10",
+        ),
         (b"REDIS0010\x00\x01k\x05ab", "unexpected end of data"),
         (b"REDIS0010\xff\x01\0\0\0\0\0\0\0", "wrong checksum"),
     ] {

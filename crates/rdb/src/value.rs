@@ -113,7 +113,7 @@ pub(crate) fn read<R: Read>(input: &mut Input<R>, kind: u8, version: Version) ->
             let id = input.length()?;
             return input.fail(ErrorKind::Module(module_name(id)));
         }
-        _ => return input.fail(ErrorKind::UnknownType(kind)),
+        number => return input.fail(ErrorKind::UnknownType { number, version }),
     })
 }
 
