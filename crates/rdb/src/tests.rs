@@ -484,7 +484,7 @@ fn old_and_strange_files() {
             "Unknown type or opcode when loading DB. Unrecoverable error, aborting now. It is 243 at byte 10",
         ),
         (b"REDIS0010\x00\x01k\x05ab", "unexpected end of data"),
-        (b"REDIS0010\xff\x01\0\0\0\0\0\0\0", "wrong checksum"),
+        (b"REDIS0010\xff\x01\0\0\0\0\0\0\0", "RDB CRC error, wrong checksum"),
     ] {
         let error = load(bytes).expect_err(want).to_string();
         assert!(error.starts_with(want), "{error}");
