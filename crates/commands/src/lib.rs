@@ -45,7 +45,7 @@ mod admin;
 mod bitmap;
 mod command;
 mod configure;
-mod connection;
+pub mod connection;
 pub mod generic;
 mod geo;
 pub mod hash;

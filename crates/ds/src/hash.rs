@@ -8,9 +8,10 @@ use std::sync::OnceLock;
 
 static SEED: OnceLock<(u64, u64)> = OnceLock::new();
 
-/// Fixes the seed; false if it was in use already.
-pub fn set_seed(low: u64, high: u64) -> bool {
-    SEED.set((low, high)).is_ok()
+/// Fixes the seed to one that all bytes of `text` decide; false if another was in use already. Processes with the same
+/// seed place keys alike: a SCAN that one began can go on in the other.
+pub fn set_seed(text: &[u8]) -> bool {
+    SEED.set((sip13(0, 0, text), sip13(0, 1, text))).is_ok()
 }
 
 fn random_seed() -> (u64, u64) {

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-const BLOCK_BYTES: usize = 64 << 10;
+/// What goes from the window goes in whole blocks: they are small in a small window, so that it keeps to its size.
+const BLOCK_BYTES: std::ops::RangeInclusive<usize> = 4 << 10..=64 << 10;
+const BLOCKS: usize = 8;
 
 /// A window over the stream that ends at its end. See the crate's text.
 #[derive(Default)]
@@ -60,7 +62,8 @@ impl Backlog {
         self.bytes += bytes.len();
         while !bytes.is_empty() {
             if self.blocks.back().is_none_or(|block| block.len() == block.capacity()) {
-                self.blocks.push_back(Vec::with_capacity(BLOCK_BYTES));
+                let block_bytes = (self.size / BLOCKS).clamp(*BLOCK_BYTES.start(), *BLOCK_BYTES.end());
+                self.blocks.push_back(Vec::with_capacity(block_bytes));
             }
             let Some(block) = self.blocks.back_mut() else { return };
             let (now, later) = bytes.split_at(bytes.len().min(block.capacity() - block.len()));

@@ -313,6 +313,20 @@ mod tests {
     }
 
     #[test]
+    fn the_backlog_keeps_to_its_size() {
+        for size in [1 << 14, 1 << 17, 1 << 20] {
+            let journal = Journal::new();
+            journal.start(size, 0);
+            for _ in 0..size / 10 {
+                journal.append_raw(&[b'x'; 30]);
+            }
+            let (_, first, held) = journal.backlog();
+            assert!((size..=size + size / 4).contains(&held), "{held} of {size}");
+            assert_eq!(first + held as u64, journal.end());
+        }
+    }
+
+    #[test]
     fn what_follows_a_change_of_history_reaches_no_reader_of_the_old_one() {
         let journal = Journal::new();
         journal.start(1000, 0);

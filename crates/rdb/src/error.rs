@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::Version;
+
 /// An error with the place where it was found.
 #[derive(Debug)]
 pub struct RdbError {
@@ -22,7 +24,7 @@ pub enum ErrorKind {
     /// A version that is newer than what is known.
     UnknownVersion(u32),
     /// A type of value or an opcode that is not known in this version.
-    UnknownType(u8),
+    UnknownType { number: u8, version: Version },
     /// A value of a module.
     Module(String),
     /// A collection without elements. The value was read whole, so the reader can go on.
@@ -39,13 +41,20 @@ impl fmt::Display for RdbError {
             ErrorKind::Io(error) => write!(f, "read failed: {error}")?,
             ErrorKind::Truncated => f.write_str("unexpected end of data")?,
             ErrorKind::BadMagic => f.write_str("wrong signature, this is no RDB data")?,
-            ErrorKind::UnknownVersion(version) => write!(f, "can't handle RDB format version {version}")?,
-            ErrorKind::UnknownType(number) => write!(f, "unknown RDB type or opcode {number}")?,
+            ErrorKind::UnknownVersion(version) => write!(f, "Can't handle RDB format version {version}")?,
+            ErrorKind::UnknownType { number, version } if version.is_foreign() => {
+                let version = version.number;
+                write!(f, "Can't handle foreign type or opcode {number} in RDB with version {version}")?;
+            }
+            ErrorKind::UnknownType { number, .. } => {
+                f.write_str("Unknown type or opcode when loading DB. Unrecoverable error, aborting now.")?;
+                write!(f, " It is {number}")?;
+            }
             ErrorKind::Module(name) => write!(f, "value of the module {name}, which is not here")?,
             ErrorKind::Empty => f.write_str("collection without elements")?,
             ErrorKind::Corrupt(what) => write!(f, "corrupt data: {what}")?,
             ErrorKind::Checksum { stored, computed } => {
-                write!(f, "wrong checksum: expected {stored:016x}, computed {computed:016x}")?;
+                write!(f, "RDB CRC error, wrong checksum: expected {stored:016x}, computed {computed:016x}")?;
             }
         }
         write!(f, " at byte {}", self.offset)

@@ -65,6 +65,11 @@ impl Version {
         }
     }
 
+    /// Whether it lies between what is known of Redis and Valkey's first: other servers have made files of such versions.
+    fn is_foreign(self) -> bool {
+        self.dialect == Dialect::Redis && self.number > Self::NEWEST_REDIS
+    }
+
     /// As [`Version::from_number`]; versions to come are taken for the dialect in whose range they lie.
     pub fn guess(number: u16) -> Option<Self> {
         match number {

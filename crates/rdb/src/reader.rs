@@ -112,7 +112,9 @@ impl<R: Read> Reader<R> {
                 opcodes::FREQUENCY => frequency = Some(input.byte()?),
                 opcodes::EOF => return self.end().map(Some),
                 kind @ FIRST_OPCODE.. => return self.between_keys(kind).map(Some),
-                kind if kind > types::STREAM_4 => return input.fail(ErrorKind::UnknownType(kind)),
+                number if number > types::STREAM_4 => {
+                    return input.fail(ErrorKind::UnknownType { number, version: self.version });
+                }
                 kind => {
                     let key = input.string()?;
                     return match value::read(input, kind, self.version) {
@@ -143,7 +145,7 @@ impl<R: Read> Reader<R> {
                 skip_module(input)?;
                 Event::ModuleAux { module }
             }
-            other => return input.fail(ErrorKind::UnknownType(other)),
+            number => return input.fail(ErrorKind::UnknownType { number, version: self.version }),
         })
     }
 

@@ -7,7 +7,9 @@ use ds::stream::{Block, Group, Groups, Nack, Stream, StreamId, StreamMeta};
 
 use crate::input::{Input, Result};
 use crate::types;
-use crate::value::listpack;
+use crate::value::listpack_of;
+
+const DAMAGED_BLOCK: &str = "Stream listpack integrity check failed";
 
 /// Reads a stream of the type `kind`.
 pub(crate) fn read<R: Read>(input: &mut Input<R>, kind: u8) -> Result<Stream> {
@@ -15,10 +17,9 @@ pub(crate) fn read<R: Read>(input: &mut Input<R>, kind: u8) -> Result<Stream> {
     for _ in 0..input.length()? {
         let key = input.string()?;
         let key = input.check(<[u8; 16]>::try_from(key).ok(), "key of a stream block")?;
-        let pack = listpack(input)?;
-        blocks.push(
-            input.check(Block::from_listpack(StreamId::from_be_bytes(key), pack).ok(), "stream block")?,
-        );
+        let pack = listpack_of(input, DAMAGED_BLOCK)?;
+        blocks
+            .push(input.check(Block::from_listpack(StreamId::from_be_bytes(key), pack).ok(), DAMAGED_BLOCK)?);
     }
     let mut meta = StreamMeta {
         length: input.length()?,
@@ -66,7 +67,7 @@ fn group<R: Read>(input: &mut Input<R>, kind: u8, stream: &mut Stream) -> Result
     for _ in 0..input.length()? {
         let (id, delivery_ms, deliveries) = (raw_id(input)?, input.i64_le()?, input.length()?);
         if pending.insert(id, (delivery_ms, deliveries)).is_some() {
-            return input.corrupt("duplicate pending entry");
+            return input.corrupt("Duplicated global PEL entry");
         }
     }
     for _ in 0..input.length()? {
@@ -76,7 +77,7 @@ fn group<R: Read>(input: &mut Input<R>, kind: u8, stream: &mut Stream) -> Result
         return input.corrupt("pending entry without a consumer");
     }
     if !stream.groups_mut().insert(&name, group) {
-        return input.corrupt("duplicate consumer group");
+        return input.corrupt("Duplicated consumer group name");
     }
     Ok(())
 }
@@ -90,12 +91,15 @@ fn consumer<R: Read>(
     let name = input.string()?;
     let seen_ms = input.i64_le()?;
     let active_ms = if kind >= types::STREAM_3 { input.i64_le()? } else { seen_ms };
-    let id = input.check(group.create_consumer(&name, seen_ms), "duplicate consumer")?;
+    let id = input.check(group.create_consumer(&name, seen_ms), "Duplicate stream consumer detected")?;
     group.consumer_mut(id).active_ms = active_ms;
     for _ in 0..input.length()? {
         let entry = raw_id(input)?;
+        if group.pending(entry).is_some() {
+            return input.corrupt("Duplicated consumer PEL entry");
+        }
         let found = pending.remove(&entry);
-        let (delivery_ms, deliveries) = input.check(found, "pending entry of a consumer only")?;
+        let (delivery_ms, deliveries) = input.check(found, "Consumer entry not found in group global PEL")?;
         group.set_pending(entry, Nack { delivery_ms, deliveries, consumer: id });
     }
     Ok(())

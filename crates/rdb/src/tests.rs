@@ -396,6 +396,8 @@ fn refused_values() {
         ("plain list node without a byte", b"\x12\x01\x01\x00".to_vec(), 10),
         ("list node without elements", with_pack_in_list(&pack(&[])), 10),
         ("empty listpack hash", with_pack(types::HASH_LISTPACK, &pack(&[])), 10),
+        ("empty ziplist list", b"\x0a\x0b\x0b\0\0\0\x0a\0\0\0\0\0\xff".to_vec(), 10),
+        ("empty zipmap hash", b"\x09\x02\x00\xff".to_vec(), 10),
         ("empty listpack zset", with_pack(types::ZSET_LISTPACK, &pack(&[])), 10),
         ("empty listpack set", with_pack(types::SET_LISTPACK, &pack(&[])), 11),
         ("empty intset", with_pack(types::SET_INTSET, Intset::new().as_bytes()), 10),
@@ -469,14 +471,20 @@ fn old_and_strange_files() {
         [b"REDIS0010", &module[..], b"\xf8\x05\xf9\x07\x02\x01k\x00\x00\x01a\x01b\xff", &[0; 8]].concat();
     assert_eq!(load(&file).expect("good"), (1, None));
     for (bytes, want) in [
-        (&b"REDIS0014"[..], "can't handle RDB format version 14"),
-        (b"VALKEY081", "can't handle RDB format version 81"),
+        (&b"REDIS0014"[..], "Can't handle RDB format version 14"),
+        (b"VALKEY081", "Can't handle RDB format version 81"),
         (b"REDISabcd", "wrong signature"),
         (b"rubbish..", "wrong signature"),
-        (b"REDIS0010\x1b\x01k\x00", "unknown RDB type or opcode 27 at byte 10"),
-        (b"REDIS0010\xf3", "unknown RDB type or opcode 243 at byte 10"),
+        (
+            b"REDIS0010\x1b\x01k\x00",
+            "Unknown type or opcode when loading DB. Unrecoverable error, aborting now. It is 27 at byte 10",
+        ),
+        (
+            b"REDIS0010\xf3",
+            "Unknown type or opcode when loading DB. Unrecoverable error, aborting now. It is 243 at byte 10",
+        ),
         (b"REDIS0010\x00\x01k\x05ab", "unexpected end of data"),
-        (b"REDIS0010\xff\x01\0\0\0\0\0\0\0", "wrong checksum"),
+        (b"REDIS0010\xff\x01\0\0\0\0\0\0\0", "RDB CRC error, wrong checksum"),
     ] {
         let error = load(bytes).expect_err(want).to_string();
         assert!(error.starts_with(want), "{error}");

@@ -74,12 +74,12 @@ pub(crate) fn read<R: Read>(input: &mut Input<R>, kind: u8, version: Version) ->
     Ok(match kind {
         types::STRING => Value::Str(input.string()?),
         types::LIST => Value::List(plain_list(input)?),
-        types::LIST_ZIPLIST => Value::List(List::from_pack(ziplist(input)?)),
+        types::LIST_ZIPLIST => Value::List(List::from_pack(filled(input, ziplist)?)),
         types::LIST_QUICKLIST => Value::List(quicklist(input)?),
         types::LIST_QUICKLIST_2 => Value::List(quicklist_2(input)?),
         types::SET => Value::Set(plain_set(input)?),
         types::SET_INTSET => Value::Set(SetValue::Intset(intset(input)?)),
-        types::SET_LISTPACK => Value::Set(SetValue::Listpack(unique(input, |input| listpack(input), 1)?)),
+        types::SET_LISTPACK => Value::Set(SetValue::Listpack(unique(input, listpack, 1)?)),
         types::HASH => Value::Hash(HashValue::Fields(fields(input, Ttl::None)?)),
         types::HASH_ZIPMAP => Value::Hash(HashValue::Listpack(unique(input, zipmap, 2)?)),
         types::HASH_ZIPLIST => Value::Hash(HashValue::Listpack(unique(input, ziplist, 2)?)),
@@ -97,8 +97,12 @@ pub(crate) fn read<R: Read>(input: &mut Input<R>, kind: u8, version: Version) ->
         types::HASH_LISTPACK_EX_PRE_GA if !valkey => Value::Hash(HashValue::Fields(triples(input)?)),
         types::ZSET => Value::Zset(ZsetValue::Large(zset(input, score_text)?)),
         types::ZSET_2 => Value::Zset(ZsetValue::Large(zset(input, score_binary)?)),
-        types::ZSET_ZIPLIST => Value::Zset(ZsetValue::Listpack(zset_pack(input, ziplist)?)),
-        types::ZSET_LISTPACK => Value::Zset(ZsetValue::Listpack(zset_pack(input, listpack)?)),
+        types::ZSET_ZIPLIST => Value::Zset(ZsetValue::Listpack(zset_pack(input, |input| {
+            ziplist_of(input, "Zset ziplist integrity check failed")
+        })?)),
+        types::ZSET_LISTPACK => Value::Zset(ZsetValue::Listpack(zset_pack(input, |input| {
+            listpack_of(input, "Zset listpack integrity check failed")
+        })?)),
         types::STREAM | types::STREAM_2 | types::STREAM_3 => Value::Stream(crate::stream::read(input, kind)?),
         types::STREAM_4 if !valkey => Value::Stream(crate::stream::read(input, kind)?),
         types::MODULE_2 => match input.length()? {
@@ -109,7 +113,7 @@ pub(crate) fn read<R: Read>(input: &mut Input<R>, kind: u8, version: Version) ->
             let id = input.length()?;
             return input.fail(ErrorKind::Module(module_name(id)));
         }
-        _ => return input.fail(ErrorKind::UnknownType(kind)),
+        number => return input.fail(ErrorKind::UnknownType { number, version }),
     })
 }
 
@@ -131,19 +135,39 @@ fn with_room<T>(count: u64) -> Vec<T> {
     Vec::with_capacity(count.min(FIRST_CAPACITY) as usize)
 }
 
-pub(crate) fn listpack<R: Read>(input: &mut Input<R>) -> Result<Listpack> {
+fn listpack<R: Read>(input: &mut Input<R>) -> Result<Listpack> {
+    listpack_of(input, "Listpack integrity check failed")
+}
+
+/// A listpack; `damaged` says in the log what was no valid one.
+pub(crate) fn listpack_of<R: Read>(input: &mut Input<R>, damaged: &'static str) -> Result<Listpack> {
     let bytes = input.string()?;
-    input.check(Listpack::from_bytes(bytes).ok(), "listpack")
+    input.check(Listpack::from_bytes(bytes).ok(), damaged)
 }
 
 fn ziplist<R: Read>(input: &mut Input<R>) -> Result<Listpack> {
-    let bytes = input.string()?;
-    input.check(ziplist_to_listpack(&bytes), "ziplist")
+    ziplist_of(input, "Ziplist integrity check failed")
 }
 
+fn ziplist_of<R: Read>(input: &mut Input<R>, damaged: &'static str) -> Result<Listpack> {
+    let bytes = input.string()?;
+    input.check(ziplist_to_listpack(&bytes), damaged)
+}
+
+/// A zipmap, which is never empty.
 fn zipmap<R: Read>(input: &mut Input<R>) -> Result<Listpack> {
     let bytes = input.string()?;
-    input.check(zipmap_to_listpack(&bytes), "zipmap")
+    let pack = zipmap_to_listpack(&bytes).filter(|pack| !pack.is_empty());
+    input.check(pack, "Zipmap integrity check failed")
+}
+
+/// A packed value with elements.
+fn filled<R: Read>(
+    input: &mut Input<R>,
+    read: impl FnOnce(&mut Input<R>) -> Result<Listpack>,
+) -> Result<Listpack> {
+    let pack = read(input)?;
+    if pack.is_empty() { input.fail(ErrorKind::Empty) } else { Ok(pack) }
 }
 
 fn intset<R: Read>(input: &mut Input<R>) -> Result<Intset> {
@@ -158,15 +182,12 @@ fn unique<R: Read>(
     read: impl FnOnce(&mut Input<R>) -> Result<Listpack>,
     width: usize,
 ) -> Result<Listpack> {
-    let pack = read(input)?;
-    if pack.is_empty() {
-        return input.fail(ErrorKind::Empty);
-    }
+    let pack = filled(input, read)?;
     let mut seen = HashSet::new();
     if !pack.len().is_multiple_of(width)
         || !pack.iter().step_by(width).all(|value| seen.insert(value.to_vec()))
     {
-        return input.corrupt("duplicate or odd elements in a packed set or hash");
+        return input.corrupt("integrity check failed: duplicate or odd elements in a packed set or hash");
     }
     Ok(pack)
 }
@@ -305,7 +326,7 @@ fn zset<R: Read>(input: &mut Input<R>, score: impl Fn(&mut Input<R>) -> Result<f
         let name = input.string()?;
         let score = score(input)?;
         if score.is_nan() || zset.insert(&name, score) != Inserted::Added {
-            return input.corrupt("score that is not a number, or duplicate members of a sorted set");
+            return input.corrupt("NAN score or duplicate members of a sorted set");
         }
     }
     Ok(zset)
@@ -331,9 +352,11 @@ fn zset_pack<R: Read>(
     input: &mut Input<R>,
     read: impl FnOnce(&mut Input<R>) -> Result<Listpack>,
 ) -> Result<Listpack> {
-    let pack = read(input)?;
-    if pack.is_empty() {
-        return input.fail(ErrorKind::Empty);
+    let pack = filled(input, read)?;
+    if packed::is_valid(pack.view()) {
+        Ok(pack)
+    } else {
+        input
+            .corrupt("integrity check failed: duplicates, odd elements or a NAN score in a packed sorted set")
     }
-    if packed::is_valid(pack.view()) { Ok(pack) } else { input.corrupt("packed sorted set") }
 }

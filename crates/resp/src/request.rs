@@ -115,6 +115,11 @@ impl Decoder {
         self.buffer.len() + self.bigs.iter().map(Vec::len).sum::<usize>()
     }
 
+    /// Received bytes that are not parsed, but for those of a big argument: after an error, those that made it first.
+    pub fn unparsed(&self) -> &[u8] {
+        &self.buffer[self.parsed..]
+    }
+
     /// Whether everything that was received is parsed and executed.
     pub fn is_idle(&self) -> bool {
         self.buffer.len() == self.parsed && self.missing == 0 && self.requests.is_empty()

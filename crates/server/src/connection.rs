@@ -209,6 +209,7 @@ impl Connection {
             };
         }
         if let (Some(error), true) = (parse_error, self.decoder.is_empty()) {
+            crate::complaint::protocol_error(self.server, self.client(), &error.0, self.decoder.unparsed());
             self.out.error(format!("ERR {}", error.0).as_bytes());
             self.queue_output();
             self.closing = true;

@@ -395,6 +395,7 @@ fn replace_data_set(
     id: &str,
     offset: u64,
 ) -> Result<(), String> {
+    let opened = crate::load::open_file(server, path)?;
     let old: Vec<_> = {
         let _alone = server.keyspace.gate().close();
         if server.replication.link() != number {
@@ -406,7 +407,7 @@ fn replace_data_set(
     };
     drop(server.keyspace.hand_to_snapshot(old));
     log::notice("PRIMARY <-> REPLICA sync: Loading DB in memory");
-    let result = crate::load::load_file(server, path, true, &mut crate::load::into_keyspace(server));
+    let result = crate::load::load(server, opened, true, &mut crate::load::into_keyspace(server));
     // Whoever was promoted meanwhile has a history of its own, which the dump's must not replace: the role is looked at,
     // and the history changed, while no command runs.
     let alone = server.keyspace.gate().close();

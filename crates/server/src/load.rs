@@ -18,6 +18,8 @@ use rdb::{Dialect, Event, Reader};
 pub struct Loaded {
     pub keys: u64,
     pub expired: u64,
+    /// Keys whose collections had no elements: old servers wrote them by mistake.
+    pub empty: u64,
     /// Those that expired, if the file names a history: replicas that go on with it have them still.
     pub expired_keys: Vec<(usize, Vec<u8>)>,
     /// The replication history that the data set belongs to.
@@ -61,36 +63,43 @@ impl<R: Read> Read for Counted<'_, R> {
     }
 }
 
-/// Loads a file into the keyspace, which holds nothing; `keep_expired` for replicas, which leave expiry to their primary.
-pub fn load_file(
-    server: &Server,
-    path: &Path,
-    keep_expired: bool,
-    place: &mut Place<'_>,
-) -> Result<Loaded, String> {
+/// A dump whose header is read and known: only then the data set need make room for it.
+pub struct Opened<'a, R> {
+    reader: Reader<Counted<'a, R>>,
+}
+
+/// The error's text, once it stands in the log.
+fn refused(error: rdb::RdbError) -> String {
+    crate::log::warning(&format!("Internal error in RDB reading: {error}"));
+    error.to_string()
+}
+
+/// Opens a dump file.
+pub fn open_file<'a>(server: &'a Server, path: &Path) -> Result<Opened<'a, File>, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let bytes = file.metadata().map_or(0, |metadata| metadata.len());
     server.persistence.load_total_bytes.store(bytes, Relaxed);
-    load(server, file, keep_expired, place)
+    server.persistence.load_started_s.store(sys::os::unix_ms() / 1000, Relaxed);
+    server.persistence.load_done_bytes.store(0, Relaxed);
+    let trust = server.persistence.trust(&server.config);
+    Ok(Opened { reader: Reader::new(Counted { source: file, server }, trust).map_err(refused)? })
 }
 
-/// Loads a stream into the keyspace. Refuses a file with a type that has no place here, naming it and its offset.
+/// Loads a dump into the keyspace, which holds nothing; `keep_expired` for replicas, which leave expiry to their primary.
+/// Refuses one with a type that has no place here, naming it and its offset.
 pub fn load(
     server: &Server,
-    source: impl Read,
+    opened: Opened<'_, impl Read>,
     keep_expired: bool,
     place: &mut Place<'_>,
 ) -> Result<Loaded, String> {
-    server.persistence.load_started_s.store(sys::os::unix_ms() / 1000, Relaxed);
-    server.persistence.load_done_bytes.store(0, Relaxed);
-    let mut reader = Reader::new(Counted { source, server }, server.persistence.trust(&server.config))
-        .map_err(|error| error.to_string())?;
+    let mut reader = opened.reader;
     let mut loaded = Loaded::default();
     let mut aux = (None, None);
     let mut db = 0usize;
     // Whose data it is: what the file says of its writer, else the file's format.
     let mut valkey = reader.header().dialect == Dialect::Valkey;
-    while let Some(event) = reader.next_event().map_err(|error| error.to_string())? {
+    while let Some(event) = reader.next_event().map_err(refused)? {
         match event {
             Event::SelectDb(number) if (number as usize) < server.keyspace.databases() => {
                 db = number as usize
@@ -137,6 +146,13 @@ pub fn load(
                 loaded.keys += 1;
                 delay(server, loaded.keys);
             }
+            Event::EmptyKey { key } => {
+                loaded.empty += 1;
+                crate::log::notice(&match server.config.flag(Directive::HideUserDataFromLog) {
+                    true => "rdbLoadObject skipping empty key".to_owned(),
+                    false => format!("rdbLoadObject skipping empty key: {}", String::from_utf8_lossy(&key)),
+                });
+            }
             Event::Function(_) => return Err("The file holds functions, which are not supported yet".into()),
             _ => {}
         }
@@ -160,11 +176,11 @@ fn delay(server: &Server, keys: u64) {
 
 /// Loads the dump file, for the one that is alone: in the place of the data set if `flush`, else on top of it.
 pub fn load_alone(server: &Server, access: &mut Access<'_>, flush: bool) -> Result<(), String> {
+    let opened = open_file(server, &crate::save::dump_path(server))?;
     let databases = if flush { server.keyspace.databases() } else { 0 };
     let old: Vec<_> = (0..databases).flat_map(|db| access.take_database(db)).collect();
     server.set_loading(true);
-    let path = crate::save::dump_path(server);
-    let result = load_file(server, &path, server.replication.is_replica(), &mut |db, hash, entry, now_ms| {
+    let result = load(server, opened, server.replication.is_replica(), &mut |db, hash, entry, now_ms| {
         let shard = access.shard(shard_of(hash));
         if !flush && let Some(old) = shard.find_mut(db, hash, entry.view().key(), now_ms) {
             drop(old.remove());
@@ -183,14 +199,17 @@ pub fn load_at_start(server: &'static Server) -> Result<(), String> {
         return Ok(());
     }
     let start_ms = sys::os::unix_ms();
-    let loaded = load_file(server, &path, server.replication.is_replica(), &mut into_keyspace(server))
+    let keep_expired = server.replication.is_replica();
+    let loaded = open_file(server, &path)
+        .and_then(|opened| load(server, opened, keep_expired, &mut into_keyspace(server)))
         .map_err(|error| {
+            crate::log::warning("Terminating server after rdb file reading failure.");
             format!("Fatal error loading the DB, check server logs. Exiting. {}: {error}", path.display())
         })?;
     let seconds = (sys::os::unix_ms() - start_ms) as f64 / 1000.0;
     crate::log::notice(&format!(
-        "Done loading RDB, keys loaded: {}, keys expired: {}.",
-        loaded.keys, loaded.expired
+        "Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {}.",
+        loaded.keys, loaded.expired, loaded.empty
     ));
     crate::log::notice(&format!("DB loaded from disk: {seconds:.3} seconds"));
     if let Some((id, offset)) = loaded.history {

@@ -4,11 +4,12 @@
 //! - [`connection`]: one client; [`alarm`]: what wakes it. - [`shell`]: what the engine asks of the program.
 //! - [`save`], [`load`]: dump files. - [`replica`]: the primary's side of replication. - [`link`]: the replica's side.
 //! - [`orders`]: the main task. [`shutdown`]: its end. [`process`]: pid file, limits, supervisors, crash reports.
-//! - [`cron`]: the regular work beside the workers. - [`log`]: the log.
+//! - [`cron`]: the regular work beside the workers. - [`log`]: the log. - [`complaint`], [`threads`]: lines in it.
 
 #![forbid(unsafe_code)]
 
 mod alarm;
+mod complaint;
 mod connection;
 mod cron;
 mod link;
@@ -24,6 +25,7 @@ mod shell;
 mod shutdown;
 mod start;
 mod stream;
+mod threads;
 mod title;
 mod worker;
 

@@ -83,6 +83,10 @@ pub async fn feed(server: &'static Server, connection: &mut Connection, psync: b
     server.replication.remove_replica(replica.client.id);
     count_good(server);
     if let Err(error) = result {
+        if error.kind() == io::ErrorKind::TimedOut {
+            let (address, port) = (&replica.address, replica.port);
+            crate::log::warning(&format!("Disconnecting timedout replica (full sync): {address}:{port}"));
+        }
         crate::log::warning(&format!(
             "Connection with replica {}:{} lost: {error}",
             replica.address, replica.port
@@ -153,8 +157,6 @@ async fn full(
             Ok(None | Some(Message::Failed)) => break Err(io::Error::other("the snapshot failed")),
             Ok(Some(Message::Start { reader, position, history })) => {
                 attached = Some(reader);
-                *replica.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
-                    ReplicaState::SendBulk;
                 let mut header = String::new();
                 if psync {
                     header.push_str(&format!("+FULLRESYNC {history} {position}\r\n"));
@@ -172,6 +174,9 @@ async fn full(
                 }
             }
             Ok(Some(Message::File(path, bytes))) => {
+                // As long as the dump is being made the replica waits for it, whether or not it gets parts of it.
+                *replica.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
+                    ReplicaState::SendBulk;
                 break send_file(server, connection, &path, bytes, attached).await;
             }
             Ok(Some(Message::End)) => {

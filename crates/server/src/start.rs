@@ -116,6 +116,11 @@ fn serve(run: &Run, family: Family) -> ExitCode {
         // A refusal only costs memory.
         let _ = sys::os::disable_huge_pages();
     }
+    let seed = store.bytes(Directive::HashSeed);
+    if !seed.is_empty() && !ds::hash::set_seed(&seed) {
+        log::warning("The hash seed was in use before the configuration was read");
+        return ExitCode::FAILURE;
+    }
     let threads = store.int(Directive::IoThreads).max(1) as usize;
     let rows = commands::table::table().rows().len();
     // One set of counters more, for the threads beside the workers.
@@ -177,6 +182,7 @@ fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
     // Before anybody can connect, and then ask for the end by a signal.
     let mut signals = {
         let _inside = runtime.enter();
+        crate::threads::show_on_alarm().map_err(|error| error.to_string())?;
         orders::Signals::new()?
     };
     let listeners = listen::bind(server)?;

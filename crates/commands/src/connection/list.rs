@@ -50,8 +50,25 @@ fn flags_is_empty(client: &Client, details: &Details) -> bool {
         || details.import_source)
 }
 
+/// What stands in the log for what is of users, with `hide-user-data-from-log`.
+pub const REDACTED: &str = "*redacted*";
+
+/// The line of one connection for the log, as `hide-user-data-from-log` wants it.
+pub fn log_line(client: &Client, now_ms: u64, config: &config::Store) -> String {
+    let hide = config.flag(config::Directive::HideUserDataFromLog);
+    line_of(client, now_ms, 0, |bytes| match hide {
+        true => REDACTED.to_owned(),
+        false => String::from_utf8_lossy(bytes).into_owned(),
+    })
+}
+
 /// The line of one connection, without its end. `argv_bytes` is what its running command's arguments take.
 pub(super) fn line(client: &Client, now_ms: u64, argv_bytes: usize) -> String {
+    line_of(client, now_ms, argv_bytes, |bytes| String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// See [`line`]; `text` writes what the client's user chose: its name and user.
+fn line_of(client: &Client, now_ms: u64, argv_bytes: usize, text: impl Fn(&[u8]) -> String) -> String {
     let details = client.details();
     let age_s = now_ms.saturating_sub(client.created_ms) / 1000;
     let idle_s = now_ms.saturating_sub(client.active_ms.load(Relaxed)) / 1000;
@@ -59,7 +76,7 @@ pub(super) fn line(client: &Client, now_ms: u64, argv_bytes: usize) -> String {
     let [sub, psub, ssub] = details.subscriptions;
     let query = client.query_bytes.load(Relaxed);
     let output = client.output_bytes.load(Relaxed);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let library = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let row = client.last_row.load(Relaxed);
     let command = match row.checked_sub(1) {
         Some(id) => table().full_name(id as u16),
@@ -86,8 +103,8 @@ pub(super) fn line(client: &Client, now_ms: u64, argv_bytes: usize) -> String {
         if output > 0 { "rw" } else { "r" },
         text(&details.user),
         if details.resp3 { 3 } else { 2 },
-        text(&details.lib_name),
-        text(&details.lib_version),
+        library(&details.lib_name),
+        library(&details.lib_version),
         client.net_input.load(Relaxed),
         client.net_output.load(Relaxed),
         client.commands.load(Relaxed),

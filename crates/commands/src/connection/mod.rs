@@ -11,6 +11,8 @@ mod help;
 mod identity;
 mod list;
 
+pub use list::{REDACTED, log_line};
+
 use crate::row::{Plan, acl, flag::*};
 use crate::table::CommandRow as Row;
 

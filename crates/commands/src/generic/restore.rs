@@ -8,6 +8,7 @@ use crate::bridge;
 use crate::cx::Cx;
 use crate::error::{CommandError, Result, SYNTAX};
 use crate::lru;
+use crate::server::LogLevel;
 
 /// The dialect of payloads, and whether their strings are compressed.
 pub(super) fn format(cx: &Cx<'_>) -> (rdb::Dialect, bool) {
@@ -61,15 +62,8 @@ pub(super) fn restore(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
     }
     let ttl = u64::try_from(int(argv[2])?)
         .map_err(|_| CommandError::fixed("ERR Invalid TTL value, must be >= 0"))?;
-    let value =
-        rdb::restore(argv[3], cx.server.persistence.trust(&cx.server.config)).map_err(
-            |error| match error {
-                rdb::DumpError::VersionOrChecksum => {
-                    CommandError::fixed("ERR DUMP payload version or checksum are wrong")
-                }
-                rdb::DumpError::BadData(_) => CommandError::fixed("ERR Bad data format"),
-            },
-        )?;
+    let value = rdb::restore(argv[3], cx.server.persistence.trust(&cx.server.config))
+        .map_err(|error| refused(cx, error))?;
     let expire_ms = match ttl {
         0 => None,
         at if options.absolute => Some(at),
@@ -101,6 +95,19 @@ pub(super) fn restore(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
     }
     out.ok();
     Ok(())
+}
+
+/// The reply for a payload that is refused; what is wrong with its value stands in the log.
+fn refused(cx: &Cx<'_>, error: rdb::DumpError) -> CommandError {
+    match error {
+        rdb::DumpError::VersionOrChecksum => {
+            CommandError::fixed("ERR DUMP payload version or checksum are wrong")
+        }
+        rdb::DumpError::BadData(error) => {
+            cx.server.log(LogLevel::Warning, &format!("RESTORE refused a payload: {error}"));
+            CommandError::fixed("ERR Bad data format")
+        }
+    }
 }
 
 /// The entry's 24 bits, as far as the options fit the policy that is in force.

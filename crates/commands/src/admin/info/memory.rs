@@ -20,6 +20,8 @@ pub(in crate::admin) struct Usage {
     pub total_system: u64,
     pub backlog: u64,
     pub replicas: u64,
+    /// All that is kept of the stream, whoever needs it.
+    pub stream: u64,
     pub clients: u64,
     /// Hash tables of each database that has keys: (database, keys, bytes).
     pub tables: Vec<(usize, usize, u64)>,
@@ -65,6 +67,7 @@ impl Usage {
             total_system: sys::os::total_memory_bytes(),
             backlog,
             replicas,
+            stream: used.backlog.allocated,
             clients,
             tables: tables
                 .filter(|(_, (keys, _))| *keys > 0)
@@ -130,7 +133,7 @@ pub(super) fn memory(cx: &mut Cx<'_>, text: &mut Text) {
     fragmentation(&usage, text);
     text.field("mem_not_counted_for_evict", usage.not_counted);
     text.field("mem_replication_backlog", usage.backlog);
-    text.field("mem_total_replication_buffers", usage.backlog + usage.replicas);
+    text.field("mem_total_replication_buffers", usage.stream);
     text.field("mem_replicas_repl_buffer", usage.replicas);
     text.field("mem_replica_full_sync_buffer", 0);
     text.field("mem_clients_slaves", usage.replicas);
