@@ -24,5 +24,8 @@ fn sort_by_other_keys_reads_each_of_them() {
     }
     let sorted = node.words("SORT list BY weight:* GET weight:*");
     let expected: Vec<String> = (51..=100).map(|weight| weight.to_string()).collect();
-    assert_eq!(sorted.split(|c: char| !c.is_ascii_digit()).filter(|w| !w.is_empty()).collect::<Vec<_>>(), expected);
+    assert_eq!(
+        sorted.split(|c: char| !c.is_ascii_digit()).filter(|w| !w.is_empty()).collect::<Vec<_>>(),
+        expected
+    );
 }

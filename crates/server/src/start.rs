@@ -17,6 +17,9 @@ use crate::{cron, listen, log, orders, process, worker};
 /// The version of Redis whose behaviour clients may expect, and our own.
 pub const REDIS_VERSION: &str = "8.6.3";
 
+/// Bytes of heap from which huge pages are worth their size; an idle server has some 4 MB.
+const SMALL_HEAP: u64 = 12 << 20;
+
 /// Runs the program.
 pub fn run() -> ExitCode {
     let args: Vec<Vec<u8>> =
@@ -113,10 +116,12 @@ fn serve(run: &Run) -> ExitCode {
     if store.flag(Directive::Daemonize) && sys::os::daemonize().is_err() {
         return ExitCode::FAILURE;
     }
-    if store.flag(Directive::DisableThp) {
-        // A refusal only costs memory.
-        let _ = sys::os::disable_huge_pages();
-    }
+    // A refusal only costs memory.
+    let _ = if store.flag(Directive::DisableThp) {
+        sys::os::allow_huge_pages(false)
+    } else {
+        sys::alloc::await_huge_pages(SMALL_HEAP)
+    };
     let threads = store.int(Directive::IoThreads).max(1) as usize;
     let rows = commands::table::table().rows().len();
     // One set of counters more, for the threads beside the workers.
