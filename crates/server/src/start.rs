@@ -14,6 +14,9 @@ use config::{Command, Directive, Environment, Family, Files, Run, Store};
 use crate::shell::Program;
 use crate::{cron, listen, log, orders, process, title, worker};
 
+/// Bytes of heap from which huge pages are worth their size; an idle server has some 4 MB.
+const SMALL_HEAP: u64 = 12 << 20;
+
 /// Runs the program.
 pub fn run() -> ExitCode {
     let args: Vec<Vec<u8>> =
@@ -112,10 +115,12 @@ fn serve(run: &Run, family: Family) -> ExitCode {
     if store.flag(Directive::Daemonize) && sys::os::daemonize().is_err() {
         return ExitCode::FAILURE;
     }
-    if store.flag(Directive::DisableThp) {
-        // A refusal only costs memory.
-        let _ = sys::os::disable_huge_pages();
-    }
+    // A refusal only costs memory.
+    let _ = if store.flag(Directive::DisableThp) {
+        sys::os::allow_huge_pages(false)
+    } else {
+        sys::alloc::await_huge_pages(SMALL_HEAP)
+    };
     let seed = store.bytes(Directive::HashSeed);
     if !seed.is_empty() && !ds::hash::set_seed(&seed) {
         log::warning("The hash seed was in use before the configuration was read");

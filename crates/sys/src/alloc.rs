@@ -14,6 +14,8 @@ use tikv_jemalloc_sys as je;
 const PUBLISH_BYTES: i64 = 64 << 10;
 
 static ALLOCATED: AtomicI64 = AtomicI64::new(0);
+/// From so many bytes on huge pages are allowed; see [`await_huge_pages`].
+static HUGE_FROM: AtomicI64 = AtomicI64::new(i64::MAX);
 
 thread_local! {
     static DRIFT: Cell<i64> = const { Cell::new(0) };
@@ -46,7 +48,9 @@ fn count(delta: i64) {
     let counted = DRIFT.try_with(|drift| {
         let now = drift.get() + delta;
         if now.abs() >= PUBLISH_BYTES {
-            ALLOCATED.fetch_add(now, Ordering::Relaxed);
+            if ALLOCATED.fetch_add(now, Ordering::Relaxed) + now >= HUGE_FROM.load(Ordering::Relaxed) {
+                begin_huge_pages();
+            }
             drift.set(0);
         } else {
             drift.set(now);
@@ -54,6 +58,22 @@ fn count(delta: i64) {
     });
     if counted.is_err() {
         ALLOCATED.fetch_add(delta, Ordering::Relaxed);
+    }
+}
+
+/// Forbids huge pages until the process has allocated `bytes`. Before that each arena's first few objects would make 2 MB
+/// resident.
+pub fn await_huge_pages(bytes: u64) -> std::io::Result<()> {
+    crate::os::allow_huge_pages(false)?;
+    HUGE_FROM.store(bytes.min(i64::MAX as u64) as i64, Ordering::Relaxed);
+    Ok(())
+}
+
+#[cold]
+fn begin_huge_pages() {
+    if HUGE_FROM.swap(i64::MAX, Ordering::Relaxed) < i64::MAX {
+        // A refusal only costs time.
+        let _ = crate::os::allow_huge_pages(true);
     }
 }
 
@@ -217,6 +237,23 @@ mod tests {
                 allocator.dealloc(pointer, layout);
             }
             assert_eq!(DRIFT.get(), before);
+        }
+    }
+
+    #[test]
+    fn huge_pages_come_with_the_first_megabytes() {
+        // SAFETY: PR_GET_THP_DISABLE takes nothing and no pointers.
+        let forbidden = || unsafe { libc::prctl(libc::PR_GET_THP_DISABLE, 0, 0, 0, 0) };
+        assert!(await_huge_pages(allocated() + (16 << 20)).is_ok());
+        assert_eq!(forbidden(), 1);
+        let layout = Layout::from_size_align(1 << 20, 8).expect("a valid layout");
+        for (count, expected) in [(8, 1), (24, 0)] {
+            // SAFETY: the layout is not empty, and each pointer is freed with it.
+            unsafe {
+                let blocks: Vec<_> = (0..count).map(|_| Counting.alloc(layout)).collect();
+                blocks.into_iter().for_each(|block| Counting.dealloc(block, layout));
+            }
+            assert_eq!(forbidden(), expected, "after {count} MB");
         }
     }
 

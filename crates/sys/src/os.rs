@@ -183,10 +183,10 @@ pub fn start_writeback(file: &std::fs::File, offset: u64, bytes: u64) {
     }
 }
 
-/// Turns huge pages off for the whole process (`disable-thp yes`).
-pub fn disable_huge_pages() -> io::Result<()> {
+/// Allows or forbids huge pages for the whole process, whatever the allocator asks for (`disable-thp`).
+pub fn allow_huge_pages(allow: bool) -> io::Result<()> {
     // SAFETY: PR_SET_THP_DISABLE takes one flag and no pointers.
-    match unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) } {
+    match unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, libc::c_ulong::from(!allow), 0, 0, 0) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -158,7 +158,10 @@ mod tests {
         for key in [1, 10, 33, 40] {
             let name = |value: usize| {
                 let value = vec![b'x'; value];
-                encoding_name(Entry::new(&vec![b'k'; key], None, 0, Value::Bytes(&value)).view(), Family::Redis)
+                encoding_name(
+                    Entry::new(&vec![b'k'; key], None, 0, Value::Bytes(&value)).view(),
+                    Family::Redis,
+                )
             };
             assert_eq!((name(41 - key), name(42 - key)), ("embstr", "raw"), "{key}");
         }

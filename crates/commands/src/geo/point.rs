@@ -175,7 +175,10 @@ mod tests {
     #[test]
     fn places_and_units_from_outside() {
         let error = |text: &'static str| Err(CommandError::fixed(text));
-        assert_eq!(point(b"200", b"100", Family::Redis), error("ERR invalid longitude,latitude pair 200.000000,100.000000"));
+        assert_eq!(
+            point(b"200", b"100", Family::Redis),
+            error("ERR invalid longitude,latitude pair 200.000000,100.000000")
+        );
         assert_eq!(point(b"x", b"100", Family::Redis), error("ERR value is not a valid float"));
         assert_eq!(unit_m(b"Km"), Ok(1000.0));
         assert!(unit_m(b"yd").is_err() && unit_m(b"").is_err());

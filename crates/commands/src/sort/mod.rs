@@ -9,9 +9,10 @@ mod options;
 mod pattern;
 mod texts;
 
-use config::Events;
+use config::{Events, Family};
 use resp::writer::Writer;
 
+use crate::args::double;
 use crate::cx::Cx;
 use crate::error::{CommandError, Result};
 use crate::list::Side;
@@ -89,11 +90,14 @@ fn sort_window<T>(
     items[from..].sort_unstable_by(compare);
 }
 
-/// The number that a text is, as a weight.
-fn number(text: &[u8]) -> Result<f64> {
-    // `strtod` would take hexadecimal numbers; the servers do not.
-    let hexadecimal = text.iter().any(|byte| matches!(byte, b'x' | b'X'));
-    ds::num::parse_f64(text).filter(|number| !hexadecimal && !number.is_nan()).ok_or(NOT_SCORES)
+/// The number that a text is, as a weight. Redis takes what is out of range for the nearest number, and nothing for 0.
+fn number(text: &[u8], family: Family) -> Result<f64> {
+    let number = match family {
+        Family::Redis if text.is_empty() => Some(0.0),
+        Family::Redis => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()),
+        Family::Valkey => double(text, family),
+    };
+    number.filter(|number| !number.is_nan()).ok_or(NOT_SCORES)
 }
 
 /// The elements in the order of their numbers; equal ones in the order of their bytes.
@@ -103,14 +107,15 @@ fn by_number(
     query: &Query<'_>,
     window: (usize, usize),
 ) -> Result<Vec<usize>> {
+    let family = cx.family();
     let mut weighed = Vec::with_capacity(elements.len());
     for (index, element) in elements.iter().enumerate() {
         let weight = match query.by {
             By::Pattern(pattern) => match pattern::look_up(cx, pattern, element) {
-                Some(text) => number(&text)?,
+                Some(text) => number(&text, family)?,
                 None => 0.0,
             },
-            _ => number(element)?,
+            _ => number(element, family)?,
         };
         weighed.push((weight, index));
     }
@@ -198,7 +203,13 @@ mod tests {
             ("1 ", None),
             ("1.5abc", None),
         ] {
-            assert_eq!(number(text.as_bytes()).ok(), weight, "{text}");
+            for family in [Family::Redis, Family::Valkey] {
+                assert_eq!(number(text.as_bytes(), family).ok(), weight, "{text}");
+            }
+        }
+        for (text, weight) in [("", 0.0), ("1e400", f64::INFINITY), ("1e-400", 0.0)] {
+            assert_eq!(number(text.as_bytes(), Family::Redis), Ok(weight), "{text}");
+            assert_eq!(number(text.as_bytes(), Family::Valkey), Err(NOT_SCORES), "{text}");
         }
     }
 }

@@ -199,7 +199,8 @@ fn parse<'a>(
     }
     let keys = args.slice(usize::try_from(count).unwrap_or(usize::MAX))?;
     let inputs = keys.iter().map(|key| Input { key, weight: 1.0, len: 0 }).collect();
-    let mut query = Query { inputs, aggregate: Aggregate::Sum, with_scores: false, limit: 0, family: cx.family() };
+    let mut query =
+        Query { inputs, aggregate: Aggregate::Sum, with_scores: false, limit: 0, family: cx.family() };
     look(cx, &mut query)?;
     while !args.is_empty() {
         if !accept(&mut args, &mut query)? {

@@ -377,7 +377,7 @@ impl<I: Item> Table<I> {
             return false;
         };
         if buddy.depth() != segment.depth()
-            || (len + buddy.len()) * 2 > usize::from(CLASSES[19]) * line::SLOTS
+            || (len + buddy.len()) * 2 > usize::from(CLASSES[CLASSES.len() - 1]) * line::SLOTS
         {
             return false;
         }

@@ -8,23 +8,26 @@
 //! ```
 //!
 //! An item stands in its home line, or, while that line is full, in one of two stash lines that the home's
-//! index names. Invariant: an item stands in the stash only while its home line is full; so a look-up reads
+//! index names, the emptier one. Where both are full, an item of another home moves to its other stash line. So a
+//! segment takes items until some 85 % of its slots are taken. Invariant: an item stands in the stash only while its home line is full; so a look-up reads
 //! one line, and two more only after a full one. A segment grows through [`CLASSES`] (size classes of the
-//! allocator, each a seventh to a quarter larger), which needs only the stored bits; at the end it splits.
+//! allocator, each a seventh to a half larger), which needs only the stored bits; at the end it splits.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 use super::line::{Line, SLOTS, Word};
 
-/// Lines per segment, by class: multiples of 64 bytes that the allocator has as size classes.
-pub(super) const CLASSES: [u8; 20] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64];
+/// Lines per segment, by class: multiples of 64 bytes that the allocator has as size classes, and the large ones only
+/// where it puts few of them into one slab. All segments of a table are about equally full and so change their class at
+/// about the same time; a slab of eight (2,560 and 3,584 bytes) is then kept for long by its last one.
+pub(super) const CLASSES: [u8; 17] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64];
 /// Home lines and stash lines of each class.
 const PARTS: [(u8, u8); CLASSES.len()] = {
     let mut parts = [(0, 0); CLASSES.len()];
     let mut class = 0;
     while class < CLASSES.len() {
-        let stash = (CLASSES[class] + 7) / 11;
+        let stash = (CLASSES[class] + 4) / 6;
         parts[class] = (CLASSES[class] - stash, stash);
         class += 1;
     }
@@ -200,7 +203,32 @@ impl SegmentRef {
         let lines = self.lines();
         let home = self.home(bits);
         let word = Word::new(pointer, bits);
-        lines[home].push(word, bits) || self.stash_of(home).any(|line| lines[line].push(word, bits))
+        lines[home].push(word, bits) || self.push_to_stash(home, word, bits)
+    }
+
+    /// Puts an item into the emptier of its home's stash lines, where need be after one of another home has made room.
+    #[inline(never)]
+    fn push_to_stash(self, home: usize, word: Word, bits: u32) -> bool {
+        let lines = self.lines();
+        let emptier = self.stash_of(home).min_by_key(|&line| lines[line].len());
+        let Some(line) = emptier else { return false };
+        lines[line].push(word, bits) || self.make_way(home) && self.push_to_stash(home, word, bits)
+    }
+
+    /// Moves one item from the stash lines of `home`, which are full, to its other one; false if all of these are full.
+    fn make_way(self, home: usize) -> bool {
+        let lines = self.lines();
+        for line in self.stash_of(home) {
+            for slot in lines[line].taken() {
+                let bits = lines[line].bits(slot);
+                let other =
+                    self.stash_of(self.home(bits)).find(|&other| other != line && !lines[other].is_full());
+                if let Some(other) = other {
+                    return lines[other].push(lines[line].clear(slot), bits);
+                }
+            }
+        }
+        false
     }
 
     /// Takes an item out and, if its home line was full, fetches one of the home's items back from the stash.

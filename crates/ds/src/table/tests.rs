@@ -229,3 +229,31 @@ fn taking_a_table_keeps_its_snapshot_with_it() {
     put(&mut table, &mut Model::new(), 1, 2);
     assert_eq!(table.iter().map(|pair| &pair.0).collect::<BTreeSet<_>>().len(), 1);
 }
+
+/// Items may be moved between stash lines when room is short; none is lost or hidden, and room is not given up early.
+#[test]
+fn a_segment_takes_items_until_it_is_nearly_full() {
+    let last = CLASSES.len() - 1;
+    let (mut taken, mut slots, mut state) = (0, 0, 7u64);
+    for _ in 0..if cfg!(miri) { 1 } else { 50 } {
+        let segment = SegmentRef::allocate(last, 0, false);
+        let mut items = BTreeMap::new();
+        loop {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let bits = (state >> 40) as u32;
+            // Only ever compared, never followed.
+            let pointer = NonNull::without_provenance((items.len() + 1).try_into().expect("not zero"));
+            if !segment.push(pointer, bits) {
+                break;
+            }
+            items.insert(pointer, bits);
+        }
+        assert_eq!(segment.items().collect::<BTreeMap<_, _>>(), items);
+        let found = |(&pointer, &bits): (&_, &_)| segment.find(bits, |other| other == pointer).is_some();
+        assert!(items.iter().all(found));
+        (taken, slots) = (taken + items.len(), slots + segment.lines().len() * line::SLOTS);
+        // SAFETY: the segment was never published.
+        unsafe { segment.free() }
+    }
+    assert!(taken * 100 > slots * 82, "{taken} of {slots}");
+}
