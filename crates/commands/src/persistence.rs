@@ -20,6 +20,8 @@ pub struct Persistence {
     /// BGSAVE CANCEL.
     pub cancelled: AtomicBool,
     pub saves: AtomicU64,
+    /// Saves that failed since the last one that did not.
+    pub failures: AtomicU64,
     pub keys_loaded: AtomicU64,
     pub keys_expired_at_load: AtomicU64,
     pub load_started_s: AtomicU64,
@@ -75,6 +77,7 @@ impl Persistence {
             scheduled: AtomicBool::new(false),
             cancelled: AtomicBool::new(false),
             saves: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
             keys_loaded: AtomicU64::new(0),
             keys_expired_at_load: AtomicU64::new(0),
             load_started_s: AtomicU64::new(0),
@@ -122,6 +125,9 @@ impl Persistence {
             self.dirty.fetch_sub(self.dirty_at_start.load(Relaxed).min(self.dirty.load(Relaxed)), Relaxed);
             self.last_save_s.store(now, Relaxed);
             self.saves.fetch_add(1, Relaxed);
+            self.failures.store(0, Relaxed);
+        } else if how == SaveEnd::Failed {
+            self.failures.fetch_add(1, Relaxed);
         }
         if how != SaveEnd::Cancelled {
             self.last_ok.store(how == SaveEnd::Saved, Relaxed);

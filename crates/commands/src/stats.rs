@@ -21,6 +21,9 @@ counters!(
     KeyspaceMisses,
     ExpiredKeys,
     ExpiredFields,
+    /// Of these, what went without being asked for.
+    ExpiredKeysActive,
+    ExpiredFieldsActive,
     EvictedKeys,
     EvictedClients,
     NetInput,

@@ -9,6 +9,7 @@ use commands::cx::Cx;
 use commands::effects::Effects;
 use commands::server::Server;
 use commands::session::Session;
+use commands::stats::Counter;
 use config::Directive;
 use keyspace::SHARDS;
 
@@ -63,6 +64,7 @@ fn expire_local(worker: &mut Worker, server: &Server, now_ms: u64, start: Instan
         let at = cx.peek_expiry(&key);
         if at.is_some_and(|at| at < now_ms) {
             cx.delete_expired(&key, hash);
+            cx.stats.add(Counter::ExpiredKeysActive, 1);
             settle(&mut cx);
         } else if let Some(later) = at {
             server.replication.local_expires().note(db, &key, later);
@@ -84,6 +86,7 @@ fn expire_shard(worker: &mut Worker, server: &Server, shard: u16, now_ms: u64, s
             let expired = cx.access.shard(shard).expired(db, now_ms);
             for (hash, key) in &expired.keys {
                 cx.delete_expired(key, *hash);
+                cx.stats.add(Counter::ExpiredKeysActive, 1);
                 // Each on its own: these deletions are no transaction.
                 settle(&mut cx);
                 // Who waits for new entries of a group learns that the key is gone.
@@ -114,6 +117,7 @@ fn expire_fields(cx: &mut Cx<'_>, shard: u16, start: Instant) {
             // However little time is left, each hash that was taken off the file is looked at, and filed again.
             loop {
                 let gone = commands::hash::expire_fields(cx, key, *hash, FIELDS_STEP);
+                cx.stats.add(Counter::ExpiredFieldsActive, gone as u64);
                 settle(cx);
                 if gone < FIELDS_STEP || start.elapsed() > ROUND {
                     break;

@@ -56,19 +56,25 @@ pub const REDACTED: &str = "*redacted*";
 /// The line of one connection for the log, as `hide-user-data-from-log` wants it.
 pub fn log_line(client: &Client, now_ms: u64, config: &config::Store) -> String {
     let hide = config.flag(config::Directive::HideUserDataFromLog);
-    line_of(client, now_ms, 0, |bytes| match hide {
+    line_of(client, now_ms, 0, config.family(), |bytes| match hide {
         true => REDACTED.to_owned(),
         false => String::from_utf8_lossy(bytes).into_owned(),
     })
 }
 
 /// The line of one connection, without its end. `argv_bytes` is what its running command's arguments take.
-pub(super) fn line(client: &Client, now_ms: u64, argv_bytes: usize) -> String {
-    line_of(client, now_ms, argv_bytes, |bytes| String::from_utf8_lossy(bytes).into_owned())
+pub(super) fn line(client: &Client, now_ms: u64, argv_bytes: usize, family: Family) -> String {
+    line_of(client, now_ms, argv_bytes, family, |bytes| String::from_utf8_lossy(bytes).into_owned())
 }
 
 /// See [`line`]; `text` writes what the client's user chose: its name and user.
-fn line_of(client: &Client, now_ms: u64, argv_bytes: usize, text: impl Fn(&[u8]) -> String) -> String {
+fn line_of(
+    client: &Client,
+    now_ms: u64,
+    argv_bytes: usize,
+    family: Family,
+    text: impl Fn(&[u8]) -> String,
+) -> String {
     let details = client.details();
     let age_s = now_ms.saturating_sub(client.created_ms) / 1000;
     let idle_s = now_ms.saturating_sub(client.active_ms.load(Relaxed)) / 1000;
@@ -82,17 +88,22 @@ fn line_of(client: &Client, now_ms: u64, argv_bytes: usize, text: impl Fn(&[u8])
         Some(id) => table().full_name(id as u16),
         None => "NULL",
     };
+    // What only one family tells.
+    let (capa, thread) = match family {
+        Family::Redis => ("", "io-thread=0 "),
+        Family::Valkey if details.capa_redirect => ("capa=r ", ""),
+        Family::Valkey => ("capa= ", ""),
+    };
     format!(
-        "id={} addr={} laddr={} fd={} name={} age={age_s} idle={idle_s} flags={flags} capa={} db={} sub={sub} psub={psub} \
+        "id={} addr={} laddr={} fd={} name={} age={age_s} idle={idle_s} flags={flags} {capa}db={} sub={sub} psub={psub} \
          ssub={ssub} multi={} watch={} qbuf={query} qbuf-free={} argv-mem={argv_bytes} multi-mem={} rbs=0 rbp=0 obl=0 \
          oll={} omem={output} tot-mem={} events={} cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={} \
-         tot-net-in={} tot-net-out={} tot-cmds={}",
+         {thread}tot-net-in={} tot-net-out={} tot-cmds={}",
         client.id,
         client.address,
         client.local_address,
         client.fd,
         text(&details.name),
-        if details.capa_redirect { "r" } else { "" },
         details.db,
         details.queued.map_or(-1, |queued| queued as i64),
         details.watched,
@@ -118,14 +129,25 @@ fn refresh_own(cx: &Cx<'_>, argv: &[&[u8]]) -> usize {
         cx.session.client.last_row.store(u64::from(found.id) + 1, Relaxed);
     }
     cx.session.client.active_ms.store(cx.now_ms, Relaxed);
-    // The running command has been taken out of the buffer.
-    cx.session.client.query_bytes.store(0, Relaxed);
+    // To Redis the running command is still in the buffer.
+    let query_bytes = match cx.family() {
+        Family::Redis => protocol_bytes(argv),
+        Family::Valkey => 0,
+    };
+    cx.session.client.query_bytes.store(query_bytes, Relaxed);
     argv.iter().map(|arg| arg.len()).sum()
+}
+
+/// Length of a request as an array of bulk strings.
+fn protocol_bytes(argv: &[&[u8]]) -> u64 {
+    let head = |number: usize| 3 + ds::num::decimal_len(number as i64);
+    let bytes: usize = argv.iter().map(|arg| head(arg.len()) + arg.len() + 2).sum();
+    (head(argv.len()) + bytes) as u64
 }
 
 pub(super) fn info(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let bytes = refresh_own(cx, argv);
-    let mut text = line(&cx.session.client, cx.now_ms, bytes);
+    let mut text = line(&cx.session.client, cx.now_ms, bytes, cx.family());
     text.push('\n');
     out.verbatim("txt", text.as_bytes());
     Ok(())
@@ -148,7 +170,7 @@ pub(super) fn list(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
             continue;
         }
         if filter.matches(&client, cx.now_ms) {
-            text.push_str(&line(&client, cx.now_ms, if client.id == own { bytes } else { 0 }));
+            text.push_str(&line(&client, cx.now_ms, if client.id == own { bytes } else { 0 }, cx.family()));
             text.push('\n');
         }
     }

@@ -26,6 +26,7 @@ pub(super) fn persistence(cx: &mut Cx<'_>, text: &mut Text) {
     text.field("rdb_last_bgsave_time_sec", state.last_duration_s.load(Relaxed));
     let running_s = now_s.saturating_sub(state.save_started_s.load(Relaxed)) as i64;
     text.field("rdb_current_bgsave_time_sec", if saving { running_s } else { -1 });
+    text.field("rdb_saves_consecutive_failures", state.failures.load(Relaxed));
     text.field("rdb_saves", state.saves.load(Relaxed));
     text.field("rdb_last_cow_size", 0);
     text.field("rdb_last_load_keys_expired", state.keys_expired_at_load.load(Relaxed));

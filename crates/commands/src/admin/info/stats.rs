@@ -45,8 +45,10 @@ pub(super) fn stats(cx: &mut Cx<'_>, text: &mut Text) {
     let tracked = server.replication.local_expires().len();
     text.field("slave_expires_tracked_keys", tracked);
     text.field("expired_subkeys", total(Counter::ExpiredFields));
+    text.field("expired_subkeys_active", total(Counter::ExpiredFieldsActive));
     text.field("expired_fields", total(Counter::ExpiredFields));
     text.field("expired_keys", total(Counter::ExpiredKeys));
+    text.field("expired_keys_active", total(Counter::ExpiredKeysActive));
     text.field("expired_stale_perc", "0.00");
     text.field("expired_time_cap_reached_count", 0);
     text.field("expire_cycle_cpu_milliseconds", 0);
