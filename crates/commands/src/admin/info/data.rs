@@ -1,5 +1,6 @@
 //! What is stored: persistence, cluster, keyspace.
 
+use config::Family;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Text;
@@ -76,6 +77,10 @@ pub(super) fn cluster(_: &mut Cx<'_>, text: &mut Text) {
 }
 
 pub(super) fn keyspace(cx: &mut Cx<'_>, text: &mut Text) {
+    let word = match cx.family() {
+        Family::Redis => "subexpiry",
+        Family::Valkey => "keys_with_volatile_items",
+    };
     let now_ms = cx.now_ms;
     let mut counts = vec![(0usize, 0usize, 0usize, 0u128); cx.server.keyspace.databases()];
     cx.each_shard(|shard| {
@@ -92,10 +97,8 @@ pub(super) fn keyspace(cx: &mut Cx<'_>, text: &mut Text) {
         let average = left_ms.checked_div(expires as u128).unwrap_or(0);
         text.field(
             &format!("db{db}"),
-            // Valkey's word for what Redis calls `subexpiry`; tools take no more than four items.
-            format_args!(
-                "keys={keys},expires={expires},avg_ttl={average},keys_with_volatile_items={volatile}"
-            ),
+            // Tools take no more than four items.
+            format_args!("keys={keys},expires={expires},avg_ttl={average},{word}={volatile}"),
         );
     }
 }
