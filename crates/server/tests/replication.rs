@@ -363,7 +363,7 @@ fn a_replica_that_stops_reading_its_dump_is_dropped_too() {
     ok(&mut p, "CONFIG SET rdbcompression no");
     let mut deaf = socket(&primary);
     deaf.write_all(b"REPLCONF capa eof capa psync2\r\nPSYNC ? -1\r\n").expect("send");
-    wait_for("sending", || info(&mut p, "slave0").contains("state=send_bulk"));
+    wait_for("sending", || info(&mut p, "rdb_bgsave_in_progress") == "1");
     wait_for("dropped", || {
         ok(&mut p, &format!("SET k {noise}"));
         info(&mut p, "connected_slaves") == "0"
@@ -451,16 +451,41 @@ fn killing_the_primarys_client_is_a_cut_link() {
 
 #[test]
 fn a_dump_that_nobody_waits_for_ends() {
-    let (primary, mut replica) = (ours(FAST), ours(FAST));
-    let (mut p, mut r) = (client(&primary), client(&replica));
-    fill(&mut p, 0);
-    ok(&mut p, "CONFIG SET rdb-key-save-delay 1000000");
-    replica_of(&mut r, primary.port());
-    wait_for("the dump", || info(&mut p, "slave0").contains("state=send_bulk"));
-    assert_eq!(info(&mut p, "rdb_bgsave_in_progress"), "1");
-    replica.kill();
-    wait_for("no replica", || info(&mut p, "connected_slaves") == "0");
-    wait_for("no dump", || info(&mut p, "rdb_bgsave_in_progress") == "0");
+    // To a file as well, unless the server would save it anyway.
+    for (diskless, save, ends) in [("yes", "", true), ("no", "", true), ("no", "900 1", false)] {
+        let (primary, mut replica) = (ours(FAST), ours(FAST));
+        let (mut p, mut r) = (client(&primary), client(&replica));
+        fill(&mut p, 0);
+        ok(&mut p, "CONFIG SET rdb-key-save-delay 1000000");
+        ok(&mut p, &format!("CONFIG SET repl-diskless-sync {diskless}"));
+        p.send(&["CONFIG", "SET", "save", save]).expect("send");
+        p.read_frame().expect("the save points");
+        replica_of(&mut r, primary.port());
+        wait_for("the dump", || info(&mut p, "rdb_bgsave_in_progress") == "1");
+        assert!(info(&mut p, "slave0").contains("state=wait_bgsave"));
+        replica.kill();
+        wait_for("no replica", || info(&mut p, "connected_slaves") == "0");
+        match ends {
+            true => wait_for("no dump", || info(&mut p, "rdb_bgsave_in_progress") == "0"),
+            false => assert_eq!(info(&mut p, "rdb_bgsave_in_progress"), "1"),
+        }
+    }
+}
+
+#[test]
+fn a_command_of_a_replica_with_a_reply_ends_its_link() {
+    let primary = ours(FAST);
+    let mut witness = client(&primary);
+    for (command, text) in [
+        ("PING", "Replica generated a reply to command 'ping', disconnecting it: "),
+        ("GET k", "== CRITICAL == This primary is sending an error to its replica: "),
+    ] {
+        let mut link = client(&primary);
+        link.send(&["SYNC"]).expect("send");
+        link.send(&command.split(' ').collect::<Vec<_>>()).expect("send");
+        wait_for(text, || primary.log().contains(text));
+        wait_for("the end", || info(&mut witness, "connected_slaves") == "0");
+    }
 }
 
 #[test]
