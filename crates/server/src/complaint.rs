@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn excerpts_are_short_and_printable() {
-        let long = |count: usize| [&vec![b'a'; 64], &vec![b'b'; count][..], &vec![b'c'; 64]].concat();
+        let long = |count| [&[b'a'; 64][..], &b"b".repeat(count), &[b'c'; 64]].concat();
         for (input, want) in [
             (b"$bl\x01a\"\r\n\xff".to_vec(), "'$bl.a\"...'".to_owned()),
             (Vec::new(), "''".to_owned()),

@@ -522,7 +522,7 @@ fn a_paused_replica_takes_the_stream_in_and_runs_it_later() {
 
 #[test]
 fn clients_that_can_be_redirected_are() {
-    let (primary, replica) = (ours(FAST), ours(FAST));
+    let (primary, replica) = (ours(FAST), called("valkey-server", FAST));
     let mut r = client(&replica);
     let mut early = client(&replica);
     ok(&mut early, "CLIENT CAPA REDIRECT");
