@@ -472,6 +472,28 @@ fn a_dump_that_nobody_waits_for_ends() {
     }
 }
 
+/// The received dump becomes the replica's own file: it starts from there, and goes on partially. If that cannot be, it
+/// keeps what it has and tries again.
+#[test]
+fn a_received_dump_is_the_replicas_own() {
+    let (primary, mut replica) = (ours(FAST), ours(FAST));
+    let (mut p, mut r) = (client(&primary), client(&replica));
+    ok(&mut p, "SET theirs 1");
+    ok(&mut r, "SET mine 1");
+    let dump = replica.dir().join("dump.rdb");
+    std::fs::create_dir(&dump).expect("a folder in the file's place");
+    replica_of(&mut r, primary.port());
+    let text = "Failed trying to rename the temp DB into dump.rdb";
+    wait_for(text, || replica.log().contains(text));
+    assert_eq!(run(&mut r, "EXISTS mine theirs"), ":1");
+    std::fs::remove_dir(&dump).expect("remove");
+    wait_link(&mut r);
+    assert_eq!((run(&mut r, "EXISTS theirs"), run(&mut r, "EXISTS mine")), (":1".into(), ":0".into()));
+    replica.kill();
+    let header = std::fs::read(&dump).expect("the file");
+    assert!(header.starts_with(b"REDIS"));
+}
+
 #[test]
 fn a_command_of_a_replica_with_a_reply_ends_its_link() {
     let primary = ours(FAST);
