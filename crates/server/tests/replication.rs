@@ -472,6 +472,25 @@ fn a_dump_that_nobody_waits_for_ends() {
     }
 }
 
+/// What the primary could run and the replica cannot is a difference of their data, and shows in its log.
+#[test]
+fn an_error_in_the_stream_is_logged() {
+    let debug = format!("{FAST} --enable-debug-command yes --replica-read-only no");
+    let (primary, replica) = (ours(&debug), ours(&debug));
+    let (mut p, mut r) = (client(&primary), client(&replica));
+    replica_of(&mut r, primary.port());
+    wait_link(&mut r);
+    ok(&mut r, "SET text foo");
+    ok(&mut p, "DEBUG REPLICATE no-command");
+    assert_eq!(run(&mut p, "INCRBY text 1"), ":1");
+    assert_eq!(run(&mut p, "WAIT 1 5000"), ":1");
+    for command in ["<unknown>", "incrby"] {
+        let text = format!("after processing the command '{command}'");
+        wait_for(&text, || replica.log().contains(&text));
+    }
+    assert_eq!(info(&mut r, "unexpected_error_replies"), "2");
+}
+
 /// The received dump becomes the replica's own file: it starts from there, and goes on partially. If that cannot be, it
 /// keeps what it has and tries again.
 #[test]
