@@ -213,10 +213,15 @@ impl<'a> Cx<'a> {
         (ignore || entry.expire_ms().is_none_or(|at| now_ms <= at)).then_some(entry)
     }
 
+    /// The entry of a key as it lies in the table, expired or not.
+    pub fn peek_any(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let (db, hash) = (self.db, self.hash(key));
+        self.access.shard(shard_of(hash)).find(db, hash, key)
+    }
+
     /// When a key expires, or has expired, if it ever does.
     pub fn peek_expiry(&mut self, key: &[u8]) -> Option<u64> {
-        let (db, hash) = (self.db, self.hash(key));
-        self.access.shard(shard_of(hash)).find(db, hash, key)?.expire_ms()
+        self.peek_any(key)?.expire_ms()
     }
 
     /// The entry of a key that this command has found before: nothing is counted, marked or expired, and several may be

@@ -11,6 +11,7 @@ use crate::client::ClientType;
 use crate::cx::Cx;
 use crate::error::{CommandError, NOT_AN_INTEGER, Result, SYNTAX};
 use crate::row::{Plan, acl, flag::*};
+use crate::server::LogLevel;
 use crate::session::Takeover;
 use crate::stats::Counter;
 use crate::table::CommandRow as Row;
@@ -161,7 +162,11 @@ fn psync(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let mut from = None;
     let psync = argv.len() >= 3;
     if let (Some(id), Some(offset)) = (argv.get(1), argv.get(2)) {
-        let offset = int(offset)?;
+        let offset = int(offset).inspect_err(|_| {
+            let address = &cx.session.client.address;
+            let text = format!("Replica {address} asks for synchronization but with a wrong offset");
+            server.log(LogLevel::Warning, &text);
+        })?;
         from = resume_from(cx, id, offset);
         if from.is_none() && *id != b"?" {
             cx.stats.add(Counter::SyncPartialErr, 1);

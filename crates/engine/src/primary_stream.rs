@@ -3,8 +3,10 @@
 //! Invariant: each request's bytes are relayed together with its effect, so that the journal of a replica is, byte for
 //! byte, its primary's. Callers: the link of the server, the test kit's.
 
-use commands::server::Server;
+use commands::server::{LogLevel, Server};
 use commands::session::Session;
+use commands::stats::Counter;
+use commands::table::table;
 use resp::request::{Decoder, Limits};
 use resp::writer::Writer;
 
@@ -75,6 +77,9 @@ impl PrimaryStream {
             let queued = self.session.relay.len();
             self.session.relay.extend_from_slice(&self.raw[..bytes]);
             let report = batch::run(worker, server, &mut self.session, &self.decoder, &mut out);
+            if let Some([b'-', error @ ..]) = out.single() {
+                self.complain(server, worker, error);
+            }
             out.clear();
             if report.stop == Stop::Busy {
                 self.session.relay.truncate(queued);
@@ -84,5 +89,22 @@ impl PrimaryStream {
             self.relayed += bytes as u64;
             self.decoder.finish(report.done);
         }
+    }
+
+    /// What the primary could run and this server cannot means that their data differ from here on.
+    fn complain(&self, server: &Server, worker: &Worker, error: &[u8]) {
+        server.workers[worker.index].add(Counter::UnexpectedErrors, 1);
+        let mut words = self.decoder.all_args();
+        let found = words.next().and_then(|name| table().find(name));
+        let sub = found.zip(words.next()).and_then(|(found, name)| table().find_sub(found, name));
+        let command = sub.or(found).map_or("<unknown>", |found| table().full_name(found.id));
+        let error = String::from_utf8_lossy(error.trim_ascii_end());
+        server.log(
+            LogLevel::Warning,
+            &format!(
+                "== CRITICAL == This replica is sending an error to its primary: '{error}' after processing the command \
+                 '{command}'"
+            ),
+        );
     }
 }

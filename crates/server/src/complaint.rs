@@ -1,11 +1,14 @@
-//! What the log says of a client that does not keep to the protocol.
+//! What the log says of a client that does not keep to the protocol, and of a replica that asks for more than the stream.
 //!
-//! The line is at level verbose: anybody who connects can cause it. It shows the client, and how what cannot be parsed
+//! What anybody who connects can cause is at level verbose. It shows the client, and how what cannot be parsed
 //! begins and ends, unless `hide-user-data-from-log` forbids it. `connection` calls this before it closes.
+
+use std::sync::atomic::Ordering::Relaxed;
 
 use commands::client::Client;
 use commands::connection::{REDACTED, log_line};
 use commands::server::{LogLevel, Server};
+use commands::table::table;
 use config::Directive;
 
 /// Most bytes of input that are shown whole; of more, as many are shown of both ends together.
@@ -21,6 +24,28 @@ pub fn protocol_error(server: &Server, client: &Client, error: &str, input: &[u8
     let client = log_line(client, sys::os::unix_ms(), &server.config);
     let text = format!("Protocol error ({what}) from client: {client}. Query buffer: {query}");
     server.log(LogLevel::Verbose, &text);
+}
+
+/// Logs that the last command of `client`, a replica, has made `reply`, which must not get into its stream: the connection
+/// that it comes from is closed.
+pub fn replica_reply(server: &Server, client: &Client, reply: &[u8]) {
+    let command = match client.last_row.load(Relaxed).checked_sub(1) {
+        Some(id) => table().full_name(id as u16),
+        None => "NULL",
+    };
+    if let Some(error) = reply.strip_prefix(b"-") {
+        let error = String::from_utf8_lossy(error.trim_ascii_end());
+        server.log(
+            LogLevel::Warning,
+            &format!(
+                "== CRITICAL == This primary is sending an error to its replica: '{error}' after processing the command \
+                 '{command}'"
+            ),
+        );
+    }
+    let client = log_line(client, sys::os::unix_ms(), &server.config);
+    let text = format!("Replica generated a reply to command '{command}', disconnecting it: {client}");
+    server.log(LogLevel::Warning, &text);
 }
 
 /// Bytes in quotes, with points for what cannot be printed.
@@ -42,7 +67,7 @@ mod tests {
 
     #[test]
     fn excerpts_are_short_and_printable() {
-        let long = |count: usize| [&vec![b'a'; 64], &vec![b'b'; count][..], &vec![b'c'; 64]].concat();
+        let long = |count| [&[b'a'; 64][..], &b"b".repeat(count), &[b'c'; 64]].concat();
         for (input, want) in [
             (b"$bl\x01a\"\r\n\xff".to_vec(), "'$bl.a\"...'".to_owned()),
             (Vec::new(), "''".to_owned()),

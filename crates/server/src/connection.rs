@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
 use bytes::BufMut;
-use commands::client::Client;
+use commands::client::{Client, ClientType};
 use commands::generic::migrate::Migration;
 use commands::server::Server;
 use commands::session::{Session, Takeover};
@@ -274,7 +274,12 @@ impl Connection {
 
     /// Before the client is known, each request may change what the next one is allowed.
     fn batch_limit(&self) -> usize {
-        if self.session.authenticated { batch::MOST_REQUESTS } else { UNAUTHENTICATED_REQUESTS }
+        match self.session.kind {
+            // What a replica says by itself is an acknowledgement a second; one at a time shows which command replies.
+            ClientType::Replica => 1,
+            _ if self.session.authenticated => batch::MOST_REQUESTS,
+            _ => UNAUTHENTICATED_REQUESTS,
+        }
     }
 
     fn parse(&mut self) -> Result<(), resp::request::ProtocolError> {
@@ -300,6 +305,13 @@ impl Connection {
     /// Moves the writer's content to where it may leave from.
     fn queue_output(&mut self) {
         if self.out.is_empty() {
+            return;
+        }
+        // The reply to PSYNC itself is what its stream begins with.
+        if self.session.kind == ClientType::Replica && self.session.takeover.is_none() {
+            let reply = self.out.take_bytes();
+            crate::complaint::replica_reply(self.server, self.client(), &reply);
+            self.session.client.kill();
             return;
         }
         let more = self.out.len();

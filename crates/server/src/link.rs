@@ -251,7 +251,7 @@ impl Link {
             }
             Err(error) => Err(error),
         };
-        // The temporary file has served, or is of no use.
+        // What has not become the dump file is of no use.
         let _ = std::fs::remove_file(&path);
         result
     }
@@ -386,6 +386,26 @@ impl Drop for Listed {
     }
 }
 
+/// Makes a dump that was received this server's own dump file: it starts from there if it never saves by itself.
+fn keep(server: &Server, path: &Path) -> Result<(), String> {
+    // A save that is under way would put older data in its place.
+    while server.persistence.cancel() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let target = crate::save::dump_path(server);
+    let moved = std::fs::File::open(path)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| std::fs::rename(path, &target))
+        .and_then(|()| std::fs::File::open(".")?.sync_all());
+    moved.map_err(|error| {
+        format!(
+            "Failed trying to rename the temp DB into {} in PRIMARY <-> REPLICA synchronization: {}",
+            target.display(),
+            config::load::system_words(&error)
+        )
+    })
+}
+
 /// Loads a dump in the place of the data set, and begins the journal at its offset: unless the link that brought it is
 /// over. This runs beside the link's task, which may have been ended by REPLICAOF.
 fn replace_data_set(
@@ -395,11 +415,16 @@ fn replace_data_set(
     id: &str,
     offset: u64,
 ) -> Result<(), String> {
+    const OVER: &str = "the dump is of no use any more";
     let opened = crate::load::open_file(server, path)?;
+    if server.replication.link() != number {
+        return Err(OVER.into());
+    }
+    keep(server, path)?;
     let old: Vec<_> = {
         let _alone = server.keyspace.gate().close();
         if server.replication.link() != number {
-            return Err("the dump is of no use any more".into());
+            return Err(OVER.into());
         }
         server.set_loading(true);
         let mut access = server.keyspace.access_all();

@@ -323,6 +323,24 @@ impl Target for Broadcast {
     }
 }
 
+/// A dump file that is made for replicas. Where the server saves by itself anyway it is of use without them, too.
+struct FileForReplicas {
+    file: Box<dyn Target>,
+    replicas: Vec<mpsc::Sender<Message>>,
+    server: &'static Server,
+}
+
+impl Target for FileForReplicas {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.is_wanted() { self.file.write(bytes) } else { Err(io::Error::other("no replica is left")) }
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.replicas.iter().any(|replica| !replica.is_closed())
+            || !self.server.config.save_points().is_empty()
+    }
+}
+
 /// The full sync thread: as long as replicas wait, takes snapshots for them.
 fn serve_waiting(server: &'static Server) {
     loop {
@@ -371,7 +389,10 @@ fn serve_group(server: &'static Server, group: Vec<Waiting>) {
     });
     let file = if eof { None } else { save::DumpFile::create(server).ok() };
     let target: Box<dyn Target> = match &file {
-        Some(file) => file.target(),
+        Some(file) => {
+            let replicas = senders.clone();
+            Box::new(FileForReplicas { file: file.target(), replicas, server })
+        }
         None => Box::new(Broadcast(senders.clone())),
     };
     let (done, ended) = std::sync::mpsc::channel();
@@ -414,8 +435,10 @@ fn finish_group(
         senders.iter().for_each(|sender| drop(sender.blocking_send(message())));
     };
     match (result, file) {
-        (Err(error), _) => {
+        (Err(error), file) => {
             crate::log::warning(&format!("Snapshot for replicas failed: {error}"));
+            // What there is of the file goes; the error is the one that was just logged.
+            drop(file.map(|file| file.settle(Err(error))));
             tell(&|| Message::Failed);
         }
         (Ok(()), None) => tell(&|| Message::End),

@@ -4,17 +4,7 @@ mod common;
 
 use common::*;
 use testkit::client::Client;
-use testkit::process::{Server, Spec, fresh_dir};
-
-/// Our server under the name of a peer.
-fn called(name: &str, args: &str) -> Server {
-    let dir = fresh_dir().expect("a directory");
-    let path = dir.join(name);
-    std::os::unix::fs::symlink(OURS, &path).expect("a link");
-    let server = Server::start(&Spec::new(&path).args("--io-threads 2").args(args)).expect("start");
-    std::fs::remove_dir_all(dir).expect("remove the link");
-    server
-}
+use testkit::process::Server;
 
 /// What HELLO, INFO and LOLWUT say: the server's name and version, the fields of its mode, the last words.
 fn introduction(client: &mut Client) -> (String, Vec<String>, String) {

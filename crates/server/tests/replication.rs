@@ -363,7 +363,7 @@ fn a_replica_that_stops_reading_its_dump_is_dropped_too() {
     ok(&mut p, "CONFIG SET rdbcompression no");
     let mut deaf = socket(&primary);
     deaf.write_all(b"REPLCONF capa eof capa psync2\r\nPSYNC ? -1\r\n").expect("send");
-    wait_for("sending", || info(&mut p, "slave0").contains("state=send_bulk"));
+    wait_for("sending", || info(&mut p, "rdb_bgsave_in_progress") == "1");
     wait_for("dropped", || {
         ok(&mut p, &format!("SET k {noise}"));
         info(&mut p, "connected_slaves") == "0"
@@ -451,16 +451,82 @@ fn killing_the_primarys_client_is_a_cut_link() {
 
 #[test]
 fn a_dump_that_nobody_waits_for_ends() {
+    // To a file as well, unless the server would save it anyway.
+    for (diskless, save, ends) in [("yes", "", true), ("no", "", true), ("no", "900 1", false)] {
+        let (primary, mut replica) = (ours(FAST), ours(FAST));
+        let (mut p, mut r) = (client(&primary), client(&replica));
+        fill(&mut p, 0);
+        ok(&mut p, "CONFIG SET rdb-key-save-delay 1000000");
+        ok(&mut p, &format!("CONFIG SET repl-diskless-sync {diskless}"));
+        p.send(&["CONFIG", "SET", "save", save]).expect("send");
+        p.read_frame().expect("the save points");
+        replica_of(&mut r, primary.port());
+        wait_for("the dump", || info(&mut p, "rdb_bgsave_in_progress") == "1");
+        assert!(info(&mut p, "slave0").contains("state=wait_bgsave"));
+        replica.kill();
+        wait_for("no replica", || info(&mut p, "connected_slaves") == "0");
+        match ends {
+            true => wait_for("no dump", || info(&mut p, "rdb_bgsave_in_progress") == "0"),
+            false => assert_eq!(info(&mut p, "rdb_bgsave_in_progress"), "1"),
+        }
+    }
+}
+
+/// What the primary could run and the replica cannot is a difference of their data, and shows in its log.
+#[test]
+fn an_error_in_the_stream_is_logged() {
+    let debug = format!("{FAST} --enable-debug-command yes --replica-read-only no");
+    let (primary, replica) = (ours(&debug), ours(&debug));
+    let (mut p, mut r) = (client(&primary), client(&replica));
+    replica_of(&mut r, primary.port());
+    wait_link(&mut r);
+    ok(&mut r, "SET text foo");
+    ok(&mut p, "DEBUG REPLICATE no-command");
+    assert_eq!(run(&mut p, "INCRBY text 1"), ":1");
+    assert_eq!(run(&mut p, "WAIT 1 5000"), ":1");
+    for command in ["<unknown>", "incrby"] {
+        let text = format!("after processing the command '{command}'");
+        wait_for(&text, || replica.log().contains(&text));
+    }
+    assert_eq!(info(&mut r, "unexpected_error_replies"), "2");
+}
+
+/// The received dump becomes the replica's own file: it starts from there, and goes on partially. If that cannot be, it
+/// keeps what it has and tries again.
+#[test]
+fn a_received_dump_is_the_replicas_own() {
     let (primary, mut replica) = (ours(FAST), ours(FAST));
     let (mut p, mut r) = (client(&primary), client(&replica));
-    fill(&mut p, 0);
-    ok(&mut p, "CONFIG SET rdb-key-save-delay 1000000");
+    ok(&mut p, "SET theirs 1");
+    ok(&mut r, "SET mine 1");
+    let dump = replica.dir().join("dump.rdb");
+    std::fs::create_dir(&dump).expect("a folder in the file's place");
     replica_of(&mut r, primary.port());
-    wait_for("the dump", || info(&mut p, "slave0").contains("state=send_bulk"));
-    assert_eq!(info(&mut p, "rdb_bgsave_in_progress"), "1");
+    let text = "Failed trying to rename the temp DB into dump.rdb";
+    wait_for(text, || replica.log().contains(text));
+    assert_eq!(run(&mut r, "EXISTS mine theirs"), ":1");
+    std::fs::remove_dir(&dump).expect("remove");
+    wait_link(&mut r);
+    assert_eq!((run(&mut r, "EXISTS theirs"), run(&mut r, "EXISTS mine")), (":1".into(), ":0".into()));
     replica.kill();
-    wait_for("no replica", || info(&mut p, "connected_slaves") == "0");
-    wait_for("no dump", || info(&mut p, "rdb_bgsave_in_progress") == "0");
+    let header = std::fs::read(&dump).expect("the file");
+    assert!(header.starts_with(b"REDIS"));
+}
+
+#[test]
+fn a_command_of_a_replica_with_a_reply_ends_its_link() {
+    let primary = ours(FAST);
+    let mut witness = client(&primary);
+    for (command, text) in [
+        ("PING", "Replica generated a reply to command 'ping', disconnecting it: "),
+        ("GET k", "== CRITICAL == This primary is sending an error to its replica: "),
+    ] {
+        let mut link = client(&primary);
+        link.send(&["SYNC"]).expect("send");
+        link.send(&command.split(' ').collect::<Vec<_>>()).expect("send");
+        wait_for(text, || primary.log().contains(text));
+        wait_for("the end", || info(&mut witness, "connected_slaves") == "0");
+    }
 }
 
 #[test]
@@ -497,7 +563,7 @@ fn a_paused_replica_takes_the_stream_in_and_runs_it_later() {
 
 #[test]
 fn clients_that_can_be_redirected_are() {
-    let (primary, replica) = (ours(FAST), ours(FAST));
+    let (primary, replica) = (ours(FAST), called("valkey-server", FAST));
     let mut r = client(&replica);
     let mut early = client(&replica);
     ok(&mut early, "CLIENT CAPA REDIRECT");

@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn get_is_left_out_of_what_is_propagated_but_not_its_namesakes() {
         let argv: Vec<&[u8]> = "SET k v get IFEQ GET KEEPTTL".split(' ').map(str::as_bytes).collect();
-        let options = parse(&argv).expect("valid");
+        let options = parse(&argv, Family::Valkey).expect("valid");
         assert!(options.get && options.expiry.keeps());
         assert_eq!(options.words.join(&b' '), b"SET k v IFEQ GET KEEPTTL");
     }
@@ -194,7 +194,7 @@ mod tests {
             ("IFDNE", false),
         ] {
             let argv: Vec<&[u8]> = "SET k v".split(' ').chain(text.split(' ')).map(str::as_bytes).collect();
-            assert_eq!(parse(&argv).is_ok(), valid, "{text}");
+            assert_eq!(parse(&argv, Family::Valkey).is_ok(), valid, "{text}");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use testkit::client::Client;
-use testkit::process::{Server, Spec};
+use testkit::process::{Server, Spec, fresh_dir};
 use testkit::reply::Reply;
 
 /// How long a condition may take to come true.
@@ -26,6 +26,16 @@ pub fn spec(args: &str) -> Spec {
 /// Starts our server.
 pub fn ours(args: &str) -> Server {
     Server::start(&spec(args)).expect("start")
+}
+
+/// Our server under the name of a peer.
+pub fn called(name: &str, args: &str) -> Server {
+    let dir = fresh_dir().expect("a directory");
+    let path = dir.join(name);
+    std::os::unix::fs::symlink(OURS, &path).expect("a link");
+    let server = Server::start(&Spec::new(&path).args("--io-threads 2").args(args)).expect("start");
+    std::fs::remove_dir_all(dir).expect("remove the link");
+    server
 }
 
 /// A real server's binary: in `$RUSSET_PEERS` (`NAME`, or `FAMILY/src/NAME`) or on the path.

@@ -26,7 +26,7 @@ pub(super) fn object(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     let compressed = u8::from(cx.server.config.int(Directive::ListCompressDepth) != 0);
     let fast = argv.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"fast"));
     let family = cx.family();
-    let entry = cx.peek(argv[2]).ok_or(NO_SUCH_KEY)?;
+    let entry = cx.peek_any(argv[2]).ok_or(NO_SUCH_KEY)?;
     let mut text =
         format!("Value at:{:p} refcount:1 encoding:{} ", entry.key().as_ptr(), encoding_name(entry, family));
     if !fast {

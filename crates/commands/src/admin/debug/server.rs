@@ -33,6 +33,13 @@ pub(super) fn log(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     Ok(())
 }
 
+/// REPLICATE word [word ...]: replicas get this as a command, whatever it does to them.
+pub(super) fn replicate(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    cx.propagate(&argv[2..]);
+    out.ok();
+    Ok(())
+}
+
 pub(super) fn set_active_expire(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let on = ds::num::parse_i64(argv[2]).unwrap_or(0) != 0;
     cx.server.active_expire.store(on, Relaxed);
