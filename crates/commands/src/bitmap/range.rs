@@ -116,13 +116,13 @@ mod tests {
             ("-3 -1 BIT", Some((21, 23))),
         ] {
             let words: Vec<&[u8]> = args.split_whitespace().map(str::as_bytes).collect();
-            let range = Range::parse(&words).expect("valid");
+            let range = Range::parse(&words, false).expect("valid");
             assert_eq!(range.bits(3), expected, "{args}");
             assert_eq!(range.bits(0), None);
         }
         for args in ["0 1 BITS", "0 1 BIT BIT", "a", "0 BIT"] {
             let words: Vec<&[u8]> = args.split_whitespace().map(str::as_bytes).collect();
-            assert!(Range::parse(&words).is_err(), "{args}");
+            assert!(Range::parse(&words, false).is_err(), "{args}");
         }
     }
 }
