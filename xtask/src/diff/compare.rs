@@ -228,7 +228,6 @@ mod tests {
             ("shape", two("a", "b"), "*1\r\n+a\r\n".into(), false),
             ("error", "-ERR a\r\n".into(), "-ERR b\r\n".into(), true),
             ("error", "-ERR a\r\n".into(), "-WRONGTYPE b\r\n".into(), false),
-            ("encoding", "+listpack\r\n".into(), "+hashtable\r\n".into(), false),
             ("skip", "-ERR a\r\n".into(), "+OK\r\n".into(), true),
         ];
         for (name, a, b, expected) in cases {
