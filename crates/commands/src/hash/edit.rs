@@ -235,9 +235,11 @@ impl Editor<'_> {
 }
 
 impl Editor<'_> {
-    /// Makes room for expiries, which a table always has.
-    pub(super) fn make_room(&mut self) {
-        if let Editor::Packed(pack, form) = self {
+    /// Makes room for expiries, which a table always has; one takes the place of a pack that what is to come does not fit.
+    pub(super) fn make_room(&mut self, fits: bool) {
+        if !fits {
+            self.grow();
+        } else if let Editor::Packed(pack, form) = self {
             with_expiries(pack, form);
         }
     }

@@ -7,7 +7,7 @@ use ds::entry::Kind;
 use ds::packed_hash::Form;
 use resp::writer::Writer;
 
-use super::edit::edit;
+use super::edit::{Limits, edit};
 use super::redis_options::Expire as Told;
 use super::view::{Stored, View, find_to_change};
 use super::{delete_empty, fields};
@@ -154,13 +154,19 @@ fn told_by_valkey<'a>(
     Ok(Told { at, condition, fields: names })
 }
 
-/// Redis makes room for expiries before it knows whether there will be one, which OBJECT ENCODING shows.
-pub(super) fn prepare(cx: &mut Cx<'_>, key: &[u8]) -> Result {
-    let now_ms = cx.field_clock();
+/// Redis makes room for expiries, and for the fields and values `to_come`, before it knows whether there will be any,
+/// which OBJECT ENCODING shows.
+pub(super) fn prepare(cx: &mut Cx<'_>, key: &[u8], to_come: &[&[u8]]) -> Result {
+    let (limits, now_ms) = (Limits::of(&cx.server.config), cx.field_clock());
     let view = find_to_change(cx, key)?;
-    let has_none = view.is_some_and(|view| matches!(view.stored, Stored::Packed(_, Form::Pairs)));
-    if has_none && let Some(mut slot) = cx.find_mut_kind(key, Kind::Hash)? {
-        slot.update(|entry| edit(entry, now_ms, |editor| editor.make_room()));
+    let longest = to_come.iter().map(|text| text.len()).max().unwrap_or(0);
+    let fits = limits.allow(to_come.len() / 2, longest);
+    let lacks_room =
+        |view: View<'_>| matches!(view.stored, Stored::Packed(_, form) if form == Form::Pairs || !fits);
+    if view.is_some_and(lacks_room)
+        && let Some(mut slot) = cx.find_mut_kind(key, Kind::Hash)?
+    {
+        slot.update(|entry| edit(entry, now_ms, |editor| editor.make_room(fits)));
     }
     Ok(())
 }
@@ -179,7 +185,7 @@ fn expire(
         Family::Redis => {
             find_to_change(cx, key)?;
             let told = Told::parse(cx, argv, unit, relative, name)?;
-            prepare(cx, key)?;
+            prepare(cx, key, &[])?;
             told
         }
         Family::Valkey => told_by_valkey(cx, argv, unit, relative, name)?,

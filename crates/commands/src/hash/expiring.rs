@@ -41,7 +41,7 @@ pub(super) fn hgetex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
         Family::Valkey => get_as_valkey(cx, argv)?,
     };
     if cx.family() == Family::Redis && (at.is_some() || persists) {
-        prepare(cx, key)?;
+        prepare(cx, key, &[])?;
     }
     let deletes = at.is_some_and(|at| at <= cx.now_ms as i64) && cx.may_delete_past();
     let view = find_to_change(cx, key)?;
@@ -125,7 +125,7 @@ pub(super) fn hsetex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
         return Ok(());
     }
     if told.at.is_some() && cx.family() == Family::Redis {
-        prepare(cx, key)?;
+        prepare(cx, key, told.fields)?;
     }
     match told.at {
         Some(at) if at <= cx.now_ms as i64 && cx.may_delete_past() => set_past(cx, key, told.fields)?,
