@@ -96,7 +96,7 @@ pub struct Client {
     pub net_output: AtomicU64,
     pub commands: AtomicU64,
     /// Row id of the last command, plus one; 0 before the first.
-    pub last_row: AtomicU64,
+    last_row: AtomicU64,
     /// CLIENT UNBLOCK and CLIENT PAUSE reach a blocked client here: 0 nothing, 1 time out, 2 error,
     /// 3 another role, 4 no shutdown after all.
     pub unblock: AtomicI64,
@@ -145,6 +145,20 @@ impl Client {
             commands: AtomicU64::new(0),
             last_row: AtomicU64::new(0),
             unblock: AtomicI64::new(0),
+        }
+    }
+
+    /// Notes the row of the command that runs.
+    #[inline]
+    pub fn note_command(&self, id: u16) {
+        self.last_row.store(u64::from(id) + 1, Relaxed);
+    }
+
+    /// The full name of the last command, `NULL` if there was none.
+    pub fn last_command(&self) -> &'static str {
+        match self.last_row.load(Relaxed).checked_sub(1) {
+            Some(id) => crate::table::table().full_name(id as u16),
+            None => "NULL",
         }
     }
 

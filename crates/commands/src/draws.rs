@@ -17,7 +17,7 @@ pub(crate) const COUNT_RANGE: CommandError = CommandError::fixed(
 const MOST_DRAWS: usize = 1 << 24;
 
 /// How many draws with repetitions the reply may have. With more than [`MOST_DRAWS`] it goes on until it is past the
-/// client's output limit, which the second number says in bytes, and for which the connection is closed.
+/// client's output limit, for which the connection is closed.
 pub(crate) fn repetitions(cx: &Cx<'_>, wanted: usize, out: &Writer) -> Result<Repetitions> {
     let limit = match cx.session.output_limit(&cx.server.config).hard_bytes {
         0 if wanted > MOST_DRAWS => return Err(OUT_OF_RANGE),

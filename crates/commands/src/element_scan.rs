@@ -13,16 +13,14 @@ use crate::error::{CommandError, Result, SYNTAX};
 /// Lines of the table that one step looks at for each element that it was asked for, at most.
 const LINES_PER_ELEMENT: usize = 10;
 
-pub(crate) const NO_VALUES: CommandError =
-    CommandError::fixed("ERR NOVALUES option can only be used in HSCAN");
-
 /// What is said of an option that is none here.
 pub(crate) fn other_option(args: &mut Args<'_>, family: Family) -> CommandError {
-    match family {
-        Family::Valkey if args.take("NOSCORES") => {
-            CommandError::fixed("ERR NOSCORES option can only be used in ZSCAN")
-        }
-        _ => SYNTAX,
+    if args.take("NOVALUES") {
+        CommandError::fixed("ERR NOVALUES option can only be used in HSCAN")
+    } else if family == Family::Valkey && args.take("NOSCORES") {
+        CommandError::fixed("ERR NOSCORES option can only be used in ZSCAN")
+    } else {
+        SYNTAX
     }
 }
 
@@ -48,10 +46,7 @@ impl<'a> Options<'a> {
                 options.count = usize::try_from(count).ok().filter(|&count| count > 0).ok_or(SYNTAX)?;
             } else if args.take_with("MATCH", 1) {
                 options.pattern = Some(args.arg()?).filter(|pattern| *pattern != b"*");
-            } else if own(&mut args) {
-            } else if args.take("NOVALUES") {
-                return Err(NO_VALUES);
-            } else {
+            } else if !own(&mut args) {
                 return Err(other_option(&mut args, family));
             }
         }

@@ -241,7 +241,7 @@ impl<'s> Turn<'s> {
         let found = admit::authenticated(self.server, session, planned.found)
             .and_then(|()| admit::resolve(argv, planned.found, self.server.config.family()))
             .map_err(|error| (planned.found, error))?;
-        session.client.last_row.store(u64::from(found.id) + 1, Relaxed);
+        session.client.note_command(found.id);
         admit::admit(self.server, session, found).map_err(|error| (Some(found), error))?;
         if !session.is_primary_link && !evict::make_room(self.worker, self.scratch, self.server, self.now_ms)
         {

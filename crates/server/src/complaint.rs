@@ -3,12 +3,9 @@
 //! What anybody who connects can cause is at level verbose. It shows the client, and how what cannot be parsed
 //! begins and ends, unless `hide-user-data-from-log` forbids it. `connection` calls this before it closes.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use commands::client::Client;
 use commands::connection::{REDACTED, log_line};
 use commands::server::{LogLevel, Server};
-use commands::table::table;
 use config::Directive;
 
 /// Most bytes of input that are shown whole; of more, as many are shown of both ends together.
@@ -29,10 +26,7 @@ pub fn protocol_error(server: &Server, client: &Client, error: &str, input: &[u8
 /// Logs that the last command of `client`, a replica, has made `reply`, which must not get into its stream: the connection
 /// that it comes from is closed.
 pub fn replica_reply(server: &Server, client: &Client, reply: &[u8]) {
-    let command = match client.last_row.load(Relaxed).checked_sub(1) {
-        Some(id) => table().full_name(id as u16),
-        None => "NULL",
-    };
+    let command = client.last_command();
     if let Some(error) = reply.strip_prefix(b"-") {
         let error = String::from_utf8_lossy(error.trim_ascii_end());
         server.log(

@@ -1,8 +1,8 @@
 //! CLIENT REPLY, NO-EVICT, NO-TOUCH, PAUSE, UNPAUSE, UNBLOCK, and what there is to say about tracking.
 
-use config::Family;
 use std::sync::atomic::Ordering::Relaxed;
 
+use config::Family;
 use resp::writer::Writer;
 
 use super::identity::on_or_off;

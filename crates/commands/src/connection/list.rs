@@ -83,11 +83,7 @@ fn line_of(
     let query = client.query_bytes.load(Relaxed);
     let output = client.output_bytes.load(Relaxed);
     let library = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let row = client.last_row.load(Relaxed);
-    let command = match row.checked_sub(1) {
-        Some(id) => table().full_name(id as u16),
-        None => "NULL",
-    };
+    let command = client.last_command();
     // What only one family tells.
     let (capa, thread) = match family {
         Family::Redis => ("", "io-thread=0 "),
@@ -126,7 +122,7 @@ fn line_of(
 fn refresh_own(cx: &Cx<'_>, argv: &[&[u8]]) -> usize {
     cx.session.publish();
     if let Some(found) = table().find(argv[0]).and_then(|found| table().find_sub(found, argv[1])) {
-        cx.session.client.last_row.store(u64::from(found.id) + 1, Relaxed);
+        cx.session.client.note_command(found.id);
     }
     cx.session.client.active_ms.store(cx.now_ms, Relaxed);
     // To Redis the running command is still in the buffer.

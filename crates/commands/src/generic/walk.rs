@@ -10,7 +10,7 @@ use resp::writer::Writer;
 
 use crate::args::{Args, cursor};
 use crate::cx::Cx;
-use crate::element_scan::{NO_VALUES, other_option};
+use crate::element_scan::other_option;
 use crate::error::{CommandError, Result, SYNTAX};
 
 /// What SCAN looks for.
@@ -83,8 +83,6 @@ pub(super) fn scan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
             if filter.kind == Some(Wanted::Unknown) && cx.family() == Family::Valkey {
                 return Err(CommandError::new([b"ERR unknown type name '", name, b"'"].concat()));
             }
-        } else if args.take("NOVALUES") {
-            return Err(NO_VALUES);
         } else {
             return Err(other_option(&mut args, cx.family()));
         }

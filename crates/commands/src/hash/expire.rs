@@ -8,7 +8,7 @@ use ds::packed_hash::Form;
 use resp::writer::Writer;
 
 use super::edit::{Limits, edit};
-use super::redis_options::Expire as Told;
+use super::redis_options::Expire;
 use super::view::{Stored, View, find_to_change};
 use super::{delete_empty, fields};
 use crate::args::{TimeUnit, expiry_ms, int};
@@ -142,7 +142,7 @@ fn told_by_valkey<'a>(
     unit: TimeUnit,
     relative: bool,
     name: &str,
-) -> Result<Told<'a>> {
+) -> Result<Expire<'a>> {
     let (before, names) = fields::split(argv, 3, 1)?;
     let condition = Condition::parse(&before[3..])?;
     let names = names?;
@@ -151,12 +151,15 @@ fn told_by_valkey<'a>(
         return Err(CommandError::new(format!("ERR invalid expire time in '{name}' command")));
     }
     let at = expiry_ms(given, unit, relative.then_some(cx.now_ms), name)?;
-    Ok(Told { at, condition, fields: names })
+    Ok(Expire { at, condition, fields: names })
 }
 
 /// Redis makes room for expiries, and for the fields and values `to_come`, before it knows whether there will be any,
 /// which OBJECT ENCODING shows.
 pub(super) fn prepare(cx: &mut Cx<'_>, key: &[u8], to_come: &[&[u8]]) -> Result {
+    if cx.family() == Family::Valkey {
+        return Ok(());
+    }
     let (limits, now_ms) = (Limits::of(&cx.server.config), cx.field_clock());
     let view = find_to_change(cx, key)?;
     let longest = to_come.iter().map(|text| text.len()).max().unwrap_or(0);
@@ -181,15 +184,14 @@ fn expire(
     out: &mut Writer,
 ) -> Result {
     let key = argv[1];
-    let Told { at, condition, fields: names } = match cx.family() {
+    let Expire { at, condition, fields: names } = match cx.family() {
         Family::Redis => {
             find_to_change(cx, key)?;
-            let told = Told::parse(cx, argv, unit, relative, name)?;
-            prepare(cx, key, &[])?;
-            told
+            Expire::parse(cx, argv, unit, relative, name)?
         }
         Family::Valkey => told_by_valkey(cx, argv, unit, relative, name)?,
     };
+    prepare(cx, key, &[])?;
     let deletes = at <= cx.now_ms as i64 && cx.may_delete_past();
     let verdicts = match find_to_change(cx, key)? {
         Some(view) => judge(view, names, condition, at, deletes),
@@ -232,11 +234,7 @@ pub(super) fn hpexpireat(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> R
 /// HPERSIST key FIELDS count field [field ...]
 pub(super) fn hpersist(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let key = argv[1];
-    let family = cx.family();
-    if family == Family::Redis {
-        find_to_change(cx, key)?;
-    }
-    let names = fields::only(argv, family, fields::COUNT)?;
+    let names = fields::of_hash(cx, argv)?;
     let view = find_to_change(cx, key)?;
     let verdict = |name: &[u8]| match view.and_then(|view| view.get(name)).map(|field| field.expire_ms) {
         None => -2,

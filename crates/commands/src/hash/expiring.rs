@@ -40,7 +40,7 @@ pub(super) fn hgetex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
         }
         Family::Valkey => get_as_valkey(cx, argv)?,
     };
-    if cx.family() == Family::Redis && (at.is_some() || persists) {
+    if at.is_some() || persists {
         prepare(cx, key, &[])?;
     }
     let deletes = at.is_some_and(|at| at <= cx.now_ms as i64) && cx.may_delete_past();
@@ -124,7 +124,7 @@ pub(super) fn hsetex(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
         out.int(0);
         return Ok(());
     }
-    if told.at.is_some() && cx.family() == Family::Redis {
+    if told.at.is_some() {
         prepare(cx, key, told.fields)?;
     }
     match told.at {

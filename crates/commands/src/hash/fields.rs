@@ -2,7 +2,9 @@
 
 use config::Family;
 
+use super::view::find_to_change;
 use crate::args::{int, int_or};
+use crate::cx::Cx;
 use crate::error::{CommandError, Result, SYNTAX};
 
 /// What is said of a count that is not that of the fields.
@@ -47,6 +49,15 @@ pub(super) fn only<'a>(argv: Words<'a>, family: Family, wrong: CommandError) -> 
         _ if count < 1 => Err(NUMBER),
         _ => Err(MATCH),
     }
+}
+
+/// As [`only`], for a command that changes the hash `argv[1]`; Redis looks at its type before the arguments.
+pub(super) fn of_hash<'a>(cx: &mut Cx<'_>, argv: Words<'a>) -> Result<Words<'a>> {
+    let family = cx.family();
+    if family == Family::Redis {
+        find_to_change(cx, argv[1])?;
+    }
+    only(argv, family, COUNT)
 }
 
 /// Splits the arguments from `from` on at FIELDS: the options before it, and the fields behind it.

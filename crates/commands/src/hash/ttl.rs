@@ -34,8 +34,8 @@ fn ask(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer, answer: impl Fn(u64, u
     Ok(())
 }
 
-/// What makes seconds of milliseconds: Redis rounds the time of a field up, Valkey to the nearest second, as both do with
-/// that of a key.
+/// What is added before milliseconds are cut to seconds: Redis rounds the time of a field up, Valkey to the nearest second,
+/// as both do with that of a key.
 fn rounding_ms(family: Family) -> u64 {
     match family {
         Family::Redis => 999,

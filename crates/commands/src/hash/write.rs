@@ -1,6 +1,6 @@
 //! HSET, HMSET, HSETNX, HDEL, HGETDEL.
 
-use config::{Events, Family};
+use config::Events;
 use ds::entry::Kind;
 use resp::writer::Writer;
 
@@ -134,11 +134,7 @@ pub(super) fn hdel(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
 /// HGETDEL key FIELDS count field [field ...]
 pub(super) fn hgetdel(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let key = argv[1];
-    let family = cx.family();
-    if family == Family::Redis {
-        find_to_change(cx, key)?;
-    }
-    let names = fields::only(argv, family, fields::COUNT)?;
+    let names = fields::of_hash(cx, argv)?;
     let mut values = Vec::with_capacity(names.len());
     let removed = remove(cx, key, names, Some(&mut values))?;
     out.array(values.len());

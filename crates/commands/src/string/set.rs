@@ -130,8 +130,8 @@ fn put(cx: &mut Cx<'_>, key: &[u8], value: &[u8], expire_ms: Option<u64>) {
     cx.notify(Events::STRING, "set", key);
 }
 
-/// Sets a key with an expiry; to Valkey a time that is past deletes the key, Redis sets it to let it expire. `verbatim` says that the command is
-/// journaled as it was sent.
+/// Sets a key with an expiry; to Valkey a time that is past deletes the key, Redis sets it to let it expire. `verbatim`
+/// says that the command is journaled as it was sent.
 fn put_until(cx: &mut Cx<'_>, key: &[u8], value: &[u8], at: i64, verbatim: bool) {
     if at as u64 <= cx.now_ms && cx.family() == Family::Valkey && cx.may_delete_past() {
         delete_past(cx, key);

@@ -1,7 +1,8 @@
 //! What is stored: persistence, cluster, keyspace.
 
-use config::Family;
 use std::sync::atomic::Ordering::Relaxed;
+
+use config::Family;
 
 use super::Text;
 use crate::cx::Cx;
