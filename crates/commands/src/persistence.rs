@@ -14,6 +14,8 @@ pub struct Persistence {
     pub last_duration_s: AtomicI64,
     /// Whether a background save runs.
     pub saving: AtomicBool,
+    /// Whether a snapshot for replicas is being made or is on its way to them.
+    pub transferring: AtomicBool,
     pub save_started_s: AtomicU64,
     /// BGSAVE SCHEDULE: another one is wanted.
     pub scheduled: AtomicBool,
@@ -73,6 +75,7 @@ impl Persistence {
             last_ok: AtomicBool::new(true),
             last_duration_s: AtomicI64::new(-1),
             saving: AtomicBool::new(false),
+            transferring: AtomicBool::new(false),
             save_started_s: AtomicU64::new(0),
             scheduled: AtomicBool::new(false),
             cancelled: AtomicBool::new(false),
@@ -86,6 +89,11 @@ impl Persistence {
             valkey: AtomicBool::new(false),
             any_checksum: AtomicBool::new(false),
         }
+    }
+
+    /// Whether a snapshot of any kind runs: the next one waits for it.
+    pub fn is_busy(&self) -> bool {
+        self.saving.load(Relaxed) || self.transferring.load(Relaxed)
     }
 
     /// Marks a save as running; false if one is.

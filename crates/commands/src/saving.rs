@@ -53,7 +53,7 @@ fn bgsave(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
         }
         return Ok(());
     }
-    if cx.server.keyspace.snapshot_running() || persistence.saving.load(Relaxed) {
+    if persistence.is_busy() {
         // A full sync's snapshot ends by itself; a save can follow it.
         if persistence.saving.load(Relaxed) || !schedule {
             return Err(IN_PROGRESS);

@@ -50,7 +50,7 @@ fn count(server: &Server, usec: u64) {
 /// Begins a save when a save point is reached, or one was scheduled.
 fn save_if_due(server: &'static Server) {
     let persistence = &server.persistence;
-    if persistence.saving.load(Relaxed) || server.keyspace.snapshot_running() || server.is_loading() {
+    if persistence.is_busy() || server.is_loading() {
         return;
     }
     let now_s = sys::os::unix_ms() / 1000;

@@ -351,7 +351,7 @@ fn serve_waiting(server: &'static Server) {
                 STARTER.store(false, Relaxed);
                 return;
             }
-            if server.keyspace.snapshot_running() { None } else { next_group(server, &mut waiting) }
+            if server.persistence.is_busy() { None } else { next_group(server, &mut waiting) }
         };
         match group {
             Some(group) => serve_group(server, group),

@@ -253,7 +253,8 @@ impl Sink for Snapshot {
             front.db = Some(db);
         }
         bridge::with_saved(entry, |value| front.writer.key(entry.key(), expire_ms, eviction, value));
-        self.waiting.fetch_add(entry.key().len() as u64 + 32, Relaxed);
+        let waiting = front.writer.sink().len() + front.pinned.len() * FRONT_BYTES;
+        self.waiting.store(waiting as u64, Relaxed);
     }
 
     fn pace(&self) -> bool {
@@ -388,13 +389,15 @@ pub fn begin(
     replication_offset: Option<u64>,
     done: impl FnOnce(io::Result<()>) + Send + 'static,
 ) -> Result<(), String> {
+    let for_replicas = replication_offset.is_some();
     let snapshot = Arc::new(Snapshot::new(server, access, target, dialect, replication_offset));
     let sink: Arc<dyn Sink> = snapshot.clone();
-    if !server.keyspace.begin_snapshot(access, &sink) {
-        return Err("Background save already in progress".into());
-    }
-    drop(sink);
+    // The thread comes first: a snapshot that has begun must have somebody who ends it.
+    let (go, may_go) = std::sync::mpsc::channel();
     let walk = move || {
+        if may_go.recv().is_err() {
+            return;
+        }
         server.keyspace.walk_snapshot(&*snapshot);
         // The hooks are off: nobody else holds the snapshot now but one that is just leaving `save`.
         let mut snapshot = snapshot;
@@ -407,9 +410,21 @@ pub fn begin(
                 }
             }
         };
-        done(snapshot.finish());
+        let result = snapshot.finish();
+        if for_replicas {
+            server.persistence.transferring.store(false, Relaxed);
+        }
+        done(result);
     };
-    std::thread::Builder::new().name("saver".into()).spawn(walk).map(drop).map_err(|error| error.to_string())
+    let thread = std::thread::Builder::new().name("saver".into());
+    thread.spawn(walk).map_err(|error| error.to_string())?;
+    if !server.keyspace.begin_snapshot(access, &sink) {
+        return Err("Background save already in progress".into());
+    }
+    if for_replicas {
+        server.persistence.transferring.store(true, Relaxed);
+    }
+    go.send(()).map_err(|error| error.to_string())
 }
 
 /// BGSAVE: the caller is alone and has marked the save as running.

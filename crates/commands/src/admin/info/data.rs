@@ -21,8 +21,7 @@ pub(super) fn persistence(cx: &mut Cx<'_>, text: &mut Text) {
     text.field("current_save_keys_processed", 0);
     text.field("current_save_keys_total", 0);
     text.field("rdb_changes_since_last_save", state.dirty.load(Relaxed));
-    let for_replicas = cx.server.keyspace.snapshot_running();
-    text.field("rdb_bgsave_in_progress", u8::from(saving || for_replicas));
+    text.field("rdb_bgsave_in_progress", u8::from(state.is_busy()));
     text.field("rdb_last_save_time", state.last_save_s.load(Relaxed));
     text.field("rdb_last_bgsave_status", if state.last_ok.load(Relaxed) { "ok" } else { "err" });
     text.field("rdb_last_bgsave_time_sec", state.last_duration_s.load(Relaxed));
