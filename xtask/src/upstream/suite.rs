@@ -36,6 +36,8 @@ const FIRST_PORT: u16 = 11_000;
 const PORTS: u16 = 900;
 const SPARE: u16 = 100;
 const RANGES: u16 = 10;
+/// Lines that are kept of what the suite says of a failed test.
+const WORDS: usize = 12;
 
 /// Results of one unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub struct Counts {
     pub skipped: usize,
     /// Names of failed tests, and what ended the unit early.
     pub failures: Vec<String>,
+    /// What the suite said of them, line by line.
+    pub words: Vec<String>,
     /// Why the unit did not come to its end.
     pub broken: Option<String>,
     pub seconds: u64,
@@ -74,13 +78,23 @@ impl Counts {
     pub fn parse(output: &str, skips: &[String]) -> Counts {
         let mut counts = Counts::default();
         let mut lines = output.lines().map(without_colours);
+        let mut words_left = 0;
         while let Some(line) = lines.next() {
             let Some((mark, text)) = line.strip_prefix('[').and_then(|l| l.split_once("]: ")) else {
+                if words_left > 0 {
+                    words_left -= 1;
+                    counts.words.push(line);
+                }
                 continue;
             };
+            words_left = 0;
             if mark == "err" && text.starts_with("Can't start") && refused(&mut lines, skips) {
                 counts.skipped += 1;
                 continue;
+            }
+            if ["err", "exception", "timeout"].contains(&mark) {
+                words_left = WORDS;
+                counts.words.push(first_line(text));
             }
             match mark {
                 "ok" => counts.passed += 1,
@@ -298,6 +312,7 @@ mod tests {
         let counts = Counts::parse(output, &[]);
         assert_eq!((counts.passed, counts.failed, counts.skipped), (2, 1, 1));
         assert_eq!(counts.failures, ["fifth in tests/unit/x.tcl"]);
+        assert_eq!(counts.words, ["fifth in tests/unit/x.tcl", "Expected 1"]);
         assert!(!counts.clean());
         let ended = Counts::parse("[ok]: a (1 ms)\n[exception]: Executing test client: boom\n", &[]);
         assert_eq!(ended.broken.as_deref(), Some("Executing test client: boom"));
