@@ -50,9 +50,11 @@ impl Keyspace {
     /// An empty keyspace of `databases` databases whose users enter batches at `gate`.
     pub fn new(databases: usize, gate: Arc<Gate>) -> Keyspace {
         let hints = Hints::new(SHARDS * databases, gate.clone());
-        let shard = |index| ShardLock::new(Shard::new(index, databases, &hints));
+        let shard = |index| ShardLock::new(Shard::new(index, &hints));
+        let shards: Box<[ShardLock<Shard>]> = (0..SHARDS).map(shard).collect();
+        shards.iter().for_each(|shard| shard.lock().settle());
         Keyspace {
-            shards: (0..SHARDS).map(shard).collect(),
+            shards,
             hints: hints.clone(),
             gate,
             databases,

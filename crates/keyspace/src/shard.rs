@@ -13,7 +13,11 @@ const EXPIRE_STEP: usize = 64;
 
 /// See the module's text.
 pub struct Shard {
-    dbs: Box<[Db]>,
+    /// Database 0, the only one that most servers use.
+    first: Db,
+    /// The others that were written to here, and are not known to be empty since.
+    others: Vec<(usize, Box<Db>)>,
+    hints: Arc<Hints>,
     index: u16,
     /// Whether the earliest time at which something is due may be another than was published.
     due_stale: bool,
@@ -42,24 +46,81 @@ pub struct EntrySlot<'a> {
     now_ms: u64,
 }
 
+impl Db {
+    fn new(hints: &Arc<Hints>, place: usize) -> Db {
+        let table = Table::with_hints(hints.clone(), place);
+        Db { table, ttl: TtlIndex::default(), fields: TtlIndex::default() }
+    }
+
+    /// Exchanges the contents, but not the places.
+    fn swap(&mut self, other: &mut Db) {
+        self.table.swap(&mut other.table);
+        std::mem::swap(&mut self.ttl, &mut other.ttl);
+        std::mem::swap(&mut self.fields, &mut other.fields);
+    }
+}
+
 impl Shard {
-    pub(crate) fn new(index: usize, databases: usize, hints: &Arc<Hints>) -> Shard {
+    /// A shard of databases whose tables have their places in `hints`.
+    pub(crate) fn new(index: usize, hints: &Arc<Hints>) -> Shard {
         const { assert!(size_of::<Db>() == 128) };
-        let place = |db| db * crate::SHARDS + index;
-        let db = |db| Db {
-            table: Table::with_hints(hints.clone(), place(db)),
-            ttl: TtlIndex::default(),
-            fields: TtlIndex::default(),
-        };
-        let dbs: Box<[Db]> = (0..databases).map(db).collect();
-        dbs.iter().enumerate().for_each(|(db, at)| hints.set_home(place(db), &at.table));
         Shard {
-            dbs,
+            first: Db::new(hints, index),
+            others: Vec::new(),
+            hints: hints.clone(),
             index: index as u16,
             due_stale: false,
             queues: WaitQueues::default(),
             watches: Watches::default(),
         }
+    }
+
+    /// Says that the shard is where it will stay.
+    pub(crate) fn settle(&self) {
+        self.hints.set_home(usize::from(self.index), &self.first.table);
+    }
+
+    /// A database, if anything was written to it here.
+    #[inline]
+    fn db(&self, db: usize) -> Option<&Db> {
+        if db == 0 {
+            return Some(&self.first);
+        }
+        self.others.iter().find(|(number, _)| *number == db).map(|(_, db)| &**db)
+    }
+
+    /// As [`Shard::db`], to change it.
+    #[inline]
+    fn db_mut(&mut self, db: usize) -> Option<&mut Db> {
+        pick(&mut self.first, &mut self.others, db)
+    }
+
+    /// A database, made if it is not here yet.
+    #[inline]
+    fn made(&mut self, db: usize) -> &mut Db {
+        if db == 0 {
+            return &mut self.first;
+        }
+        let at = match self.others.iter().position(|(number, _)| *number == db) {
+            Some(at) => at,
+            None => self.make(db),
+        };
+        &mut self.others[at].1
+    }
+
+    #[cold]
+    fn make(&mut self, db: usize) -> usize {
+        let place = db * crate::SHARDS + usize::from(self.index);
+        let new = Box::new(Db::new(&self.hints, place));
+        self.hints.set_home(place, &new.table);
+        self.others.reserve_exact(1);
+        self.others.push((db, new));
+        self.others.len() - 1
+    }
+
+    /// All databases that are here.
+    fn all(&self) -> impl Iterator<Item = &Db> {
+        std::iter::once(&self.first).chain(self.others.iter().map(|(_, db)| &**db))
     }
 
     /// This shard's number.
@@ -69,34 +130,34 @@ impl Shard {
 
     /// Keys of a database in this shard.
     pub fn len(&self, db: usize) -> usize {
-        self.dbs[db].table.len()
+        self.db(db).map_or(0, |db| db.table.len())
     }
 
     /// Keys of a database in this shard that have an expiry.
     pub fn expires(&self, db: usize) -> usize {
-        self.dbs[db].ttl.keys()
+        self.db(db).map_or(0, |db| db.ttl.keys())
     }
 
     /// Hashes of a database in this shard that have fields with an expiry.
     pub fn with_volatile_fields(&self, db: usize) -> usize {
-        self.dbs[db].fields.keys()
+        self.db(db).map_or(0, |db| db.fields.keys())
     }
 
     /// Milliseconds that are left to the keys of a database in this shard, all together; estimated.
     pub fn ttl_sum_ms(&self, db: usize, now_ms: u64) -> u128 {
-        self.dbs[db].ttl.time_left_ms(now_ms)
+        self.db(db).map_or(0, |db| db.ttl.time_left_ms(now_ms))
     }
 
     /// Bytes of a database's hash table in this shard.
     pub fn index_bytes(&self, db: usize) -> usize {
-        self.dbs[db].table.index_bytes()
+        self.db(db).map_or(0, |db| db.table.index_bytes())
     }
 
     /// The earliest time at which something is due, if it may have changed since the last call.
     #[inline]
     pub(crate) fn take_due_ms(&mut self) -> Option<u64> {
         std::mem::take(&mut self.due_stale).then(|| {
-            let due = self.dbs.iter().map(|db| db.ttl.next_due_ms().min(db.fields.next_due_ms()));
+            let due = self.all().map(|db| db.ttl.next_due_ms().min(db.fields.next_due_ms()));
             due.min().unwrap_or(u64::MAX)
         })
     }
@@ -104,19 +165,19 @@ impl Shard {
     /// Whether no key of the database can have expired.
     #[inline]
     pub fn nothing_due(&self, db: usize, now_ms: u64) -> bool {
-        self.dbs[db].ttl.nothing_due(now_ms)
+        self.db(db).is_none_or(|db| db.ttl.nothing_due(now_ms))
     }
 
     /// The entry of a key, expired or not.
     #[inline]
     pub fn find(&self, db: usize, hash: u64, key: &[u8]) -> Option<EntryRef<'_>> {
-        self.dbs[db].table.find(hash, key)
+        self.db(db)?.table.find(hash, key)
     }
 
     /// The entry of a key, expired or not, for writing.
     #[inline]
     pub fn find_mut(&mut self, db: usize, hash: u64, key: &[u8], now_ms: u64) -> Option<EntrySlot<'_>> {
-        let db = &mut self.dbs[db];
+        let db = pick(&mut self.first, &mut self.others, db)?;
         let slot = db.table.find_mut(hash, key)?;
         Some(EntrySlot {
             slot,
@@ -130,14 +191,14 @@ impl Shard {
 
     /// Adds an entry whose key is not there.
     pub fn insert(&mut self, db: usize, hash: u64, entry: Entry, now_ms: u64) {
-        let db = &mut self.dbs[db];
-        if let Some(at) = entry.view().expire_ms() {
-            db.ttl.changed(hash, None, Some(at), now_ms);
-            self.due_stale = true;
+        let (at, field_at) = (entry.view().expire_ms(), entry.view().field_expiry_ms());
+        self.due_stale |= at.is_some() || field_at.is_some();
+        let db = self.made(db);
+        if at.is_some() {
+            db.ttl.changed(hash, None, at, now_ms);
         }
-        if let Some(at) = entry.view().field_expiry_ms() {
-            db.fields.changed(hash, None, Some(at), now_ms);
-            self.due_stale = true;
+        if field_at.is_some() {
+            db.fields.changed(hash, None, field_at, now_ms);
         }
         db.table.insert(hash, entry);
     }
@@ -145,37 +206,37 @@ impl Shard {
     /// Keys of `db` that are due and expired, up to some dozens; call again while `more`. Records of keys that
     /// expire later are filed again.
     pub fn expired(&mut self, db: usize, now_ms: u64) -> Expired {
-        let Db { table, ttl, .. } = &mut self.dbs[db];
         self.due_stale = true;
+        let Some(Db { table, ttl, .. }) = self.db_mut(db) else { return Expired::default() };
         due(table, ttl, |entry| entry.expire_ms(), now_ms)
     }
 
     /// Hashes of `db` that have, or may have, fields whose time is past; otherwise as [`Shard::expired`]. The caller
     /// removes these fields and then calls [`EntrySlot::file_fields`], for these hashes are not on file any more.
     pub fn with_expired_fields(&mut self, db: usize, now_ms: u64) -> Expired {
-        let Db { table, fields, .. } = &mut self.dbs[db];
         self.due_stale = true;
+        let Some(Db { table, fields, .. }) = self.db_mut(db) else { return Expired::default() };
         due(table, fields, |entry| entry.field_expiry_ms(), now_ms)
     }
 
     /// Visits the entries of `db` from `from` to the end of its line; answers where to go on.
     pub fn scan(&self, db: usize, from: Position, visit: impl FnMut(EntryRef<'_>)) -> Option<Position> {
-        self.dbs[db].table.scan(from, visit)
+        self.db(db)?.table.scan(from, visit)
     }
 
     /// All entries of a database in this shard.
     pub fn iter(&self, db: usize) -> impl Iterator<Item = EntryRef<'_>> {
-        self.dbs[db].table.iter()
+        self.db(db).into_iter().flat_map(|db| db.table.iter())
     }
 
     /// One entry at random.
     pub fn random(&self, db: usize, random: impl FnMut() -> u64) -> Option<EntryRef<'_>> {
-        self.dbs[db].table.random(random)
+        self.db(db)?.table.random(random)
     }
 
     /// Shows entries of a database to `visit`, with their hashes, from a random place on, as long as it asks for more.
     pub fn sample(&self, db: usize, random: u64, visit: &mut impl FnMut(u64, EntryRef<'_>) -> bool) {
-        let table = &self.dbs[db].table;
+        let Some(Db { table, .. }) = self.db(db) else { return };
         let more = std::cell::Cell::new(true);
         let mut show = |entry: EntryRef<'_>| {
             more.set(visit(ds::hash::of(entry.key()), entry));
@@ -190,7 +251,7 @@ impl Shard {
 
     /// As [`Shard::sample`], for entries that expire.
     pub fn sample_volatile(&self, db: usize, random: u64, visit: &mut impl FnMut(u64, EntryRef<'_>) -> bool) {
-        let Db { table, ttl, .. } = &self.dbs[db];
+        let Some(Db { table, ttl, .. }) = self.db(db) else { return };
         let mut more = ttl.keys() > 0;
         for record in ttl.records_from(random) {
             if !more {
@@ -209,44 +270,65 @@ impl Shard {
 
     /// Frees what an empty database still takes here.
     pub fn trim(&mut self, db: usize) {
-        self.dbs[db].table.release_if_empty();
+        let Some(at) = self.db_mut(db) else { return };
+        at.table.release_if_empty();
+        if db != 0 && at.table.len() == 0 {
+            self.others.retain(|(number, _)| *number != db);
+            self.others.shrink_to_fit();
+            self.due_stale = true;
+        }
     }
 
     /// Takes all entries of a database out. Only behind the gate.
     pub(crate) fn take(&mut self, db: usize) -> Table<Entry> {
-        self.dbs[db].ttl = TtlIndex::default();
-        self.dbs[db].fields = TtlIndex::default();
         self.due_stale = true;
-        self.dbs[db].table.take()
+        let Some(db) = self.db_mut(db) else { return Table::default() };
+        db.ttl = TtlIndex::default();
+        db.fields = TtlIndex::default();
+        db.table.take()
     }
 
     /// Exchanges two databases. Only behind the gate.
     pub(crate) fn swap(&mut self, a: usize, b: usize) {
-        let (low, high) = (a.min(b), a.max(b));
-        if low == high {
+        if a == b || (self.db(a).is_none() && self.db(b).is_none()) {
             return;
         }
-        let (left, right) = self.dbs.split_at_mut(high);
         self.due_stale = true;
-        left[low].table.swap(&mut right[0].table);
-        std::mem::swap(&mut left[low].ttl, &mut right[0].ttl);
-        std::mem::swap(&mut left[low].fields, &mut right[0].fields);
+        // Each is taken out by itself: two of one list cannot be borrowed at once.
+        let mut aside = Db { table: Table::default(), ttl: TtlIndex::default(), fields: TtlIndex::default() };
+        for db in [a, b, a] {
+            self.made(db).swap(&mut aside);
+        }
     }
 
     pub(crate) fn begin_snapshot(&mut self, db: usize, hook: Arc<dyn SaveHook<Entry>>) {
-        self.dbs[db].table.begin_snapshot(hook);
+        if let Some(db) = self.db_mut(db) {
+            db.table.begin_snapshot(hook);
+        }
     }
 
     pub(crate) fn save_some(&self, db: usize, from: Position) -> Option<Position> {
-        self.dbs[db].table.save_some(from)
+        self.db(db)?.table.save_some(from)
     }
 
     pub(crate) fn end_snapshot(&mut self, db: usize) {
-        self.dbs[db].table.end_snapshot();
+        if let Some(db) = self.db_mut(db) {
+            db.table.end_snapshot();
+        }
+    }
+}
+
+/// A database of a shard, with the shard's other parts left free.
+#[inline]
+fn pick<'a>(first: &'a mut Db, others: &'a mut [(usize, Box<Db>)], db: usize) -> Option<&'a mut Db> {
+    match db {
+        0 => Some(first),
+        _ => others.iter_mut().find(|(number, _)| *number == db).map(|(_, db)| &mut **db),
     }
 }
 
 /// See [`Shard::expired`].
+#[derive(Default)]
 pub struct Expired {
     /// (hash, key) of each expired key.
     pub keys: Vec<(u64, Vec<u8>)>,

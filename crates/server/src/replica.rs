@@ -21,8 +21,8 @@ use tokio::sync::mpsc;
 use crate::connection::Connection;
 use crate::save::{self, Target};
 
-/// Bytes fetched from the journal at once.
-const FETCH_BYTES: usize = 64 << 10;
+/// Bytes fetched from the journal at once: a copy, which a replica that stops reading keeps beside the journal.
+const FETCH_BYTES: usize = 16 << 10;
 /// Pieces of a snapshot on their way to one replica.
 const CHANNEL: usize = 16;
 /// How often it is looked whether a snapshot for replicas may begin.
