@@ -32,7 +32,7 @@ const STEPS: &[Step] = &[
     // An even seed speaks RESP2, an odd one RESP3.
     step("random", &["xtask", "diff", "--random", "1", "--steps", "25000"]),
     step("random 2", &["xtask", "diff", "--random", "2", "--steps", "25000"]),
-    step("upstream", &["xtask", "upstream", "--allowed", "--no-doc"]),
+    step("upstream", &["xtask", "upstream", "--allowed", "--no-doc", "--profile", "dev"]),
     step("client", &["xtask", "upstream", "--client", "integration/valkey-cli", "unit/cluster/cli"]),
 ];
 

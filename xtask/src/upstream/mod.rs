@@ -34,7 +34,8 @@ cargo xtask upstream [UNIT...] [options]
   --allowed         the units of tests/upstream.allow, which must pass completely
   --client          our client against the real Valkey; everything must pass
   --self            the real Valkey in our place; records how many tests each unit has
-  --ours PATH       our server (default: built now, profile release)
+  --ours PATH       our server (default: built now)
+  --profile release how it is built: `dev` takes less time, and looks at its own assertions
   --our-cli PATH    our client in place of valkey-cli (default: built now, profile dev; with --ours, the one beside
                     that server, if any; with --self, only when given)
   --workers 2       units at a time        --limit 600    seconds per unit
@@ -69,6 +70,7 @@ pub fn run(argv: Vec<String>) -> Result<()> {
     let workers = args.value("--workers")?.unwrap_or(2).max(1);
     let limit = Duration::from_secs(args.value("--limit")?.unwrap_or(600));
     let ours: Option<PathBuf> = args.path("--ours")?;
+    let profile: String = args.value("--profile")?.unwrap_or_else(|| "release".into());
     let our_cli: Option<PathBuf> = args.path("--our-cli")?;
     let words = args.words()?;
     let theirs = VALKEY.need()?;
@@ -84,7 +86,7 @@ pub fn run(argv: Vec<String>) -> Result<()> {
     let server = match (real, ours) {
         (true, _) => theirs,
         (false, Some(path)) => path,
-        (false, None) => build_ours("release")?,
+        (false, None) => build_ours(&profile)?,
     };
     let suite =
         Suite::prepare(&VALKEY.tree().context("the Valkey source tree")?, &server, our_cli.as_deref())?;
