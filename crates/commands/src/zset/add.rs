@@ -1,6 +1,6 @@
 //! ZADD and ZINCRBY. GEOADD adds through the same function.
 
-use config::Events;
+use config::{Events, Family};
 use ds::entry::Kind;
 use ds::zset::Inserted;
 use resp::writer::Writer;
@@ -85,14 +85,17 @@ fn apply(
 pub(crate) fn add(cx: &mut Cx<'_>, key: &[u8], options: Options, pairs: &[(f64, &[u8])]) -> Result<Outcome> {
     let limits = Limits::of(cx.server);
     let mut outcome = Outcome::default();
+    let longest = pairs.iter().map(|(_, name)| name.len()).max().unwrap_or(0);
+    // Valkey expects of each name that it will be added, Redis of their number.
+    let expected = if cx.family() == Family::Valkey { longest } else { 0 };
     let mut add_all = |editor: &mut Editor<'_>| {
+        editor.expect(limits, pairs.len(), expected);
         pairs.iter().try_for_each(|&pair| apply(editor, options, pair, limits, &mut outcome))
     };
     match cx.find_mut_kind(key, Kind::Zset)? {
         Some(mut slot) => slot.update(|entry| edit(entry, add_all))?,
         None if options.present => {}
         None => {
-            let longest = pairs.iter().map(|(_, name)| name.len()).max().unwrap_or(0);
             let mut editor = Editor::new(limits, pairs.len(), longest);
             add_all(&mut editor)?;
             editor.finish(|value| cx.put(key, value, None));

@@ -54,6 +54,14 @@ impl Editor<'_> {
         }
     }
 
+    /// Takes the form that so many more members would need of which the longest has so many bytes, whether or not they
+    /// will be added.
+    pub(crate) fn expect(&mut self, limits: Limits, members: usize, longest: usize) {
+        if !limits.allow(members, longest) {
+            self.grow();
+        }
+    }
+
     /// For reading.
     pub(crate) fn view(&self) -> View<'_> {
         match self {
