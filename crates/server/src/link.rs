@@ -49,6 +49,10 @@ enum Agreed {
 /// Replicates `host:port` until the task is dropped.
 pub async fn replicate(server: &'static Server, worker: Rc<RefCell<Worker>>, host: String, port: u16) {
     loop {
+        // Who holds the whole server up (SAVE, DEBUG SLEEP) holds this up too.
+        while server.keyspace.gate().is_closed() {
+            tokio::time::sleep(PAUSE_LOOK).await;
+        }
         server.replication.set_link(|link| {
             link.state = LinkState::Connecting;
         });

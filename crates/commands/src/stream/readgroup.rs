@@ -45,7 +45,11 @@ fn wanted(cx: &mut Cx<'_>, key: &[u8], group: &[u8], id: &[u8]) -> Result<Wanted
         b"$" => Err(meaningless('$')),
         b"+" => Err(meaningless('+')),
         b">" => Ok(Wanted::New),
-        text => Ok(Wanted::History(strict_id(text, 0)?)),
+        text => match strict_id(text, 0)? {
+            // The peers have no other mark for `>`, so that this says the same.
+            StreamId::MAX => Ok(Wanted::New),
+            after => Ok(Wanted::History(after)),
+        },
     }
 }
 
