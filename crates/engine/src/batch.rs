@@ -80,7 +80,7 @@ pub fn run(
     out: &mut Writer,
 ) -> Report {
     let now_ms = server.clock.unix_ms();
-    let Worker { index, slot, scratch } = worker;
+    let Worker { index, slot, scratch, .. } = worker;
     let started_us = sys::ticks::micros();
     scratch.clock_us = started_us;
     let mut turn = Turn { worker: *index, server, scratch, now_ms, started_us };

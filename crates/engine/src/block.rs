@@ -102,7 +102,7 @@ fn retry(worker: &mut Worker, server: &Server, session: &Session) {
     const LATER_MS: u64 = 20;
     let Some(blocked) = session.blocked.as_ref() else { return };
     request_of(&blocked.waiter).retry_us.store(retry_at_us(server, Some(LATER_MS)), Relaxed);
-    let Worker { index, slot, scratch } = worker;
+    let Worker { index, slot, scratch, .. } = worker;
     let Some(_batch) = server.keyspace.gate().enter(slot) else { return };
     for key in &blocked.keys {
         scratch.deferred.push(Deferred { db: blocked.db, key: key.clone() });

@@ -73,7 +73,7 @@ fn expire_local(worker: &mut Worker, server: &Server, now_ms: u64, start: Instan
 }
 
 fn expire_shard(worker: &mut Worker, server: &Server, shard: u16, now_ms: u64, start: Instant) {
-    let Worker { index, slot, scratch } = worker;
+    let Worker { index, slot, scratch, .. } = worker;
     let Some(_batch) = server.keyspace.gate().enter(slot) else { return };
     let Some(access) = server.keyspace.access(&[shard]) else { return };
     let mut effects = Effects::default();

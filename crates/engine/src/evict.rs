@@ -89,7 +89,7 @@ pub fn go_on(worker: &mut Worker, server: &Server) {
     if !server.eviction.is_over() {
         return;
     }
-    let Worker { index, slot, scratch } = worker;
+    let Worker { index, slot, scratch, .. } = worker;
     let Some(_batch) = server.keyspace.gate().enter(slot) else { return };
     cycle(*index, scratch, server, server.clock.unix_ms());
 }

@@ -26,6 +26,8 @@ use sys::gate::Slot;
 pub struct Worker {
     pub index: usize,
     pub slot: Slot,
+    /// What connections read into and reply from while nothing of theirs is left over.
+    pub spare: (resp::request::Spare, Vec<u8>),
     scratch: Scratch,
 }
 
@@ -47,7 +49,7 @@ struct Scratch {
 impl Worker {
     /// A worker; `index` names its counters.
     pub fn new(index: usize, slot: Slot) -> Worker {
-        Worker { index, slot, scratch: Scratch::default() }
+        Worker { index, slot, spare: Default::default(), scratch: Scratch::default() }
     }
 }
 

@@ -42,6 +42,14 @@ enum Span {
     Big(usize),
 }
 
+/// Buffers for one connection at a time: those that have something to read get them from each other.
+#[derive(Default)]
+pub struct Spare {
+    buffer: Vec<u8>,
+    spans: Vec<Span>,
+    requests: Vec<(usize, usize)>,
+}
+
 /// See the module's text.
 #[derive(Default)]
 pub struct Decoder {
@@ -227,12 +235,29 @@ impl Decoder {
         self.spans.shrink_to(1024);
     }
 
-    /// Frees the buffers of a connection that has nothing to say.
-    pub fn rest(&mut self) {
-        if self.is_idle() {
-            let (base, complete) = (self.base + self.buffer.len() as u64, self.complete);
-            *self = Decoder { base, complete, ..Decoder::default() };
+    /// Takes the spare buffers, if it has none of its own.
+    pub fn lend(&mut self, spare: &mut Spare) {
+        if self.buffer.capacity() == 0 {
+            self.swap(spare);
         }
+    }
+
+    /// Gives the buffers away when everything that was received is executed.
+    pub fn give_back(&mut self, spare: &mut Spare) {
+        if self.is_idle() {
+            self.clear();
+            if spare.buffer.capacity() == 0 {
+                self.swap(spare);
+            } else {
+                (self.buffer, self.spans, self.requests) = Default::default();
+            }
+        }
+    }
+
+    fn swap(&mut self, spare: &mut Spare) {
+        std::mem::swap(&mut self.buffer, &mut spare.buffer);
+        std::mem::swap(&mut self.spans, &mut spare.spans);
+        std::mem::swap(&mut self.requests, &mut spare.requests);
     }
 
     /// Parses on; true if one more request is complete (or an empty one was passed over).

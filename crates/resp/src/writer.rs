@@ -102,10 +102,20 @@ impl Writer {
         self.tail.shrink_to(64 << 10);
     }
 
-    /// Frees the buffer of a connection that has nothing to say.
-    pub fn rest(&mut self) {
+    /// Takes the spare buffer, if it has none of its own.
+    pub fn lend(&mut self, spare: &mut Vec<u8>) {
+        if self.tail.capacity() == 0 {
+            std::mem::swap(&mut self.tail, spare);
+        }
+    }
+
+    /// Gives the buffer away if nothing is in it.
+    pub fn give_back(&mut self, spare: &mut Vec<u8>) {
         if self.is_empty() {
-            self.tail = Vec::new();
+            let tail = std::mem::take(&mut self.tail);
+            if spare.capacity() == 0 {
+                *spare = tail;
+            }
         }
     }
 

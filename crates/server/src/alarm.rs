@@ -3,9 +3,8 @@
 //! One task waits, many may ring. A ring that comes while the task is busy is kept: the next wait ends at once. A task
 //! waits each time it has nothing to do, so waiting costs no registration in a list and no lock.
 
-use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use atomic_waker::AtomicWaker;
 
@@ -24,20 +23,18 @@ impl Alarm {
     }
 
     /// Waits for a ring. Only one task may wait.
-    pub async fn rung(&self) {
-        poll_fn(|cx| {
-            // Registered first: who rings after this look wakes the task.
-            self.waker.register(cx.waker());
-            let rung = self.rung.load(Ordering::Acquire) && self.rung.swap(false, Ordering::AcqRel);
-            if rung { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+    pub fn poll_rung(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // Registered first: who rings after this look wakes the task.
+        self.waker.register(cx.waker());
+        let rung = self.rung.load(Ordering::Acquire) && self.rung.swap(false, Ordering::AcqRel);
+        if rung { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Alarm;
+    use std::future::poll_fn;
     use std::sync::Arc;
 
     #[test]
@@ -49,11 +46,11 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
             for _ in 0..1000 {
                 theirs.ring();
-                runtime.block_on(back.rung());
+                runtime.block_on(poll_fn(|cx| back.poll_rung(cx)));
             }
         });
         for _ in 0..1000 {
-            runtime.block_on(alarm.rung());
+            runtime.block_on(poll_fn(|cx| alarm.poll_rung(cx)));
             answer.ring();
         }
         other.join().expect("the other side ended well");

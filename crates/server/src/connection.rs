@@ -6,10 +6,12 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BufMut;
@@ -61,8 +63,6 @@ pub struct Connection {
     written_of_first: usize,
     /// Output that waits for the journal, with its positions.
     held: HeldReplies,
-    /// Whether the buffers were given back until the next byte comes.
-    resting: bool,
     /// Close once everything has left.
     closing: bool,
     /// Whether its next command waits for the end of CLIENT PAUSE.
@@ -83,8 +83,7 @@ pub enum Over {
 
 enum Event {
     Read(io::Result<usize>),
-    Readable,
-    Writable,
+    Writable(io::Result<()>),
     Notified,
     Deadline,
 }
@@ -112,7 +111,6 @@ impl Connection {
             pending_bytes: 0,
             written_of_first: 0,
             held: HeldReplies::default(),
-            resting: false,
             closing: false,
             postponed: false,
             soft_since_ms: None,
@@ -193,6 +191,7 @@ impl Connection {
         if !self.decoder.is_empty() {
             let report = {
                 let mut worker = self.worker.borrow_mut();
+                self.out.lend(&mut worker.spare.1);
                 batch::run(&mut worker, self.server, &mut self.session, &self.decoder, &mut self.out)
             };
             // A full batch may have left complete requests in the buffer.
@@ -202,6 +201,11 @@ impl Connection {
             // Before the reply is on its way: who has it may ask how many wait.
             self.note_postponed(report.stop == Stop::Paused);
             self.queue_output();
+            {
+                let spare = &mut self.worker.borrow_mut().spare;
+                self.decoder.give_back(&mut spare.0);
+                self.out.give_back(&mut spare.1);
+            }
             wait = match report.stop {
                 Stop::Busy => Wait::Later,
                 Stop::Done if more => Wait::Again,
@@ -486,8 +490,9 @@ impl Connection {
             if self.client().is_killed() {
                 return Err(io::ErrorKind::ConnectionAborted.into());
             }
-            let (_, write) = self.stream.split();
-            tokio::time::timeout(patience, write.writable()).await.map_err(|_| io::ErrorKind::TimedOut)??;
+            tokio::time::timeout(patience, self.stream.writable())
+                .await
+                .map_err(|_| io::ErrorKind::TimedOut)??;
         }
     }
 
@@ -537,60 +542,44 @@ impl Connection {
         };
         let deadline =
             [deadline, block::retry_us(&self.session), self.pause_end_us()].into_iter().flatten().min();
-        let event = {
-            let limit = self.decoder.read_limit();
-            let (mut read, write) = self.stream.split();
-            let resting = self.resting;
-            let sleep = async {
-                match deadline {
-                    Some(at) => {
-                        let left = at.saturating_sub(sys::os::monotonic_us()).min(LONGEST_SLEEP_US);
-                        tokio::time::sleep(Duration::from_micros(left)).await;
-                    }
-                    None => std::future::pending().await,
-                }
-            };
-            if resting {
-                tokio::select! {
-                    biased;
-                    () = self.alarm.rung() => Event::Notified,
-                    result = read.readable(), if may_read => { result?; Event::Readable }
-                    result = write.writable(), if may_write => { result?; Event::Writable }
-                    () = sleep => Event::Deadline,
-                }
-            } else {
-                let mut buffer = self.decoder.read_buffer().limit(limit);
-                tokio::select! {
-                    biased;
-                    result = read.read_buf(&mut buffer), if may_read => Event::Read(result),
-                    () = self.alarm.rung() => Event::Notified,
-                    result = write.writable(), if may_write => { result?; Event::Writable }
-                    () = sleep => Event::Deadline,
-                }
+        let sleep = deadline.map(|at| {
+            let left = at.saturating_sub(sys::os::monotonic_us()).min(LONGEST_SLEEP_US);
+            tokio::time::sleep(Duration::from_micros(left))
+        });
+        let mut sleep = std::pin::pin!(sleep);
+        let event = poll_fn(|cx| {
+            if may_read && let Poll::Ready(result) = self.poll_read(cx) {
+                return Poll::Ready(Event::Read(result));
             }
-        };
-        match event {
+            if self.alarm.poll_rung(cx).is_ready() {
+                return Poll::Ready(Event::Notified);
+            }
+            if may_write && let Poll::Ready(result) = self.stream.poll_writable(cx) {
+                return Poll::Ready(Event::Writable(result));
+            }
+            match sleep.as_mut().as_pin_mut() {
+                Some(sleep) => sleep.poll(cx).map(|()| Event::Deadline),
+                None => Poll::Pending,
+            }
+        });
+        match event.await {
             Event::Read(result) => self.note_read(result?),
-            Event::Readable => {
-                self.resting = false;
-                Ok(())
-            }
-            Event::Notified => {
-                self.rest_if_idle();
-                Ok(())
-            }
-            Event::Writable | Event::Deadline => Ok(()),
+            Event::Writable(result) => result,
+            Event::Notified | Event::Deadline => Ok(()),
         }
     }
 
-    /// Gives the buffers back when a wake-up finds the connection silent; they come again with the next byte.
-    fn rest_if_idle(&mut self) {
-        let idle_ms = sys::os::unix_ms().saturating_sub(self.client().active_ms.load(Relaxed));
-        if idle_ms > 1000 && self.decoder.is_idle() && self.out.is_empty() {
-            self.decoder.rest();
-            self.out = Writer::new(self.session.resp3);
-            self.resting = true;
+    /// Reads into buffers that connections with nothing to read do not have.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let spare = &mut self.worker.borrow_mut().spare.0;
+        self.decoder.lend(spare);
+        let limit = self.decoder.read_limit();
+        let mut buffer = self.decoder.read_buffer().limit(limit);
+        let result = std::pin::pin!(self.stream.read_buf(&mut buffer)).poll(cx);
+        if result.is_pending() {
+            self.decoder.give_back(spare);
         }
+        result
     }
 
     fn note_read(&mut self, bytes: usize) -> io::Result<()> {

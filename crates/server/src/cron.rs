@@ -31,7 +31,7 @@ pub async fn run(server: &'static Server) {
             count_good_replicas(server);
             drop_backlog(server);
             ping_replicas(server, &mut last_ping_ms);
-            rest_idle_clients(server);
+            drop_idle_clients(server);
             crate::migrate::release(server);
         }
         server.journal.wake_readers();
@@ -117,17 +117,16 @@ fn ping_replicas(server: &Server, last_ping_ms: &mut u64) {
     }
 }
 
-/// Wakes clients that have been silent for two seconds, once: they give their buffers back. Drops those that `timeout`
-/// says.
-fn rest_idle_clients(server: &Server) {
+/// Drops the clients that have been silent for longer than `timeout` says.
+fn drop_idle_clients(server: &Server) {
     let now_ms = sys::os::unix_ms();
     let timeout_ms = server.config.int(Directive::Timeout).max(0) as u64 * 1000;
+    if timeout_ms == 0 {
+        return;
+    }
     for client in server.clients.all() {
         let idle_ms = now_ms.saturating_sub(client.active_ms.load(Relaxed));
-        if (2000..3000).contains(&idle_ms) {
-            client.wake();
-        }
-        if timeout_ms > 0 && idle_ms > timeout_ms {
+        if idle_ms > timeout_ms {
             let details = client.details();
             let exempt = details.blocked || details.kind != commands::client::ClientType::Normal;
             drop(details);

@@ -13,31 +13,18 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
-/// The half for reading.
-pub enum Reader<'a> {
-    Tcp(tokio::net::tcp::ReadHalf<'a>),
-    Unix(tokio::net::unix::ReadHalf<'a>),
-}
-
-/// The half for writing.
-pub enum Writable<'a> {
-    Tcp(tokio::net::tcp::WriteHalf<'a>),
-    Unix(tokio::net::unix::WriteHalf<'a>),
-}
-
 impl Stream {
-    /// Both halves, to be waited for at once.
-    pub fn split(&mut self) -> (Reader<'_>, Writable<'_>) {
+    /// Waits for room.
+    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Stream::Tcp(stream) => {
-                let (read, write) = stream.split();
-                (Reader::Tcp(read), Writable::Tcp(write))
-            }
-            Stream::Unix(stream) => {
-                let (read, write) = stream.split();
-                (Reader::Unix(read), Writable::Unix(write))
-            }
+            Stream::Tcp(stream) => stream.poll_write_ready(cx),
+            Stream::Unix(stream) => stream.poll_write_ready(cx),
         }
+    }
+
+    /// Waits for room.
+    pub async fn writable(&self) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.poll_writable(cx)).await
     }
 
     /// Reads what is there now; 0 at the end.
@@ -65,31 +52,11 @@ impl Stream {
     }
 }
 
-impl Reader<'_> {
-    /// Waits for something to read.
-    pub async fn readable(&self) -> io::Result<()> {
-        match self {
-            Reader::Tcp(read) => read.readable().await,
-            Reader::Unix(read) => read.readable().await,
-        }
-    }
-}
-
-impl AsyncRead for Reader<'_> {
+impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Reader::Tcp(read) => Pin::new(read).poll_read(cx, buf),
-            Reader::Unix(read) => Pin::new(read).poll_read(cx, buf),
-        }
-    }
-}
-
-impl Writable<'_> {
-    /// Waits for room.
-    pub async fn writable(&self) -> io::Result<()> {
-        match self {
-            Writable::Tcp(write) => write.writable().await,
-            Writable::Unix(write) => write.writable().await,
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }

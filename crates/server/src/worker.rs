@@ -195,8 +195,8 @@ async fn refuse(server: &Server, connection: &mut Connection) -> bool {
         return false;
     };
     // A new socket is not known to be writable until it was asked. Whether the text arrives or not, the connection ends.
-    let (_, write) = connection.stream.split();
-    if matches!(tokio::time::timeout(REFUSAL_PATIENCE, write.writable()).await, Ok(Ok(()))) {
+    let writable = connection.stream.writable();
+    if matches!(tokio::time::timeout(REFUSAL_PATIENCE, writable).await, Ok(Ok(()))) {
         let _ = connection.stream.try_write(text);
     }
     true

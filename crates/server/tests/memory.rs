@@ -89,7 +89,7 @@ fn without_eviction_what_needs_memory_is_refused() {
     ok(&mut client, "SET there x");
     ok(&mut client, "MULTI");
     run(&mut client, "SET in-transaction y");
-    limit_to(&mut common::client(&server), -(1 << 20), "noeviction");
+    limit_to(&mut common::client(&server), -(1 << 18), "noeviction");
     assert_eq!(
         run(&mut client, "EXEC"),
         format!("-EXECABORT Transaction discarded because of: {}", &OOM[1..])
@@ -134,7 +134,7 @@ fn evictions_are_published_and_wake_who_watches() {
     ok(&mut client, "SET watched x");
     ok(&mut client, "WATCH watched");
     let mut other = common::client(&server);
-    limit_to(&mut other, -(1 << 20), "allkeys-lru");
+    limit_to(&mut other, -(1 << 18), "allkeys-lru");
     let message = listener.read_frame().expect("a message");
     assert!(message.ends_with(b"watched\r\n"), "{}", message.escape_ascii());
     ok(&mut other, "CONFIG SET maxmemory 0");

@@ -112,7 +112,12 @@ pub fn run(argv: Vec<String>) -> Result<()> {
 
 /// Many of the suite's tests wait for a fixed time, which a busy machine exceeds: a unit that must pass and did not
 /// is run once more, alone. What the first run said stays in the output.
-fn run_again(suite: &Suite, plan: Plan, note: Note<'_>, results: &mut BTreeMap<String, Counts>) -> Result<()> {
+fn run_again(
+    suite: &Suite,
+    plan: Plan,
+    note: Note<'_>,
+    results: &mut BTreeMap<String, Counts>,
+) -> Result<()> {
     let units: Vec<String> =
         results.iter().filter(|(_, counts)| !counts.clean()).map(|(unit, _)| unit.clone()).collect();
     if units.is_empty() || units.len() > MOST_AGAIN {
