@@ -272,7 +272,7 @@ impl Shard {
     pub fn trim(&mut self, db: usize) {
         let Some(at) = self.db_mut(db) else { return };
         at.table.release_if_empty();
-        if db != 0 && at.table.len() == 0 {
+        if db != 0 && at.table.is_empty() {
             self.others.retain(|(number, _)| *number != db);
             self.others.shrink_to_fit();
             self.due_stale = true;
