@@ -175,10 +175,7 @@ fn serve(run: &Run, family: Family) -> ExitCode {
 const SHORT_LOAD: Duration = Duration::from_millis(200);
 
 fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string())?;
+    let runtime = worker::runtime().map_err(|error| error.to_string())?;
     let (program, orders) = Program::new(server).map_err(|error| error.to_string())?;
     let mut inbox = orders::Inbox::new(orders);
     if server.shell.set(Box::new(program)).is_err() {
@@ -206,8 +203,7 @@ fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
     let workers = Arc::new(workers.map_err(|error| error.to_string())?);
     let slot = server.keyspace.gate().register().ok_or("the gate has no slot left")?;
     let worker = Rc::new(RefCell::new(engine::Worker::new(threads, slot)));
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, async {
+    runtime.block_on(async {
         let mut load = tokio::task::spawn_blocking(move || crate::load::load_at_start(server));
         let loaded = tokio::time::timeout(SHORT_LOAD, &mut load).await;
         server.set_loading(loaded.is_err());

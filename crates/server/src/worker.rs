@@ -13,6 +13,7 @@ use commands::session::Session;
 use commands::stats::Counter;
 use config::{Directive, Family};
 use engine::Worker;
+use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::mpsc;
 
 use crate::alarm::Alarm;
@@ -31,18 +32,30 @@ pub struct Handle {
     pub connections: Arc<AtomicUsize>,
 }
 
+/// A runtime for the calling thread alone. Its tasks wake each other, and are woken by sockets and timers, without a
+/// system call; those of a `LocalSet` are not: they wake the set by way of the runtime's event file.
+pub fn runtime() -> std::io::Result<LocalRuntime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
+}
+
 /// Starts the worker's thread.
 pub fn start(server: &'static Server, index: usize) -> std::io::Result<Handle> {
     let (sockets, inbox) = mpsc::unbounded_channel();
     let connections = Arc::new(AtomicUsize::new(0));
     let count = connections.clone();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (started, outcome) = std::sync::mpsc::channel();
     std::thread::Builder::new().name(format!("worker {index}")).spawn(move || {
         let slot = server.keyspace.gate().register().expect("invariant: the gate has a slot for each worker");
         let worker = Rc::new(RefCell::new(Worker::new(index, slot)));
-        let local = tokio::task::LocalSet::new();
-        local.block_on(&runtime, run(server, worker, inbox, count));
+        let runtime = match runtime() {
+            Ok(runtime) => runtime,
+            // Who waits for it has not gone.
+            Err(error) => return drop(started.send(Err(error))),
+        };
+        drop(started.send(Ok(())));
+        runtime.block_on(run(server, worker, inbox, count));
     })?;
+    outcome.recv().map_err(std::io::Error::other)??;
     Ok(Handle { sockets, connections })
 }
 
