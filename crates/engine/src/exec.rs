@@ -208,7 +208,7 @@ fn watched_changed(cx: &mut Cx<'_>) -> bool {
 
 /// Takes the client's watches off; their shards are held.
 fn drop_watches(cx: &mut Cx<'_>) {
-    for (db, key) in std::mem::take(&mut cx.session.watched) {
+    for (db, key) in cx.session.take_watched() {
         let mark = cx.session.watch_mark.clone();
         cx.access.shard(shard_of(ds::hash::of(&key))).watches.remove(db, &key, &mark);
     }
