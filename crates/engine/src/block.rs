@@ -54,7 +54,8 @@ pub fn park(cx: &mut Cx<'_>, request: BlockRequest, found: Found, argv: &[&[u8]]
         .then(|| cx.server.clock.monotonic_us().saturating_add(request.timeout_ms.saturating_mul(1000)));
     let command = BlockedCommand { found, argv: argv.iter().map(|arg| arg.to_vec()).collect(), usec: 0 };
     // The name of each key stands in the session, in the request and in the shard's queue.
-    let to_serve = request.keys.iter().map(|(_, argv)| argv.iter().map(Vec::len).sum::<usize>()).sum::<usize>();
+    let to_serve =
+        request.keys.iter().map(|(_, argv)| argv.iter().map(Vec::len).sum::<usize>()).sum::<usize>();
     let bytes = command.argv_bytes() + to_serve + keys.iter().map(|key| key.len() * 3).sum::<usize>();
     let blocked = BlockedRequest {
         client: cx.session.client.clone(),
