@@ -3,7 +3,7 @@
 use config::Family;
 use ds::num;
 
-use crate::error::{CommandError, NOT_A_FLOAT, NOT_AN_INTEGER, Result, SYNTAX};
+use crate::error::{CommandError, DB_OUT_OF_RANGE, NOT_A_FLOAT, NOT_AN_INTEGER, Result, SYNTAX};
 
 /// A cursor over the arguments behind the fixed ones.
 pub struct Args<'a> {
@@ -84,6 +84,14 @@ impl<'a> Args<'a> {
 /// An integer argument.
 pub fn int(arg: &[u8]) -> Result<i64> {
     num::parse_i64(arg).ok_or(NOT_AN_INTEGER)
+}
+
+/// The number of one of so many databases.
+pub fn database(arg: &[u8], databases: usize) -> Result<usize> {
+    let number = i32::try_from(int(arg)?).map_err(|_| {
+        CommandError::fixed("ERR value is out of range, value must between -2147483648 and 2147483647")
+    })?;
+    usize::try_from(number).ok().filter(|&db| db < databases).ok_or(DB_OUT_OF_RANGE)
 }
 
 /// An integer argument with an error of its own.

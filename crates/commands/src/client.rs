@@ -54,6 +54,8 @@ pub struct Details {
     pub no_evict: bool,
     pub no_touch: bool,
     pub blocked: bool,
+    /// Bytes of the arguments with which it is blocked.
+    pub argv_bytes: usize,
     /// Blocked in a way that CLIENT UNBLOCK and a change of role may end.
     pub unblockable: bool,
     pub monitor: bool,

@@ -80,7 +80,9 @@ fn confirm(out: &mut Writer, word: &[u8], name: Option<&[u8]>, count: i64) {
 /// behind the replies, so it precedes the channel's first message.
 fn add(cx: &mut Cx<'_>, topic: Topic, names: &[&[u8]], out: &mut Writer) -> Result {
     for name in names {
-        cx.session.subscriptions[topic as usize].insert(name.to_vec());
+        if cx.session.subscriptions[topic as usize].insert(name.to_vec()) {
+            cx.session.name_bytes += name.len();
+        }
         let count = count(cx.session, topic);
         let client = cx.session.client.clone();
         cx.server
@@ -111,7 +113,9 @@ fn drop_some(cx: &mut Cx<'_>, topic: Topic, names: &[&[u8]], out: &mut Writer) -
         names => names.iter().map(|name| name.to_vec()).collect(),
     };
     for name in &all {
-        cx.session.subscriptions[topic as usize].remove(name);
+        if cx.session.subscriptions[topic as usize].remove(name) {
+            cx.session.name_bytes -= name.len();
+        }
         cx.server.channels.unsubscribe(topic, name, cx.session.client.id);
         confirm(out, WORDS[topic as usize].1, Some(name), count(cx.session, topic));
     }

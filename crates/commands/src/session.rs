@@ -71,6 +71,8 @@ pub struct Blocked {
     pub waiter: Arc<Waiter>,
     pub db: usize,
     pub keys: Vec<Vec<u8>>,
+    /// What names and arguments take, in all places where they are kept for the time of the wait.
+    pub bytes: usize,
     /// Monotonic microseconds; `None` waits for ever.
     pub deadline_us: Option<u64>,
     /// WAIT: the number of replicas that must have acknowledged the client's last write.
@@ -89,7 +91,14 @@ pub struct BlockedCommand {
     pub usec: u64,
 }
 
-/// What a watched key or a subscription costs on both sides, about.
+impl BlockedCommand {
+    /// Bytes of its arguments.
+    pub fn argv_bytes(&self) -> usize {
+        self.argv.iter().map(Vec::len).sum()
+    }
+}
+
+/// What a watched key or a subscription costs on both sides beside the bytes of its name, about.
 const NAME_BYTES: usize = 128;
 
 /// See the module's text.
@@ -107,6 +116,8 @@ pub struct Session {
     pub watch_mark: Arc<WatchMark>,
     /// Channels, patterns, shard channels.
     pub subscriptions: [BTreeSet<Vec<u8>>; 3],
+    /// Bytes of the names in `watched` and `subscriptions`.
+    pub name_bytes: usize,
     pub reply_mode: ReplyMode,
     /// Whether the running command's output are messages, which CLIENT REPLY does not suppress.
     pub pushed: bool,
@@ -158,6 +169,7 @@ impl Session {
             watched: Vec::new(),
             watch_mark: Arc::default(),
             subscriptions: Default::default(),
+            name_bytes: 0,
             reply_mode: ReplyMode::On,
             pushed: false,
             no_touch: false,
@@ -186,7 +198,15 @@ impl Session {
     pub fn state_bytes(&self) -> u64 {
         let queued = self.transaction.as_ref().map_or(0, |transaction| transaction.bytes);
         let names = self.watched.len() + self.subscriptions.iter().map(BTreeSet::len).sum::<usize>();
-        (queued + names * NAME_BYTES) as u64
+        let blocked = self.blocked.as_ref().map_or(0, |blocked| blocked.bytes);
+        // A name is kept here, and once more where the others find it.
+        (queued + names * NAME_BYTES + self.name_bytes * 2 + blocked) as u64
+    }
+
+    /// Takes the watched keys away; the caller forgets them in their shards.
+    pub fn take_watched(&mut self) -> Vec<(usize, Vec<u8>)> {
+        self.name_bytes -= self.watched.iter().map(|(_, key)| key.len()).sum::<usize>();
+        std::mem::take(&mut self.watched)
     }
 
     /// Copies what CLIENT LIST shows to the shared side.
@@ -205,6 +225,7 @@ impl Session {
         details.monitor = self.monitor;
         details.readonly = self.readonly;
         details.blocked = self.blocked.is_some();
+        details.argv_bytes = self.blocked.as_ref().map_or(0, |blocked| blocked.command.argv_bytes());
         let ends = |blocked: &Blocked| blocked.on_timeout != crate::block::TimeoutReply::Never;
         details.unblockable = self.blocked.as_ref().is_some_and(ends);
     }

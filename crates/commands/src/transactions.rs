@@ -87,6 +87,7 @@ fn watch(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
             shard.find(db, hash, key).is_some_and(|entry| entry.expire_ms().is_some_and(|at| now_ms > at));
         shard.watches.add(db, key, mark, expired);
         cx.session.watched.push(at);
+        cx.session.name_bytes += key.len();
     }
     cx.session.publish();
     out.ok();
@@ -101,7 +102,7 @@ fn unwatch(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
 
 /// Takes all watches of a connection off. The caller holds no shard.
 pub fn unwatch_all(server: &Server, session: &mut Session) {
-    for (db, key) in std::mem::take(&mut session.watched) {
+    for (db, key) in session.take_watched() {
         server.keyspace.lock(shard_of(ds::hash::of(&key))).watches.remove(db, &key, &session.watch_mark);
     }
     session.watch_mark = Default::default();

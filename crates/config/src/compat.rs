@@ -29,6 +29,9 @@ pub fn markdown() -> String {
         out.push_str(name);
         out.push_str("`\n");
     }
+    out.push_str("\nWords of older versions are passed over in files: ");
+    let old: Vec<_> = LINES.iter().filter(|row| row.status == Status::Inert).map(|row| row.name).collect();
+    out.push_str(&format!("`{}`.\n", old.join("`, `")));
     out
 }
 

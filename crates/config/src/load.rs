@@ -292,6 +292,8 @@ mod tests {
             ("rename-command get\n", "1: Bad directive or wrong number of arguments"),
             ("include c\n", "1: include files are nested too deeply"),
             ("save\n", "fine"),
+            ("list-max-ziplist-entries 512\nIO-threads-do-reads yes\nlua-replicate-commands x\n", "fine"),
+            ("list-max-ziplist-value 1 2\n", "1: Bad directive or wrong number of arguments"),
             ("  # note\n\n PORT 7 \r\n", "fine"),
         ];
         for (conf, expected) in cases {

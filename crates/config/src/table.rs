@@ -54,7 +54,8 @@ impl Directive {
     }
 }
 
-/// A word that opens a line of a configuration file but is no directive of CONFIG GET and SET.
+/// A word that opens a line of a configuration file but is no directive of CONFIG GET and SET. Those without effect were
+/// directives of older servers: files that still have them are taken.
 pub struct LineRow {
     /// The word.
     pub name: &'static str,
@@ -66,8 +67,13 @@ pub struct LineRow {
 
 /// Those words. `include` is handled by `load`.
 pub static LINES: &[LineRow] = &[
+    LineRow { name: "events-per-io-thread", args: (1, 1), status: Status::Inert },
     LineRow { name: "include", args: (1, 1), status: Status::Works },
+    LineRow { name: "io-threads-do-reads", args: (1, 1), status: Status::Inert },
+    LineRow { name: "list-max-ziplist-entries", args: (1, 1), status: Status::Inert },
+    LineRow { name: "list-max-ziplist-value", args: (1, 1), status: Status::Inert },
     LineRow { name: "loadmodule", args: (1, usize::MAX), status: Status::Refused("modules") },
+    LineRow { name: "lua-replicate-commands", args: (1, 1), status: Status::Inert },
     LineRow { name: "rename-command", args: (2, 2), status: Status::Refused("renaming commands") },
     LineRow { name: "sentinel", args: (0, usize::MAX), status: Status::Refused("sentinel mode") },
     LineRow { name: "user", args: (1, usize::MAX), status: Status::Refused("ACL users") },

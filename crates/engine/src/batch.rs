@@ -293,7 +293,6 @@ impl<'s> Turn<'s> {
                 None => return Stop::Busy,
             },
         };
-        show_to_monitors(self.server, session, found, argv);
         let Scratch { effects, deferred, clock_us, dirty, .. } = &mut *self.scratch;
         let mut cx = context(self.server, self.worker, session, access, effects, self.now_ms);
         if let (Some(hash), Some(key)) = (hash, argv.get(found.row.legacy.first.max(0) as usize)) {
@@ -301,6 +300,7 @@ impl<'s> Turn<'s> {
         }
         let before = out.len();
         call(&mut cx, found, argv, out);
+        show_to_monitors(self.server, cx.session, found, argv);
         settle(&mut cx);
         let reply_bytes = out.len() - before;
         let stop = Self::after_call(&mut cx, found, argv, deferred);

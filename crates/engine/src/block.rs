@@ -52,6 +52,11 @@ pub fn park(cx: &mut Cx<'_>, request: BlockRequest, found: Found, argv: &[&[u8]]
     let keys: Vec<Vec<u8>> = request.keys.iter().map(|(key, _)| key.clone()).collect();
     let deadline_us = (request.timeout_ms > 0)
         .then(|| cx.server.clock.monotonic_us().saturating_add(request.timeout_ms.saturating_mul(1000)));
+    let command = BlockedCommand { found, argv: argv.iter().map(|arg| arg.to_vec()).collect(), usec: 0 };
+    // The name of each key stands in the session, in the request and in the shard's queue.
+    let to_serve =
+        request.keys.iter().map(|(_, argv)| argv.iter().map(Vec::len).sum::<usize>()).sum::<usize>();
+    let bytes = command.argv_bytes() + to_serve + keys.iter().map(|key| key.len() * 3).sum::<usize>();
     let blocked = BlockedRequest {
         client: cx.session.client.clone(),
         db: cx.db,
@@ -72,10 +77,11 @@ pub fn park(cx: &mut Cx<'_>, request: BlockRequest, found: Found, argv: &[&[u8]]
         waiter,
         db,
         keys,
+        bytes,
         deadline_us,
         replicas: request.replicas,
         on_timeout: request.on_timeout,
-        command: BlockedCommand { found, argv: argv.iter().map(|arg| arg.to_vec()).collect(), usec: 0 },
+        command,
     });
     if let Some(mode) = request.shutdown {
         let mut waiting = cx.server.awaiting_end.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -182,10 +182,10 @@ fn run_queue(cx: &mut Cx<'_>, transaction: &Transaction, out: &mut Writer, clock
     for queued in &transaction.queue {
         let found = Found { row: queued.row, id: queued.id };
         let argv: Vec<&[u8]> = queued.argv.iter().map(|arg| &arg[..]).collect();
-        show_to_monitors(cx.server, cx.session, found, &argv);
         cx.db = cx.session.db;
         let before = out.len();
         call(cx, found, &argv, out);
+        show_to_monitors(cx.server, cx.session, found, &argv);
         account(cx.server, cx.worker, cx.session, found, &argv, out.len() - before, clock_us);
     }
 }
@@ -208,7 +208,7 @@ fn watched_changed(cx: &mut Cx<'_>) -> bool {
 
 /// Takes the client's watches off; their shards are held.
 fn drop_watches(cx: &mut Cx<'_>) {
-    for (db, key) in std::mem::take(&mut cx.session.watched) {
+    for (db, key) in cx.session.take_watched() {
         let mark = cx.session.watch_mark.clone();
         cx.access.shard(shard_of(ds::hash::of(&key))).watches.remove(db, &key, &mark);
     }

@@ -235,7 +235,8 @@ fn note(
     log.push(value, &commands::redact::shown(found, argv), &session.client.address, &name, most);
 }
 
-/// Shows a command to those who MONITOR.
+/// Shows a command that has run to those who MONITOR, with the database that its client is in now: what the real servers
+/// show of SELECT is the new one.
 #[inline]
 pub fn show_to_monitors(server: &Server, session: &Session, found: Found, argv: &[&[u8]]) {
     if server.monitor_count.load(Relaxed) > 0 && !found.row.flags.has(flag::SKIP_MONITOR | flag::ADMIN) {

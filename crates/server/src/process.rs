@@ -92,6 +92,16 @@ pub fn remove_pid_file(server: &Server) {
     }
 }
 
+/// Removes the local socket that the server listened on.
+pub fn remove_unix_socket(server: &Server) {
+    let path = server.config.text(Directive::Unixsocket);
+    if !path.is_empty() {
+        log::notice("Removing the unix socket file.");
+        // Somebody may have taken it away, or the folder.
+        let _ = std::fs::remove_file(&*path);
+    }
+}
+
 /// Raises the limit of open files for `maxclients`; lowers `maxclients` if the system does not allow it.
 pub fn raise_limits(server: &Server) {
     let wanted = server.config.int(Directive::Maxclients).max(1) as u64 + SPARE_DESCRIPTORS;

@@ -160,6 +160,7 @@ fn serve(run: &Run, family: Family) -> ExitCode {
     process::remove_pid_file(server);
     match result {
         Ok(()) => {
+            process::remove_unix_socket(server);
             log::warning(&format!("{product} is now ready to exit, bye bye..."));
             ExitCode::SUCCESS
         }

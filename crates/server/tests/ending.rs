@@ -69,6 +69,7 @@ fn words_of_shutdown() {
         let mut client = client(&server);
         for (line, reply) in [
             ("SHUTDOWN NOSAVE SAVE", "-ERR syntax error"),
+            ("SHUTDOWN SAVE NOSAVE", "-ERR syntax error"),
             ("SHUTDOWN FOO", "-ERR syntax error"),
             ("SHUTDOWN ABORT NOW", "-ERR syntax error"),
             ("SHUTDOWN SAVE ABORT", "-ERR syntax error"),

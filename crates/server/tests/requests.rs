@@ -8,6 +8,7 @@ use std::net::{Shutdown, TcpStream};
 use common::*;
 use testkit::client::encode;
 use testkit::logcheck;
+use testkit::process::{Server, Spec};
 
 /// Everything that the server says until it closes.
 fn rest(stream: &mut TcpStream) -> String {
@@ -292,4 +293,36 @@ fn thousands_of_fields_expire_by_themselves() {
     assert_eq!(info_number(&mut client, "expired_fields"), FIELDS as i64);
     assert_eq!(run(&mut client, "HLEN kept"), ":1");
     assert!(info(&mut client, "db0").ends_with("subexpiry=0"));
+}
+
+/// A line of MONITOR is about a command that has run: SELECT and RESET show the database to which they led.
+#[test]
+fn monitors_see_the_database_after_the_command() {
+    let mut servers = vec![ours("")];
+    servers.extend(peers().into_iter().map(|peer| Server::start(&Spec::new(peer)).expect("start")));
+    for server in &servers {
+        let (mut monitor, mut user) = (client(server), client(server));
+        ok(&mut monitor, "MONITOR");
+        for line in ["SELECT 3", "SELECT 99", "RESET", "MULTI", "SELECT 4", "GET a", "EXEC"] {
+            run(&mut user, line);
+        }
+        let mut lines = Vec::new();
+        while lines.len() < 7 {
+            let frame = monitor.read_frame().expect("a line");
+            let line = String::from_utf8(frame).expect("text");
+            let (_, rest) = line.split_once('[').expect("a database");
+            let (db, rest) = rest.split_once(' ').expect("an address");
+            lines.push(format!("{db} {}", rest.split_once("] ").expect("a command").1.trim_end()));
+        }
+        let shown = [
+            "3 \"SELECT\" \"3\"",
+            "3 \"SELECT\" \"99\"",
+            "0 \"RESET\"",
+            "0 \"MULTI\"",
+            "4 \"SELECT\" \"4\"",
+            "4 \"GET\" \"a\"",
+            "4 \"EXEC\"",
+        ];
+        assert_eq!(lines, shown);
+    }
 }

@@ -138,25 +138,28 @@ pub(super) fn histogram(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Re
 pub(super) fn doctor(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
     let events = cx.server.latency.all();
     let threshold_ms = cx.server.config.int(Directive::LatencyMonitorThreshold);
+    let product = cx.family().product();
     let text = if threshold_ms == 0 {
-        "I'm sorry, Dave, I can't do that. Latency monitoring is disabled in this Redis instance. You may use \"CONFIG SET \
-         latency-monitor-threshold <milliseconds>.\" in order to enable it.\n"
-            .to_owned()
+        format!(
+            "I'm sorry, Dave, I can't do that. Latency monitoring is disabled in this {product} instance. You may use \
+             \"CONFIG SET latency-monitor-threshold <milliseconds>.\" in order to enable it.\n"
+        )
     } else if events.is_empty() {
-        "Dave, no latency spike was observed during the lifetime of this Redis instance, not in the slightest bit. I \
-         honestly think you ought to sit down calmly, take a stress pill, and think things over.\n"
-            .to_owned()
+        format!(
+            "Dave, no latency spike was observed during the lifetime of this {product} instance, not in the slightest \
+             bit. I honestly think you ought to sit down calmly, take a stress pill, and think things over.\n"
+        )
     } else {
-        report(&events, threshold_ms)
+        report(&events, threshold_ms, product)
     };
     out.verbatim("txt", text.as_bytes());
     Ok(())
 }
 
-fn report(events: &[(&'static str, Event)], threshold_ms: i64) -> String {
-    let mut text = "Dave, I have observed latency spikes in this Redis instance. You don't mind talking about it, do you \
-                    Dave?\n\n"
-        .to_owned();
+fn report(events: &[(&'static str, Event)], threshold_ms: i64, product: &str) -> String {
+    let mut text = format!(
+        "Dave, I have observed latency spikes in this {product} instance. You don't mind talking about it, do you Dave?\n\n"
+    );
     for (number, (name, event)) in events.iter().enumerate() {
         let samples = event.samples.len().max(1) as u64;
         let average = event.samples.iter().map(|sample| sample.ms).sum::<u64>() / samples;

@@ -75,6 +75,9 @@ pub(super) fn shutdown(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Res
     let (mut abort, mut args) = (false, Args::new(argv, 1));
     while !args.is_empty() {
         if args.take("NOSAVE") {
+            if mode.save == Some(true) {
+                return Err(SYNTAX);
+            }
             mode.save = Some(false);
         } else if args.take("SAVE") {
             if mode.save == Some(false) {

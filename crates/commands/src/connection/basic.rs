@@ -2,9 +2,9 @@
 
 use resp::writer::Writer;
 
-use crate::args::int;
+use crate::args::database;
 use crate::cx::Cx;
-use crate::error::{DB_OUT_OF_RANGE, Result, wrong_arity};
+use crate::error::{Result, wrong_arity};
 
 pub(super) fn ping(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     if argv.len() > 2 {
@@ -29,12 +29,9 @@ pub(super) fn echo(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
 }
 
 pub(super) fn select(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let db = int(argv[1])?;
-    if db < 0 || db as usize >= cx.server.keyspace.databases() {
-        return Err(DB_OUT_OF_RANGE);
-    }
-    cx.session.db = db as usize;
-    cx.db = db as usize;
+    let db = database(argv[1], cx.server.keyspace.databases())?;
+    cx.session.db = db;
+    cx.db = db;
     out.ok();
     Ok(())
 }

@@ -92,7 +92,7 @@ fn line_of(
     };
     format!(
         "id={} addr={} laddr={} fd={} name={} age={age_s} idle={idle_s} flags={flags} {capa}db={} sub={sub} psub={psub} \
-         ssub={ssub} multi={} watch={} qbuf={query} qbuf-free={} argv-mem={argv_bytes} multi-mem={} rbs=0 rbp=0 obl=0 \
+         ssub={ssub} multi={} watch={} qbuf={query} qbuf-free={} argv-mem={} multi-mem={} rbs=0 rbp=0 obl=0 \
          oll={} omem={output} tot-mem={} events={} cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={} \
          {thread}tot-net-in={} tot-net-out={} tot-cmds={}",
         client.id,
@@ -104,6 +104,7 @@ fn line_of(
         details.queued.map_or(-1, |queued| queued as i64),
         details.watched,
         client.buffer_bytes.load(Relaxed).saturating_sub(query),
+        argv_bytes + details.argv_bytes,
         details.queued_bytes,
         u64::from(output > 0),
         client.memory_bytes() + argv_bytes as u64,

@@ -3,9 +3,9 @@
 use config::{Directive, Events};
 use resp::writer::Writer;
 
-use crate::args::{Args, int};
+use crate::args::{Args, database};
 use crate::cx::Cx;
-use crate::error::{CommandError, DB_OUT_OF_RANGE, NO_SUCH_KEY, Result, SAME_OBJECT, SYNTAX};
+use crate::error::{NO_SUCH_KEY, Result, SAME_OBJECT, SYNTAX};
 
 pub(super) fn rename(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     rename_key(cx, argv[1], argv[2], true)?;
@@ -45,14 +45,6 @@ fn make_room(cx: &mut Cx<'_>, key: &[u8]) {
     }
 }
 
-/// The number of a database, from an argument.
-fn database(cx: &Cx<'_>, arg: &[u8]) -> Result<usize> {
-    let number = i32::try_from(int(arg)?).map_err(|_| {
-        CommandError::fixed("ERR value is out of range, value must between -2147483648 and 2147483647")
-    })?;
-    usize::try_from(number).ok().filter(|&db| db < cx.server.keyspace.databases()).ok_or(DB_OUT_OF_RANGE)
-}
-
 /// COPY source destination [DB n] [REPLACE]
 pub(super) fn copy(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let (from, to) = (argv[1], argv[2]);
@@ -62,7 +54,7 @@ pub(super) fn copy(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
         if args.take("REPLACE") {
             replace = true;
         } else if args.take_with("DB", 1) {
-            db = database(cx, args.arg()?)?;
+            db = database(args.arg()?, cx.server.keyspace.databases())?;
         } else {
             return Err(SYNTAX);
         }
@@ -90,7 +82,7 @@ pub(super) fn copy(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
 
 pub(super) fn move_key(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let key = argv[1];
-    let (from, to) = (cx.db, database(cx, argv[2])?);
+    let (from, to) = (cx.db, database(argv[2], cx.server.keyspace.databases())?);
     if from == to {
         return Err(SAME_OBJECT);
     }

@@ -138,6 +138,19 @@ proptest! {
     }
 }
 
+/// Whoever adds what a client sent asks first; no sum of lengths wraps around.
+#[test]
+fn what_grows_beyond_a_gigabyte_does_not_fit() {
+    let mut pack = Listpack::new();
+    let empty = pack.view().as_bytes().len();
+    assert!(pack.fits(MAX_BYTES - empty));
+    for extra in [MAX_BYTES - empty + 1, MAX_BYTES, 5 << 30, usize::MAX] {
+        assert!(!pack.fits(extra), "{extra}");
+    }
+    pack.push_back(b"element");
+    assert!(!pack.fits(MAX_BYTES - empty));
+}
+
 #[test]
 fn more_than_65534_elements() {
     let mut pack = Listpack::new();

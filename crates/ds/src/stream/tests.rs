@@ -109,6 +109,19 @@ fn apply(stream: &mut Stream, model: &mut Model, op: &Op) {
     }
 }
 
+/// An entry of 2 GB of fields, and one of a single field that is too long, are refused before anything is copied: the parts
+/// are one megabyte, over and over.
+#[test]
+fn what_is_too_large_for_a_block_is_refused() {
+    let part = vec![b'x'; 1 << 20];
+    let large = vec![&part[..]; 2048];
+    let mut stream = Stream::new();
+    assert!(!stream.append(StreamId::new(1, 0), &large, LIMITS));
+    assert_eq!((stream.len(), stream.last_id()), (0, StreamId::new(0, 0)));
+    assert!(stream.append(StreamId::new(1, 0), &large[..2], LIMITS));
+    assert_eq!(stream.len(), 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(80))]
     #[test]
