@@ -190,8 +190,8 @@ fn psync(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
 fn resume_from(cx: &Cx<'_>, id: &[u8], offset: i64) -> Option<u64> {
     let server = cx.server;
     let history = server.replication.history().clone();
-    let mine = id == history.id.as_bytes();
-    let before = id == history.second_id.as_bytes() && offset <= history.second_offset;
+    let mine = id.eq_ignore_ascii_case(history.id.as_bytes());
+    let before = id.eq_ignore_ascii_case(history.second_id.as_bytes()) && offset <= history.second_offset;
     let position = u64::try_from(offset).ok()?.checked_sub(1)?;
     ((mine || before) && server.journal.covers(position)).then_some(position)
 }
