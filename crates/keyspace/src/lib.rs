@@ -51,10 +51,8 @@ impl Keyspace {
     pub fn new(databases: usize, gate: Arc<Gate>) -> Keyspace {
         let hints = Hints::new(SHARDS * databases, gate.clone());
         let shard = |index| ShardLock::new(Shard::new(index, &hints));
-        let shards: Box<[ShardLock<Shard>]> = (0..SHARDS).map(shard).collect();
-        shards.iter().for_each(|shard| shard.lock().settle());
         Keyspace {
-            shards,
+            shards: (0..SHARDS).map(shard).collect(),
             hints: hints.clone(),
             gate,
             databases,
@@ -79,8 +77,8 @@ impl Keyspace {
         let shard = usize::from(shard_of(hash));
         let lock: *const u8 = (&raw const self.shards[shard]).cast();
         sys::os::prefetch(lock);
-        // What writers ask for, who waits and who watches, is on the second line.
-        sys::os::prefetch(lock.wrapping_add(64));
+        // What writers ask for, who waits and who watches, is two lines on.
+        sys::os::prefetch(lock.wrapping_add(128));
         self.hints.prefetch_line(batch, db * SHARDS + shard, hash)
     }
 

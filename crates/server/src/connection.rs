@@ -272,8 +272,10 @@ impl Connection {
 
     /// When the pause that the client waits for ends by itself, in monotonic microseconds.
     fn pause_end_us(&self) -> Option<u64> {
-        let left_ms = self.server.paused_until_ms.load(SeqCst).saturating_sub(sys::os::unix_ms());
-        self.postponed.then(|| sys::os::monotonic_us().saturating_add(left_ms.saturating_mul(1000)))
+        self.postponed.then(|| {
+            let left_ms = self.server.paused_until_ms.load(SeqCst).saturating_sub(sys::os::unix_ms());
+            sys::os::monotonic_us().saturating_add(left_ms.saturating_mul(1000))
+        })
     }
 
     /// Before the client is known, each request may change what the next one is allowed.

@@ -20,8 +20,8 @@ const SPINS: u32 = 400;
 /// Acquisitions, in the whole process, that found the lock held.
 pub static CONTENDED: AtomicU64 = AtomicU64::new(0);
 
-/// A value behind a spin lock, on cache lines of its own.
-#[repr(align(64))]
+/// A value behind a spin lock, on cache lines of its own: who takes the lock has the beginning of the value too.
+#[repr(C, align(64))]
 pub struct ShardLock<T> {
     held: AtomicBool,
     /// Which thread holds it, so that debug builds tell a thread that waits for itself.

@@ -8,6 +8,8 @@ use smallvec::SmallVec;
 
 use super::segment::SegmentRef;
 
+/// On a line of its own, which the allocator would not give it: each look-up enters here.
+#[repr(align(64))]
 pub(super) struct Directory {
     pub depth: u32,
     /// Up to four stand here, so that a table of some hundred items costs one line to enter.

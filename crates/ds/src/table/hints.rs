@@ -28,7 +28,7 @@ pub struct Hints {
 #[derive(Default)]
 struct Published {
     directory: AtomicPtr<Directory>,
-    /// Where the table itself stands; only ever prefetched.
+    /// Where the table itself stands, 0 if it is not told; only ever prefetched.
     home: AtomicUsize,
 }
 
@@ -78,8 +78,10 @@ impl Hints {
     ) -> Hint<'batch> {
         let table = &self.tables[index];
         let home = table.home.load(Ordering::Relaxed);
-        prefetch(std::ptr::without_provenance(home));
-        prefetch(std::ptr::without_provenance(home.wrapping_add(64)));
+        if home != 0 {
+            prefetch(std::ptr::without_provenance(home));
+            prefetch(std::ptr::without_provenance(home.wrapping_add(64)));
+        }
         // SeqCst, as the gate wants it of what is freed by its epoch.
         let directory = NonNull::new(table.directory.load(Ordering::SeqCst));
         let Some(directory) = directory else {

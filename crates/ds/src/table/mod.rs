@@ -72,16 +72,17 @@ pub trait SaveHook<I: Item>: Send + Sync {
     fn save(&self, item: I::Ref<'_>);
 }
 
-/// See the module's text.
+/// See the module's text. What each look-up reads stands first.
+#[repr(C)]
 pub struct Table<I: Item> {
     directory: Option<NonNull<Directory>>,
+    hook: Option<Arc<dyn SaveHook<I>>>,
+    /// What few tables have; apart, so that the rest of the table fits in a line or two.
+    rare: OnceLock<Box<Rare<I>>>,
     len: usize,
     /// The mark that means "saved" while `hook` is set, and the mark of all lines while it is not.
     mark: bool,
-    hook: Option<Arc<dyn SaveHook<I>>>,
     hints: Option<(Arc<Hints>, usize)>,
-    /// What few tables have; apart, so that the rest of the table fits in a line or two.
-    rare: OnceLock<Box<Rare<I>>>,
     _items: PhantomData<I>,
 }
 
