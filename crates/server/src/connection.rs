@@ -183,7 +183,9 @@ impl Connection {
         if self.closing || self.session.takeover.is_some() {
             return Wait::Event;
         }
-        let parse_error = self.parse().err();
+        // The limit that the requests were parsed with: AUTH raises it.
+        let limit = self.batch_limit();
+        let parse_error = self.parse(limit).err();
         if self.session.blocked.is_some() {
             return Wait::Event;
         }
@@ -195,7 +197,7 @@ impl Connection {
                 batch::run(&mut worker, self.server, &mut self.session, &self.decoder, &mut self.out)
             };
             // A full batch may have left complete requests in the buffer.
-            let more = report.done < self.decoder.len() || self.decoder.len() >= self.batch_limit();
+            let more = report.done < self.decoder.len() || self.decoder.len() >= limit;
             self.decoder.finish(report.done);
             self.client().query_bytes.store(self.decoder.query_bytes() as u64, Relaxed);
             // Before the reply is on its way: who has it may ask how many wait.
@@ -288,12 +290,12 @@ impl Connection {
         }
     }
 
-    fn parse(&mut self) -> Result<(), resp::request::ProtocolError> {
-        let authenticated = self.session.authenticated;
+    /// Parses so many requests at most.
+    fn parse(&mut self, requests: usize) -> Result<(), resp::request::ProtocolError> {
         let limits = Limits {
             bulk_bytes: self.server.config.int(Directive::ProtoMaxBulkLen),
-            authenticated,
-            requests: self.batch_limit(),
+            authenticated: self.session.authenticated,
+            requests,
         };
         self.decoder.parse(&limits)
     }
@@ -322,7 +324,8 @@ impl Connection {
         }
         let more = self.out.len();
         if more > UNAUTHENTICATED_OUTPUT && self.exceeds_limit(self.pending_bytes + more) {
-            self.out.clear();
+            // What was too much is not kept as a buffer either.
+            self.out = Writer::new(self.session.resp3);
             self.session.client.kill();
             return;
         }

@@ -97,6 +97,22 @@ fn one_packet_may_authenticate_and_go_on_without_limits() {
     assert_eq!(reply.items()[0].bytes().map(<[u8]>::len), Some(20_000));
 }
 
+/// Nothing more comes that would make the server look at what it has already.
+#[test]
+fn what_follows_auth_in_a_small_packet_runs() {
+    let server = ours("--requirepass secret");
+    for first in [&["AUTH", "secret"][..], &["HELLO", "2", "AUTH", "default", "secret"]] {
+        let mut packet = Vec::new();
+        for request in [first, &["SELECT", "9"], &["ECHO", "a"], &["ECHO", "b"]] {
+            encode(&mut packet, request);
+        }
+        let mut client = client(&server);
+        client.send_raw(&packet).expect("send");
+        let replies: Vec<_> = (0..4).map(|_| client.read_frame().expect("reply")).collect();
+        assert_eq!(&replies[1..], [&b"+OK\r\n"[..], b"$1\r\na\r\n", b"$1\r\nb\r\n"]);
+    }
+}
+
 /// Sends requests without reading until the server closes; false if it takes `most` bytes.
 fn floods_to_death(stream: &mut TcpStream, request: &[u8], most: usize) -> bool {
     let batch = request.repeat(1000);
