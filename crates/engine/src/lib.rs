@@ -20,6 +20,7 @@ pub mod primary_stream;
 pub mod run;
 
 use commands::effects::Effects;
+use resp::request::Spare;
 use sys::gate::Slot;
 
 /// One thread that runs commands: its place at the gate, its counters, and buffers that it uses again and again.
@@ -27,7 +28,7 @@ pub struct Worker {
     pub index: usize,
     pub slot: Slot,
     /// What connections read into and reply from while nothing of theirs is left over.
-    pub spare: (resp::request::Spare, Vec<u8>),
+    pub spare: (Spare, Vec<u8>),
     scratch: Scratch,
 }
 
@@ -46,10 +47,18 @@ struct Scratch {
     eviction: evict::Pool,
 }
 
+/// Room for replies from the start.
+const SPARE_BYTES: usize = 16 << 10;
+
 impl Worker {
     /// A worker; `index` names its counters.
     pub fn new(index: usize, slot: Slot) -> Worker {
-        Worker { index, slot, spare: Default::default(), scratch: Scratch::default() }
+        Worker {
+            index,
+            slot,
+            spare: (Spare::default(), Vec::with_capacity(SPARE_BYTES)),
+            scratch: Scratch::default(),
+        }
     }
 }
 
