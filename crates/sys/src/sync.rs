@@ -5,6 +5,11 @@ pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(crate) use std::sync::{Mutex, MutexGuard};
 pub(crate) use std::thread::yield_now;
 
+/// Gives the core away for some microseconds.
+pub(crate) fn pause() {
+    std::thread::sleep(std::time::Duration::from_micros(20));
+}
+
 /// A number that no other living thread has.
 #[cfg(debug_assertions)]
 pub(crate) fn this_thread() -> usize {

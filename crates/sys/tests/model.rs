@@ -11,6 +11,7 @@ mod sync {
     use loom::sync::atomic::{self, fence};
     pub use loom::sync::{Mutex, MutexGuard};
     pub use loom::thread::yield_now;
+    pub use loom::thread::yield_now as pause;
 
     macro_rules! sequential {
         ($name:ident, $of:ty) => {
