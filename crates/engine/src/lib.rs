@@ -27,8 +27,10 @@ use sys::gate::Slot;
 pub struct Worker {
     pub index: usize,
     pub slot: Slot,
-    /// What connections read into and reply from while nothing of theirs is left over.
-    pub spare: (Spare, Vec<u8>),
+    /// What connections read into while nothing of theirs is left over.
+    pub spare_input: Spare,
+    /// The same for what they reply from.
+    pub spare_output: Vec<u8>,
     scratch: Scratch,
 }
 
@@ -56,7 +58,8 @@ impl Worker {
         Worker {
             index,
             slot,
-            spare: (Spare::default(), Vec::with_capacity(SPARE_BYTES)),
+            spare_input: Spare::default(),
+            spare_output: Vec::with_capacity(SPARE_BYTES),
             scratch: Scratch::default(),
         }
     }

@@ -46,7 +46,7 @@ impl SaveHook<Entry> for Hook {
 
 impl Keyspace {
     /// Whether a snapshot is running.
-    pub fn snapshot_running(&self) -> bool {
+    fn snapshot_running(&self) -> bool {
         self.snapshot.running.load(Ordering::Acquire)
     }
 

@@ -243,7 +243,7 @@ impl Decoder {
     }
 
     /// Takes the spare buffers, if it has none of its own.
-    pub fn lend(&mut self, spare: &mut Spare) {
+    pub fn take_spare(&mut self, spare: &mut Spare) {
         if self.buffer.capacity() == 0 {
             self.swap(spare);
         }

@@ -103,7 +103,7 @@ impl Writer {
     }
 
     /// Takes the spare buffer, if it has none of its own.
-    pub fn lend(&mut self, spare: &mut Vec<u8>) {
+    pub fn take_spare(&mut self, spare: &mut Vec<u8>) {
         if self.tail.capacity() == 0 {
             std::mem::swap(&mut self.tail, spare);
         }

@@ -193,7 +193,7 @@ impl Connection {
         if !self.decoder.is_empty() {
             let report = {
                 let mut worker = self.worker.borrow_mut();
-                self.out.lend(&mut worker.spare.1);
+                self.out.take_spare(&mut worker.spare_output);
                 batch::run(&mut worker, self.server, &mut self.session, &self.decoder, &mut self.out)
             };
             // A full batch may have left complete requests in the buffer.
@@ -204,9 +204,9 @@ impl Connection {
             self.note_postponed(report.stop == Stop::Paused);
             self.queue_output();
             {
-                let spare = &mut self.worker.borrow_mut().spare;
-                self.decoder.give_back(&mut spare.0);
-                self.out.give_back(&mut spare.1);
+                let mut worker = self.worker.borrow_mut();
+                self.decoder.give_back(&mut worker.spare_input);
+                self.out.give_back(&mut worker.spare_output);
             }
             wait = match report.stop {
                 Stop::Busy => Wait::Later,
@@ -576,8 +576,8 @@ impl Connection {
 
     /// Reads into buffers that connections with nothing to read do not have.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let spare = &mut self.worker.borrow_mut().spare.0;
-        self.decoder.lend(spare);
+        let spare = &mut self.worker.borrow_mut().spare_input;
+        self.decoder.take_spare(spare);
         let limit = self.decoder.read_limit();
         let mut buffer = self.decoder.read_buffer().limit(limit);
         let result = std::pin::pin!(self.stream.read_buf(&mut buffer)).poll(cx);

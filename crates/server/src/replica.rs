@@ -23,6 +23,8 @@ use crate::save::{self, Target};
 
 /// Bytes fetched from the journal at once: a copy, which a replica that stops reading keeps beside the journal.
 const FETCH_BYTES: usize = 16 << 10;
+/// Bytes read from a dump file at once, each time on another thread.
+const FILE_BYTES: usize = 64 << 10;
 /// Pieces of a snapshot on their way to one replica.
 const CHANNEL: usize = 16;
 /// How often it is looked whether a snapshot for replicas may begin.
@@ -233,7 +235,7 @@ async fn send_file(
     use tokio::io::AsyncReadExt;
     let mut file = tokio::fs::File::open(path).await?;
     send_dump(server, connection, format!("${bytes}\r\n").as_bytes(), reader).await?;
-    let mut buffer = vec![0; FETCH_BYTES];
+    let mut buffer = vec![0; FILE_BYTES];
     loop {
         match file.read(&mut buffer).await? {
             0 => return Ok(()),

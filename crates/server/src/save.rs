@@ -153,6 +153,12 @@ impl Snapshot {
         !self.for_replicas && self.server.persistence.cancelled.load(Relaxed)
     }
 
+    /// What a pinned value will take is not known: each one is reason enough to move the front.
+    fn note_waiting(&self, front: &Front) {
+        let waiting = front.writer.sink().len() + front.pinned.len() * FRONT_BYTES;
+        self.waiting.store(waiting as u64, Relaxed);
+    }
+
     /// Moves what has gathered to the target.
     fn drain(&self) {
         let (bytes, db, pinned) = {
@@ -245,7 +251,7 @@ impl Sink for Snapshot {
                 eviction,
                 value: object.pin(),
             });
-            self.waiting.fetch_add(FRONT_BYTES as u64, Relaxed);
+            self.note_waiting(&front);
             return;
         }
         if front.db != Some(db) {
@@ -253,8 +259,7 @@ impl Sink for Snapshot {
             front.db = Some(db);
         }
         bridge::with_saved(entry, |value| front.writer.key(entry.key(), expire_ms, eviction, value));
-        let waiting = front.writer.sink().len() + front.pinned.len() * FRONT_BYTES;
-        self.waiting.store(waiting as u64, Relaxed);
+        self.note_waiting(&front);
     }
 
     fn pace(&self) -> bool {
@@ -389,8 +394,8 @@ pub fn begin(
     replication_offset: Option<u64>,
     done: impl FnOnce(io::Result<()>) + Send + 'static,
 ) -> Result<(), String> {
-    let for_replicas = replication_offset.is_some();
     let snapshot = Arc::new(Snapshot::new(server, access, target, dialect, replication_offset));
+    let for_replicas = snapshot.for_replicas;
     let sink: Arc<dyn Sink> = snapshot.clone();
     // The thread comes first: a snapshot that has begun must have somebody who ends it.
     let (go, may_go) = std::sync::mpsc::channel();

@@ -32,8 +32,7 @@ pub struct Handle {
     pub connections: Arc<AtomicUsize>,
 }
 
-/// A runtime for the calling thread alone. Its tasks wake each other, and are woken by sockets and timers, without a
-/// system call; those of a `LocalSet` are not: they wake the set by way of the runtime's event file.
+/// A runtime for the calling thread alone, whose tasks need not be `Send`.
 pub fn runtime() -> std::io::Result<LocalRuntime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }

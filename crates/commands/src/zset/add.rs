@@ -89,11 +89,15 @@ pub(crate) fn add(cx: &mut Cx<'_>, key: &[u8], options: Options, pairs: &[(f64, 
     // Valkey expects of each name that it will be added, Redis of their number.
     let expected = if cx.family() == Family::Valkey { longest } else { 0 };
     let mut add_all = |editor: &mut Editor<'_>| {
-        editor.expect(limits, pairs.len(), expected);
         pairs.iter().try_for_each(|&pair| apply(editor, options, pair, limits, &mut outcome))
     };
     match cx.find_mut_kind(key, Kind::Zset)? {
-        Some(mut slot) => slot.update(|entry| edit(entry, add_all))?,
+        Some(mut slot) => slot.update(|entry| {
+            edit(entry, |editor| {
+                editor.expect(limits, pairs.len(), expected);
+                add_all(editor)
+            })
+        })?,
         None if options.present => {}
         None => {
             let mut editor = Editor::new(limits, pairs.len(), longest);
