@@ -248,6 +248,12 @@ fn extracted<A: AsRef<[u8]>>(extract: Extract, argv: &[A]) -> Result<KeyRefs, Ke
     }
 }
 
+/// Whether a command of this row has one key at a fixed place, whatever its other arguments say.
+pub const fn has_one_key<H: Copy + 'static>(row: &Row<H>) -> bool {
+    let exact = matches!(row.extract, None | Some(Extract::Set | Extract::Delex | Extract::Bitfield));
+    exact && row.keys.len() == 1 && row.legacy.first > 0 && row.legacy.first == row.legacy.last
+}
+
 /// Whether a command of this row may look at keys that its arguments do not name; see [`reaches_beyond`].
 #[inline]
 pub fn may_reach_beyond<H: Copy + 'static>(row: &Row<H>) -> bool {

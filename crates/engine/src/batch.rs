@@ -8,13 +8,13 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use commands::cx::Cx;
 use commands::error::CommandError;
-use commands::keys::{may_reach_beyond, reaches_beyond};
+use commands::keys::{has_one_key, may_reach_beyond, reaches_beyond};
 use commands::row::{Plan, flag};
 use commands::server::Server;
 use commands::session::{ReplyMode, Session};
 use commands::stats::{Counter, bump};
 use commands::table::{Found, table};
-use keyspace::{Access, Keyspace, shard_of};
+use keyspace::{Access, Hint, Keyspace, shard_of};
 use resp::request::Decoder;
 use resp::writer::Writer;
 use smallvec::SmallVec;
@@ -34,11 +34,31 @@ pub(crate) struct Planned {
     found: Option<Found>,
     /// Hash of its first key, if it has keys at a fixed place.
     hash: Option<u64>,
-    /// Whether it never needs the gate, whatever its arguments say: nearly every command.
-    plain: bool,
+    traits: Traits,
 }
 
-/// See [`Planned::plain`].
+/// What a batch asks again and again of a row.
+#[derive(Clone, Copy, Default)]
+struct Traits {
+    /// It never needs the gate, whatever its arguments say: nearly every command.
+    plain: bool,
+    /// It has one key, whatever its arguments say.
+    one_key: bool,
+    /// The argument of its first key, 0 if it has none at a fixed place.
+    first_key: usize,
+}
+
+impl Traits {
+    fn of(found: Found) -> Traits {
+        Traits {
+            plain: is_plain(found),
+            one_key: has_one_key(found.row),
+            first_key: found.row.legacy.first.max(0) as usize,
+        }
+    }
+}
+
+/// See [`Traits::plain`].
 fn is_plain(found: Found) -> bool {
     found.row.subs.is_empty()
         && found.row.plan != Plan::Gate
@@ -85,32 +105,34 @@ pub fn run(
     scratch.clock_us = started_us;
     let mut turn = Turn { worker: *index, server, scratch, now_ms, started_us };
     let args: Args<'_> = decoder.all_args().collect();
-    turn.look_ahead(decoder, &args);
     let mut report = Report { done: 0, stop: Stop::Done };
     let mut fresh = true;
-    while report.stop == Stop::Done && report.done < decoder.len() && out.len() < MOST_REPLY_BYTES {
-        if turn.needs_gate(session, report.done, &args[decoder.place(report.done)]) {
+    let goes_on = |report: &Report, out: &Writer| {
+        report.stop == Stop::Done && report.done < decoder.len() && out.len() < MOST_REPLY_BYTES
+    };
+    while goes_on(&report, out) {
+        let Some(batch) = server.keyspace.gate().enter(slot) else {
+            report.stop = Stop::Busy;
+            break;
+        };
+        if std::mem::take(&mut fresh) {
+            turn.look_ahead(decoder, &args, &batch, session.db);
+        }
+        while goes_on(&report, out) {
+            let argv = &args[decoder.place(report.done)];
+            if turn.needs_gate(session, report.done, argv) {
+                break;
+            }
+            turn.one(session, argv, &mut report, out, Some(&batch));
+        }
+        drop(batch);
+        if goes_on(&report, out) {
             match server.keyspace.gate().try_close(std::time::Duration::from_millis(1)) {
                 Some(_alone) => {
                     turn.one(session, &args[decoder.place(report.done)], &mut report, out, None);
                 }
                 None => report.stop = Stop::Busy,
             }
-            continue;
-        }
-        let Some(batch) = server.keyspace.gate().enter(slot) else {
-            report.stop = Stop::Busy;
-            break;
-        };
-        if std::mem::take(&mut fresh) {
-            turn.prefetch(&batch, session.db);
-        }
-        while report.stop == Stop::Done && report.done < decoder.len() && out.len() < MOST_REPLY_BYTES {
-            let argv = &args[decoder.place(report.done)];
-            if turn.needs_gate(session, report.done, argv) {
-                break;
-            }
-            turn.one(session, argv, &mut report, out, Some(&batch));
         }
     }
     turn.finish(session, &report);
@@ -118,14 +140,18 @@ pub fn run(
     report
 }
 
-/// The three passes over some keys.
-fn prefetch(keyspace: &Keyspace, batch: &BatchGuard<'_>, db: usize, hashes: impl Iterator<Item = u64>) {
-    let mut hints: SmallVec<[_; MOST_REQUESTS]> = SmallVec::new();
-    for hash in hashes {
-        hints.push(keyspace.prefetch_line(batch, db, hash));
+/// What the first of the three passes over some keys found.
+type Hints<'b> = SmallVec<[Hint<'b>; MOST_REQUESTS]>;
+
+/// The second and the third pass.
+fn prefetch_entries(keyspace: &Keyspace, hints: &Hints<'_>) {
+    let mut stashed: Hints<'_> = SmallVec::new();
+    for &hint in hints {
+        if keyspace.prefetch_entry(hint) {
+            stashed.push(hint);
+        }
     }
-    hints.retain(|hint| keyspace.prefetch_entry(*hint));
-    hints.iter().for_each(|&hint| keyspace.prefetch_stashed(hint));
+    stashed.iter().for_each(|&hint| keyspace.prefetch_stashed(hint));
 }
 
 /// One batch's surroundings.
@@ -138,38 +164,39 @@ struct Turn<'a> {
 }
 
 impl<'s> Turn<'s> {
-    /// Finds each request's row and hashes its first key.
-    fn look_ahead(&mut self, decoder: &Decoder, args: &[&[u8]]) {
+    /// Finds each request's row and hashes its first key. The first pass over the keys goes along: hashing one hides
+    /// what the look at the table of the one before costs.
+    fn look_ahead<'b>(&mut self, decoder: &Decoder, args: &[&[u8]], batch: &'b BatchGuard<'_>, db: usize) {
+        let keyspace = &self.server.keyspace;
         self.scratch.planned.clear();
+        let mut hints: Hints<'b> = SmallVec::new();
         // Pipelines repeat themselves: what was found for one name serves the next that reads the same.
-        let mut last: (&[u8], Option<Found>, bool) = (&[], None, true);
+        let unknown = Traits { plain: true, ..Traits::default() };
+        let mut last: (&[u8], Option<Found>, Traits) = (&[], None, unknown);
         for i in 0..decoder.len() {
             let argv = &args[decoder.place(i)];
             let name = argv[0];
             if name != last.0 {
                 let found = table().find(name);
-                last = (name, found, found.is_none_or(is_plain));
+                last = (name, found, found.map_or(unknown, Traits::of));
             }
-            let (_, found, plain) = last;
-            let hash = found.and_then(|found| {
-                let first = found.row.legacy.first as usize;
-                (first > 0 && first < argv.len()).then(|| ds::hash::of(argv[first]))
-            });
-            self.scratch.planned.push(Planned { found, hash, plain });
+            let (_, found, traits) = last;
+            let key = argv.get(traits.first_key).filter(|_| traits.first_key > 0);
+            let hash = key.map(|key| ds::hash::of(key));
+            if let (Some(hash), true) = (hash, decoder.len() > 1) {
+                hints.push(keyspace.prefetch_line(batch, db, hash));
+            }
+            self.scratch.planned.push(Planned { found, hash, traits });
         }
-    }
-
-    fn prefetch(&self, batch: &BatchGuard<'_>, db: usize) {
-        if self.scratch.planned.len() > 1 {
-            let hashes = self.scratch.planned.iter().filter_map(|planned| planned.hash);
-            prefetch(&self.server.keyspace, batch, db, hashes);
-        }
+        prefetch_entries(keyspace, &hints);
     }
 
     /// Whether the next request has to run alone.
     #[inline]
     fn needs_gate(&self, session: &Session, at: usize, argv: &[&[u8]]) -> bool {
-        let Planned { found: Some(found), plain: false, .. } = self.scratch.planned[at] else { return false };
+        let Planned { found: Some(found), traits: Traits { plain: false, .. }, .. } = self.scratch.planned[at] else {
+            return false;
+        };
         if found.id == special().exec {
             return session.transaction.as_ref().is_some_and(exec::needs_gate);
         }
@@ -264,7 +291,7 @@ impl<'s> Turn<'s> {
             }
             return Ok(stop);
         }
-        Ok(self.lock_and_call(session, found, argv, planned.hash, out, batch))
+        Ok(self.lock_and_call(session, found, argv, planned, out, batch))
     }
 
     fn is_paused(&self, session: &Session, found: Found) -> bool {
@@ -282,20 +309,21 @@ impl<'s> Turn<'s> {
         session: &mut Session,
         found: Found,
         argv: &[&[u8]],
-        hash: Option<u64>,
+        planned: Planned,
         out: &mut Writer,
         batch: Option<&BatchGuard<'_>>,
     ) -> Stop {
         let access = match batch {
             None => self.server.keyspace.access_all(),
-            Some(batch) => match self.lock(found, argv, hash, (batch, session.db)) {
+            Some(batch) => match self.lock(found, argv, planned, (batch, session.db)) {
                 Some(access) => access,
                 None => return Stop::Busy,
             },
         };
         let Scratch { effects, deferred, clock_us, dirty, .. } = &mut *self.scratch;
         let mut cx = context(self.server, self.worker, session, access, effects, self.now_ms);
-        if let (Some(hash), Some(key)) = (hash, argv.get(found.row.legacy.first.max(0) as usize)) {
+        if let Some(hash) = planned.hash {
+            let key = argv[planned.traits.first_key];
             cx.planned_hash = (key.as_ptr() as usize, key.len(), hash);
         }
         let before = out.len();
@@ -343,7 +371,7 @@ impl<'s> Turn<'s> {
         &self,
         found: Found,
         argv: &[&[u8]],
-        hash: Option<u64>,
+        planned: Planned,
         (batch, db): (&BatchGuard<'_>, usize),
     ) -> Option<Access<'s>> {
         let server: &'s Server = self.server;
@@ -352,19 +380,14 @@ impl<'s> Turn<'s> {
         if found.row.plan != Plan::Keys {
             return keyspace.access(&[]);
         }
-        let legacy = found.row.legacy;
-        match hash {
-            Some(hash)
-                if legacy.first == legacy.last
-                    && found.row.extract.is_none()
-                    && found.row.keys.len() == 1 =>
-            {
-                keyspace.access_one(shard_of(hash))
-            }
+        match planned.hash {
+            Some(hash) if planned.traits.one_key => keyspace.access_one(shard_of(hash)),
             _ => {
                 let hashes = hashes_of(found.row, argv);
                 if hashes.len() > 1 {
-                    prefetch(keyspace, batch, db, hashes.iter().copied().take(MOST_REQUESTS));
+                    let first = hashes.iter().take(MOST_REQUESTS);
+                    let hints = first.map(|&hash| keyspace.prefetch_line(batch, db, hash)).collect();
+                    prefetch_entries(keyspace, &hints);
                 }
                 let mut shards: Shards = hashes.into_iter().map(shard_of).collect();
                 in_order(&mut shards);

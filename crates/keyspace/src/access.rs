@@ -22,6 +22,23 @@ enum Held<'k> {
     All(Box<[Option<ShardGuard<'k, Shard>>]>),
 }
 
+const STRAYED: &str = "invariant: a command touches only the shards of its plan";
+
+impl<'k> Held<'k> {
+    #[inline(never)]
+    fn one_of_several(&mut self, keyspace: &'k Keyspace, shard: u16) -> &mut Shard {
+        let found = match self {
+            Held::One(..) => None,
+            Held::Some(held) => held.iter_mut().find(|(index, _)| *index == shard).map(|(_, guard)| guard),
+            Held::All(held) => {
+                let lock = || keyspace.shards[usize::from(shard)].lock();
+                Some(held[usize::from(shard)].get_or_insert_with(lock))
+            }
+        };
+        found.expect(STRAYED)
+    }
+}
+
 impl Keyspace {
     /// Locks `shards`, which must be ascending without repeats; `None` if one stayed locked for long.
     #[inline]
@@ -52,19 +69,14 @@ impl Keyspace {
 
 impl<'k> Access<'k> {
     /// A shard that this command holds.
-    #[inline]
+    #[inline(always)]
     pub fn shard(&mut self, shard: u16) -> &mut Shard {
         match &mut self.held {
             Held::One(index, guard) => {
-                assert!(*index == shard, "invariant: a command touches only the shards of its plan");
+                assert!(*index == shard, "{STRAYED}");
                 guard
             }
-            Held::Some(held) => {
-                let at = held.iter().position(|&(index, _)| index == shard);
-                &mut held[at.expect("invariant: a command touches only the shards of its plan")].1
-            }
-            Held::All(held) => held[usize::from(shard)]
-                .get_or_insert_with(|| self.keyspace.shards[usize::from(shard)].lock()),
+            held => held.one_of_several(self.keyspace, shard),
         }
     }
 

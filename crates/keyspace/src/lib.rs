@@ -21,7 +21,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub use access::Access;
-use ds::table::{Hint, Hints};
+pub use ds::table::Hint;
+use ds::table::Hints;
 pub use shard::{EntrySlot, Shard};
 use sys::gate::{BatchGuard, Gate};
 use sys::lock::{ShardGuard, ShardLock};

@@ -284,8 +284,9 @@ impl Decoder {
             }
         }
         while self.missing > 0 {
-            if self.parse_short() {
-                continue;
+            self.parse_short();
+            if self.missing == 0 {
+                break;
             }
             if (self.bulk.is_none() && !self.parse_length(limits)?) || !self.parse_bulk()? {
                 return Ok(false);
@@ -297,22 +298,26 @@ impl Decoder {
         Ok(true)
     }
 
-    /// Completes an argument that is short and all there, as nearly all are; false leaves everything to the other functions.
+    /// Completes arguments as long as they are short and all there, as nearly all are; leaves the others to the other
+    /// functions.
     #[inline]
-    fn parse_short(&mut self) -> bool {
-        let rest = &self.buffer[self.parsed..];
-        if self.bulk.is_some() || rest.first() != Some(&b'$') {
-            return false;
+    fn parse_short(&mut self) {
+        if self.bulk.is_some() {
+            return;
         }
-        let Some((length, consumed)) = short_number(rest) else { return false };
-        let (from, length) = (self.parsed + consumed, length as usize);
-        if rest.get(consumed + length..consumed + length + 2) != Some(b"\r\n") {
-            return false;
+        let (mut at, mut missing) = (self.parsed, self.missing);
+        while missing > 0 {
+            let rest = &self.buffer[at..];
+            let Some((length, consumed)) = short_number(b'$', rest) else { break };
+            let end = consumed + length;
+            if rest.len() < end + 2 || rest[end..end + 2] != *b"\r\n" {
+                break;
+            }
+            self.spans.push(Span::Here(at + consumed, at + end));
+            at += end + 2;
+            missing -= 1;
         }
-        self.spans.push(Span::Here(from, from + length));
-        self.parsed = from + length + 2;
-        self.missing -= 1;
-        true
+        (self.parsed, self.missing) = (at, missing);
     }
 
     /// The line from the parsed offset on, without its end; `None` if it is not all there.
@@ -329,8 +334,8 @@ impl Decoder {
     }
 
     fn parse_count(&mut self, limits: &Limits) -> Result<bool, ProtocolError> {
-        let (consumed, count) = match short_number(&self.buffer[self.parsed..]) {
-            Some((count, consumed)) => (consumed, Some(count)),
+        let (consumed, count) = match short_number(b'*', &self.buffer[self.parsed..]) {
+            Some((count, consumed)) => (consumed, Some(count as i64)),
             None => {
                 let Some(line) = self.line("too big mbulk count string")? else { return Ok(false) };
                 (line.len() + 2, parse_int(&line[1..]))
@@ -446,19 +451,33 @@ fn printable(byte: u8) -> char {
     if byte == b'\r' || byte == b'\n' { ' ' } else { byte as char }
 }
 
-/// A number of up to three digits behind a marker, with the length of its whole line: nearly every line is one. `None`
+/// A number of up to three digits behind `marker`, with the length of its whole line: nearly every line is one. `None`
 /// leaves it to [`parse_int`], for what is longer, incomplete or wrong.
 #[inline]
-fn short_number(line: &[u8]) -> Option<(i64, usize)> {
-    let value = |digit: u8| i64::from(digit - b'0');
-    match *line {
-        [_, a @ b'0'..=b'9', b'\r', b'\n', ..] => Some((value(a), 4)),
-        [_, a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', ..] => Some((value(a) * 10 + value(b), 5)),
-        [_, a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b'\r', b'\n', ..] => {
-            Some((value(a) * 100 + value(b) * 10 + value(c), 6))
-        }
-        _ => None,
+fn short_number(marker: u8, line: &[u8]) -> Option<(usize, usize)> {
+    let head = match line.first_chunk() {
+        Some(head) => u64::from_le_bytes(*head),
+        // Zeros end no line.
+        None => line.iter().rev().fold(0, |head, &byte| head << 8 | u64::from(byte)),
+    };
+    if head as u8 != marker {
+        return None;
     }
+    let digit = |at: u32| {
+        let value = ((head >> (8 * at)) as u8).wrapping_sub(b'0');
+        (value < 10).then_some(usize::from(value))
+    };
+    let ends = |at: u32| (head >> (8 * at)) as u16 == u16::from_le_bytes(*b"\r\n");
+    let a = digit(1)?;
+    if ends(2) {
+        return Some((a, 4));
+    }
+    let b = digit(2).filter(|_| a > 0)?;
+    if ends(3) {
+        return Some((a * 10 + b, 5));
+    }
+    let c = digit(3)?;
+    ends(4).then_some((a * 100 + b * 10 + c, 6))
 }
 
 /// A decimal number as the peers take it: no blanks, no plus, no leading zeros.

@@ -5,7 +5,6 @@
 //! does for these what pass 2 did. None follows a pointer to an item. Directories and segments that a
 //! table replaces are *retired* here, and freed after every thread has left the batch it was in.
 
-use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -48,13 +47,9 @@ struct Bag {
 // SAFETY: retired blocks are owned by the bag alone and hold only atomics.
 unsafe impl Send for Retired {}
 
-/// The segment that pass 1 found, for the others; lives no longer than the batch.
+/// The line that pass 1 found, for the others; lives no longer than the batch.
 #[derive(Clone, Copy)]
-pub struct Hint<'batch> {
-    segment: Option<SegmentRef>,
-    bits: u32,
-    _batch: PhantomData<&'batch ()>,
-}
+pub struct Hint<'batch>(Option<(&'batch Line, SegmentRef, u32)>);
 
 impl Hints {
     /// Room for `tables` tables whose readers enter batches at `gate`.
@@ -85,36 +80,35 @@ impl Hints {
         // SeqCst, as the gate wants it of what is freed by its epoch.
         let directory = NonNull::new(table.directory.load(Ordering::SeqCst));
         let Some(directory) = directory else {
-            return Hint { segment: None, bits: 0, _batch: PhantomData };
+            return Hint(None);
         };
         // SAFETY: a published directory is freed only after every batch that may have seen it has ended, and
         // the caller is inside one (`_batch`).
         let segment = unsafe { directory.as_ref() }.segment(hash);
         let bits = segment.bits_of(hash);
-        prefetch(segment.line(segment.home(bits)).cast());
-        Hint { segment: Some(segment), bits, _batch: PhantomData }
+        // Nor can the segment be freed before that batch ends.
+        let line: &'batch Line = &segment.lines()[segment.home(bits)];
+        prefetch(std::ptr::from_ref(line).cast());
+        Hint(Some((line, segment, bits)))
     }
 
     /// Pass 2: prefetches the items that may be the one. Answers whether it may be in the stash instead, for pass 3.
     #[inline]
     pub fn prefetch_item(&self, hint: Hint<'_>) -> bool {
-        let Some(segment) = hint.segment else { return false };
-        // The segment cannot be freed before the batch of the hint ends.
-        let home = segment.home(hint.bits);
-        let line = &segment.lines()[home];
-        if prefetch_candidates(line, hint.bits) || !line.is_full() {
+        let Hint(Some((line, segment, bits))) = hint else { return false };
+        if prefetch_candidates(line, bits) || !line.is_full() {
             return false;
         }
-        segment.stash_of(home).for_each(|at| prefetch(segment.line(at).cast()));
+        segment.stash_of(segment.home(bits)).for_each(|at| prefetch(segment.line(at).cast()));
         true
     }
 
     /// Pass 3: prefetches the items in the stash that may be the one.
     #[inline]
     pub fn prefetch_stashed(&self, hint: Hint<'_>) {
-        let Some(segment) = hint.segment else { return };
-        for at in segment.stash_of(segment.home(hint.bits)) {
-            prefetch_candidates(&segment.lines()[at], hint.bits);
+        let Hint(Some((_, segment, bits))) = hint else { return };
+        for at in segment.stash_of(segment.home(bits)) {
+            prefetch_candidates(&segment.lines()[at], bits);
         }
     }
 

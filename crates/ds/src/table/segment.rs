@@ -180,22 +180,30 @@ impl SegmentRef {
 
     /// Finds an item with these bits for which `matches` says yes.
     #[inline]
-    pub fn find(
-        self,
-        bits: u32,
-        mut matches: impl FnMut(NonNull<u8>) -> bool,
-    ) -> Option<(Place, NonNull<u8>)> {
-        let lines = self.lines();
+    pub fn find(self, bits: u32, matches: impl Fn(NonNull<u8>) -> bool) -> Option<(Place, NonNull<u8>)> {
         let home = self.home(bits);
-        let mut in_line = |line: usize| {
-            let found = lines[line].candidates(bits).find(|&(_, pointer)| matches(pointer));
-            found.map(|(slot, pointer)| (Place { line, slot }, pointer))
-        };
-        let found = in_line(home);
-        if found.is_some() || !lines[home].is_full() {
-            return found;
+        let line = &self.lines()[home];
+        for (slot, pointer) in line.candidates(bits) {
+            if matches(pointer) {
+                return Some((Place { line: home, slot }, pointer));
+            }
         }
-        self.stash_of(home).find_map(in_line)
+        if line.is_full() { self.find_in_stash(home, bits, matches) } else { None }
+    }
+
+    /// Apart, so that the usual look-up stays short.
+    #[inline(never)]
+    fn find_in_stash(
+        self,
+        home: usize,
+        bits: u32,
+        matches: impl Fn(NonNull<u8>) -> bool,
+    ) -> Option<(Place, NonNull<u8>)> {
+        self.stash_of(home).find_map(|line| {
+            let mut candidates = self.lines()[line].candidates(bits);
+            let (slot, pointer) = candidates.find(|&(_, pointer)| matches(pointer))?;
+            Some((Place { line, slot }, pointer))
+        })
     }
 
     /// Puts an item where it belongs; false if there is no room.
