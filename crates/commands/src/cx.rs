@@ -356,19 +356,19 @@ impl<'a> Cx<'a> {
     /// Tells watchers that a key is not what it was.
     #[inline]
     pub fn note_touched(&mut self, key: &[u8], hash: u64) {
-        let db = self.db;
         let shard = self.access.shard(shard_of(hash));
-        shard.watches.touch(db, key);
+        if !shard.watches.is_empty() {
+            shard.watches.touch(self.db, key);
+        }
         self.note_ready(key, hash);
     }
 
     /// Remembers a key that somebody waits for.
     #[inline]
     fn note_ready(&mut self, key: &[u8], hash: u64) {
-        let db = self.db;
         let shard = self.access.shard(shard_of(hash));
-        if !shard.queues.is_empty() && shard.queues.waits_for(db, key) {
-            self.effects.ready.push((db, key.to_vec()));
+        if !shard.queues.is_empty() && shard.queues.waits_for(self.db, key) {
+            self.effects.ready.push((self.db, key.to_vec()));
         }
     }
 

@@ -302,6 +302,14 @@ impl Entry {
     /// Replaces the value; in place where the new one fits exactly, else by a new allocation. Key, expiry and LRU
     /// stay.
     pub fn set_value(&mut self, value: Value<'_>) {
+        if let Value::Bytes(bytes) = value
+            && self.view().encoding() == Encoding::Inline
+            && self.run().len() == bytes.len()
+        {
+            self.run_mut().copy_from_slice(bytes);
+            Cursor(self.0.as_ptr()).put(&[self.view().byte(0) & !RAW]);
+            return;
+        }
         let stored = Stored::new(value);
         let (key, expire_ms, lru) = (self.view().key().len(), self.view().expire_ms(), self.view().lru());
         let (old, new) = (self.view().layout_bytes(), Self::size(key, expire_ms.is_some(), &stored));

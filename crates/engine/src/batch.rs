@@ -1,8 +1,8 @@
 //! A connection's complete requests, run in order.
 //!
-//! Before the first one runs, three passes over all of them ask for the memory that they will touch: first the table's
-//! lines, then the entries, then the few entries that stand outside their line. By the time a command runs, its cache misses have been served side by side with those of
-//! the whole batch.
+//! Before the first one runs, four passes over all of them ask for the memory that they will touch: first what leads to
+//! the table's lines, then these, then the entries, then the few entries that stand outside their line. By the time a
+//! command runs, its cache misses have been served side by side with those of the whole batch.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -45,7 +45,7 @@ struct Traits {
     /// It has one key, whatever its arguments say.
     one_key: bool,
     /// The argument of its first key, 0 if it has none at a fixed place.
-    first_key: usize,
+    first_key: u16,
 }
 
 impl Traits {
@@ -53,7 +53,7 @@ impl Traits {
         Traits {
             plain: is_plain(found),
             one_key: has_one_key(found.row),
-            first_key: found.row.legacy.first.max(0) as usize,
+            first_key: found.row.legacy.first.max(0) as u16,
         }
     }
 }
@@ -140,13 +140,14 @@ pub fn run(
     report
 }
 
-/// What the first of the three passes over some keys found.
-type Hints<'b> = SmallVec<[Hint<'b>; MOST_REQUESTS]>;
-
-/// The second and the third pass.
-fn prefetch_entries(keyspace: &Keyspace, hints: &Hints<'_>) {
-    let mut stashed: Hints<'_> = SmallVec::new();
-    for &hint in hints {
+/// The passes over some keys but the first, [`Keyspace::prefetch_shard`], which goes along with hashing them.
+fn prefetch(keyspace: &Keyspace, batch: &BatchGuard<'_>, db: usize, hashes: impl Iterator<Item = u64>) {
+    let mut hints: SmallVec<[Hint<'_>; MOST_REQUESTS]> = SmallVec::new();
+    for hash in hashes {
+        hints.push(keyspace.prefetch_line(batch, db, hash));
+    }
+    let mut stashed: SmallVec<[Hint<'_>; 16]> = SmallVec::new();
+    for &hint in &hints {
         if keyspace.prefetch_entry(hint) {
             stashed.push(hint);
         }
@@ -164,12 +165,11 @@ struct Turn<'a> {
 }
 
 impl<'s> Turn<'s> {
-    /// Finds each request's row and hashes its first key. The first pass over the keys goes along: hashing one hides
-    /// what the look at the table of the one before costs.
-    fn look_ahead<'b>(&mut self, decoder: &Decoder, args: &[&[u8]], batch: &'b BatchGuard<'_>, db: usize) {
+    /// Finds each request's row and hashes its first key; then the passes over all keys.
+    fn look_ahead(&mut self, decoder: &Decoder, args: &[&[u8]], batch: &BatchGuard<'_>, db: usize) {
         let keyspace = &self.server.keyspace;
-        self.scratch.planned.clear();
-        let mut hints: Hints<'b> = SmallVec::new();
+        let planned = &mut self.scratch.planned;
+        planned.clear();
         // Pipelines repeat themselves: what was found for one name serves the next that reads the same.
         let unknown = Traits { plain: true, ..Traits::default() };
         let mut last: (&[u8], Option<Found>, Traits) = (&[], None, unknown);
@@ -181,20 +181,24 @@ impl<'s> Turn<'s> {
                 last = (name, found, found.map_or(unknown, Traits::of));
             }
             let (_, found, traits) = last;
-            let key = argv.get(traits.first_key).filter(|_| traits.first_key > 0);
+            let key = argv.get(usize::from(traits.first_key)).filter(|_| traits.first_key > 0);
             let hash = key.map(|key| ds::hash::of(key));
             if let (Some(hash), true) = (hash, decoder.len() > 1) {
-                hints.push(keyspace.prefetch_line(batch, db, hash));
+                keyspace.prefetch_shard(db, hash);
             }
-            self.scratch.planned.push(Planned { found, hash, traits });
+            planned.push(Planned { found, hash, traits });
         }
-        prefetch_entries(keyspace, &hints);
+        if decoder.len() > 1 {
+            prefetch(keyspace, batch, db, planned.iter().filter_map(|planned| planned.hash));
+        }
     }
 
     /// Whether the next request has to run alone.
     #[inline]
     fn needs_gate(&self, session: &Session, at: usize, argv: &[&[u8]]) -> bool {
-        let Planned { found: Some(found), traits: Traits { plain: false, .. }, .. } = self.scratch.planned[at] else {
+        let Planned { found: Some(found), traits: Traits { plain: false, .. }, .. } =
+            self.scratch.planned[at]
+        else {
             return false;
         };
         if found.id == special().exec {
@@ -323,7 +327,7 @@ impl<'s> Turn<'s> {
         let Scratch { effects, deferred, clock_us, dirty, .. } = &mut *self.scratch;
         let mut cx = context(self.server, self.worker, session, access, effects, self.now_ms);
         if let Some(hash) = planned.hash {
-            let key = argv[planned.traits.first_key];
+            let key = argv[usize::from(planned.traits.first_key)];
             cx.planned_hash = (key.as_ptr() as usize, key.len(), hash);
         }
         let before = out.len();
@@ -385,9 +389,9 @@ impl<'s> Turn<'s> {
             _ => {
                 let hashes = hashes_of(found.row, argv);
                 if hashes.len() > 1 {
-                    let first = hashes.iter().take(MOST_REQUESTS);
-                    let hints = first.map(|&hash| keyspace.prefetch_line(batch, db, hash)).collect();
-                    prefetch_entries(keyspace, &hints);
+                    let first = hashes.iter().copied().take(MOST_REQUESTS);
+                    first.clone().for_each(|hash| keyspace.prefetch_shard(db, hash));
+                    prefetch(keyspace, batch, db, first);
                 }
                 let mut shards: Shards = hashes.into_iter().map(shard_of).collect();
                 in_order(&mut shards);

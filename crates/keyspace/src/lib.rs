@@ -72,24 +72,30 @@ impl Keyspace {
         &self.gate
     }
 
-    /// Pass 1 over a batch: asks for the cache line in which a key would stand.
+    /// Pass 1 over a batch: asks for the lock of a key's shard and for what leads to its line.
     #[inline]
-    pub fn prefetch_line<'b>(&self, batch: &'b BatchGuard<'_>, db: usize, hash: u64) -> Hint<'b> {
+    pub fn prefetch_shard(&self, db: usize, hash: u64) {
         let shard = usize::from(shard_of(hash));
         let lock: *const u8 = (&raw const self.shards[shard]).cast();
         sys::os::prefetch(lock);
         // What writers ask for, who waits and who watches, is two lines on.
         sys::os::prefetch(lock.wrapping_add(128));
-        self.hints.prefetch_line(batch, db * SHARDS + shard, hash)
+        self.hints.prefetch_table(db * SHARDS + shard);
     }
 
-    /// Pass 2 over a batch: asks for the entry that may be the one. Answers whether pass 3 has something to do.
+    /// Pass 2 over a batch: asks for the cache line in which a key would stand.
+    #[inline]
+    pub fn prefetch_line<'b>(&self, batch: &'b BatchGuard<'_>, db: usize, hash: u64) -> Hint<'b> {
+        self.hints.prefetch_line(batch, db * SHARDS + usize::from(shard_of(hash)), hash)
+    }
+
+    /// Pass 3 over a batch: asks for the entry that may be the one. Answers whether pass 4 has something to do.
     #[inline]
     pub fn prefetch_entry(&self, hint: Hint<'_>) -> bool {
         self.hints.prefetch_item(hint)
     }
 
-    /// Pass 3 over a batch: asks for the entry among those that were stashed away from their full line.
+    /// Pass 4 over a batch: asks for the entry among those that were stashed away from their full line.
     #[inline]
     pub fn prefetch_stashed(&self, hint: Hint<'_>) {
         self.hints.prefetch_stashed(hint);

@@ -1,8 +1,8 @@
 //! What the prefetch passes may see of many tables without any lock, and the freeing of what they may still see.
 //!
-//! Pass 1 reads a table's directory and prefetches the line of a hash; pass 2 reads that line's fingerprints and
-//! prefetches the items that may match. Where the line is full and none matches, it asks for the stash lines, and pass 3
-//! does for these what pass 2 did. None follows a pointer to an item. Directories and segments that a
+//! Pass 1 prefetches a table's directory; pass 2 reads it and prefetches the line of a hash; pass 3 reads that line's
+//! fingerprints and prefetches the items that may match. Where the line is full and none matches, it asks for the stash
+//! lines, and pass 4 does for these what pass 3 did. None follows a pointer to an item. Directories and segments that a
 //! table replaces are *retired* here, and freed after every thread has left the batch it was in.
 
 use std::ptr::NonNull;
@@ -47,7 +47,7 @@ struct Bag {
 // SAFETY: retired blocks are owned by the bag alone and hold only atomics.
 unsafe impl Send for Retired {}
 
-/// The line that pass 1 found, for the others; lives no longer than the batch.
+/// The line that pass 2 found, for the others; lives no longer than the batch.
 #[derive(Clone, Copy)]
 pub struct Hint<'batch>(Option<(&'batch Line, SegmentRef, u32)>);
 
@@ -63,7 +63,19 @@ impl Hints {
         self.tables[index].home.store(std::ptr::from_ref(home).addr(), Ordering::Relaxed);
     }
 
-    /// Pass 1: prefetches the home line of `hash` in table `index`.
+    /// Pass 1: prefetches what pass 2 reads of table `index`, and the table.
+    #[inline]
+    pub fn prefetch_table(&self, index: usize) {
+        let table = &self.tables[index];
+        let home = table.home.load(Ordering::Relaxed);
+        if home != 0 {
+            prefetch(std::ptr::without_provenance(home));
+            prefetch(std::ptr::without_provenance(home.wrapping_add(64)));
+        }
+        prefetch(table.directory.load(Ordering::Relaxed).cast());
+    }
+
+    /// Pass 2: prefetches the home line of `hash` in table `index`.
     #[inline]
     pub fn prefetch_line<'batch>(
         &self,
@@ -71,14 +83,8 @@ impl Hints {
         index: usize,
         hash: u64,
     ) -> Hint<'batch> {
-        let table = &self.tables[index];
-        let home = table.home.load(Ordering::Relaxed);
-        if home != 0 {
-            prefetch(std::ptr::without_provenance(home));
-            prefetch(std::ptr::without_provenance(home.wrapping_add(64)));
-        }
         // SeqCst, as the gate wants it of what is freed by its epoch.
-        let directory = NonNull::new(table.directory.load(Ordering::SeqCst));
+        let directory = NonNull::new(self.tables[index].directory.load(Ordering::SeqCst));
         let Some(directory) = directory else {
             return Hint(None);
         };
@@ -92,7 +98,7 @@ impl Hints {
         Hint(Some((line, segment, bits)))
     }
 
-    /// Pass 2: prefetches the items that may be the one. Answers whether it may be in the stash instead, for pass 3.
+    /// Pass 3: prefetches the items that may be the one. Answers whether it may be in the stash instead, for pass 4.
     #[inline]
     pub fn prefetch_item(&self, hint: Hint<'_>) -> bool {
         let Hint(Some((line, segment, bits))) = hint else { return false };
@@ -103,7 +109,7 @@ impl Hints {
         true
     }
 
-    /// Pass 3: prefetches the items in the stash that may be the one.
+    /// Pass 4: prefetches the items in the stash that may be the one.
     #[inline]
     pub fn prefetch_stashed(&self, hint: Hint<'_>) {
         let Hint(Some((_, segment, bits))) = hint else { return };
