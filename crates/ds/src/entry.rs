@@ -13,6 +13,7 @@
 //! Header and lengths cost 6 bytes, so a 16-byte key with a 32-byte value takes 54, in a size class of 56.
 //! Nothing is aligned. The LRU bits change under shared access (reads touch them) and so are atomics.
 
+mod held;
 mod string;
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -25,6 +26,7 @@ use crate::blob::Blob;
 use crate::listpack::{Pack, Room};
 use crate::object::Object;
 use crate::table::Item;
+pub use held::Held;
 pub use string::StringBytes;
 
 /// Longest value that stands inside the entry.

@@ -3,6 +3,7 @@
 use config::Events;
 use ds::stream::{Entry, Group, Nack, Stream, StreamId};
 use resp::writer::Writer;
+use smallvec::SmallVec;
 
 use super::args::strict_id;
 use super::effects::GroupEffects;
@@ -213,29 +214,33 @@ pub(super) fn xreadgroup(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> R
     let read = Read::parse(argv, "xreadgroup", cx.family())?;
     let Some((group, consumer)) = read.group else { return Ok(()) };
     let (resp3, now_ms) = (cx.session.resp3, cx.now_ms as i64);
-    let wanted: Vec<Wanted> =
+    let wanted: SmallVec<[Wanted; 4]> =
         read.keys.iter().zip(read.ids).map(|(key, id)| wanted(cx, key, group, id)).collect::<Result<_>>()?;
-    let (mut body, mut effects) = (Writer::new(resp3), GroupEffects::default());
+    let (mut body, mut effects) = (Writer::new(resp3), GroupEffects::new(cx));
     let (mut served, mut changes) = (0, 0);
     for (key, wanted) in read.keys.iter().zip(wanted) {
         let part = Part { read: &read, key, now_ms, resp3 };
-        let created = update(cx, key, |stream| {
-            let group = stream.groups_mut().get_mut(group)?;
-            consumer_of(group, consumer, now_ms).map(|(_, created)| created)
+        let done = update(cx, key, |stream| {
+            let state = stream.groups_mut().get_mut(group);
+            let created =
+                state.and_then(|group| consumer_of(group, consumer, now_ms)).is_some_and(|(_, new)| new);
+            if created {
+                effects.created(key, group, consumer);
+            }
+            let count = match wanted {
+                Wanted::New => part.unread(stream, &mut effects, &mut body),
+                Wanted::History(after) => {
+                    part.history(stream, after, &mut body);
+                    0
+                }
+            };
+            (created, count)
         })?;
-        if created.flatten() == Some(true) {
-            effects.created(key, group, consumer);
+        let (created, count) = done.unwrap_or_default();
+        if created {
             changes += 1;
             cx.notify(Events::STREAM, "xgroup-createconsumer", key);
         }
-        let count = update(cx, key, |stream| match wanted {
-            Wanted::New => part.unread(stream, &mut effects, &mut body),
-            Wanted::History(after) => {
-                part.history(stream, after, &mut body);
-                0
-            }
-        })?;
-        let count = count.unwrap_or(0);
         changes += u64::from(count > 0);
         served += usize::from(count > 0 || matches!(wanted, Wanted::History(_)));
     }
