@@ -547,10 +547,17 @@ fn layout(size: usize) -> Layout {
 struct Cursor(*mut u8);
 
 impl Cursor {
+    #[inline]
     fn put(&mut self, bytes: &[u8]) {
         // SAFETY: private; `Entry` sizes each block by the same sum of parts that it then writes.
         unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.0, bytes.len());
+            match *bytes {
+                // What stands around the elements of listpacks is one byte or two: less than a call would cost.
+                [] => {}
+                [byte] => self.0.write(byte),
+                [one, two] => self.0.cast::<[u8; 2]>().write([one, two]),
+                _ => std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.0, bytes.len()),
+            }
             self.0 = self.0.add(bytes.len());
         }
     }

@@ -197,6 +197,15 @@ impl Editor<'_> {
         }
     }
 
+    /// Removes and gives the member with this index of a listpack; nothing if there is none.
+    pub(super) fn take(&mut self, index: usize) -> Vec<u8> {
+        let Editor::Packed(pack) = self else { unreachable!("invariant: the caller has looked at the form") };
+        let Some(pos) = pack.view().seek(index as i64) else { return Vec::new() };
+        let name = pack.view().value(pos).to_vec();
+        pack.remove(pos);
+        name
+    }
+
     /// Removes the members with these indexes of a small form, which are rising.
     pub(super) fn remove_indexes(&mut self, indexes: &[usize]) {
         match self {

@@ -13,6 +13,9 @@ use super::{find, reply_entry, reply_fields, reply_id, update};
 use crate::cx::Cx;
 use crate::error::{CommandError, Result};
 
+/// Room for the reply to a command that reads an entry or two.
+const BODY_BYTES: usize = 512;
+
 /// What is read of one stream.
 #[derive(Clone, Copy)]
 enum Wanted {
@@ -97,7 +100,7 @@ struct Part<'a> {
 impl Part<'_> {
     /// Reads entries that others left, if CLAIM asks for them, then new ones; answers how many.
     fn unread(&self, stream: &mut Stream, effects: &mut GroupEffects, body: &mut Writer) -> u64 {
-        let mut entries = Writer::new(self.resp3);
+        let mut entries = Writer::with_capacity(self.resp3, BODY_BYTES);
         let claimed = self.left_entries(stream, effects, &mut entries);
         let count = claimed
             + match self.read.count.map(|count| count - claimed.min(count)) {
@@ -216,7 +219,7 @@ pub(super) fn xreadgroup(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> R
     let (resp3, now_ms) = (cx.session.resp3, cx.now_ms as i64);
     let wanted: SmallVec<[Wanted; 4]> =
         read.keys.iter().zip(read.ids).map(|(key, id)| wanted(cx, key, group, id)).collect::<Result<_>>()?;
-    let (mut body, mut effects) = (Writer::new(resp3), GroupEffects::new(cx));
+    let (mut body, mut effects) = (Writer::with_capacity(resp3, BODY_BYTES), GroupEffects::new(cx));
     let (mut served, mut changes) = (0, 0);
     for (key, wanted) in read.keys.iter().zip(wanted) {
         let part = Part { read: &read, key, now_ms, resp3 };

@@ -259,8 +259,8 @@ impl<R: Room> Pack<R> {
     pub fn remove_span(&mut self, pos: LpPos, count: usize) -> Option<LpPos> {
         let pack = self.view();
         let (mut end, mut removed) = (pos.0, 0);
-        for pos in pack.positions_from(Some(pos)).take(count) {
-            end = self.entry_end(pos);
+        while removed < count && end < pack.end() {
+            end = self.entry_end(LpPos(end));
             removed += 1;
         }
         let unknown = pack.header_count() == COUNT_UNKNOWN;

@@ -202,8 +202,9 @@ pub(super) fn is(bytes: &[u8], needle: &[u8], wanted: Option<i64>) -> bool {
     match bytes[0] {
         first @ 0..=0x7f => wanted == Some(i64::from(first)),
         first @ 0x80..=0xbf => {
+            // Members of one collection often have one length and begin alike: the last byte tells most apart.
             let len = usize::from(first & 0x3f);
-            len == needle.len() && bytes[1..=len] == *needle
+            len == needle.len() && bytes[len] == *needle.last().unwrap_or(&first) && bytes[1..=len] == *needle
         }
         _ => match decode(bytes) {
             LpValue::Int(number) => wanted == Some(number),

@@ -234,12 +234,6 @@ impl<'a> LpRef<'a> {
         std::iter::successors(pos, move |pos| self.prev(*pos))
     }
 
-    /// Whether the element at `pos` is this string, whose value as an integer, if it is one, is `wanted`.
-    #[inline]
-    pub fn is(self, pos: LpPos, needle: &[u8], wanted: Option<i64>) -> bool {
-        encode::is(&self.0[pos.0..], needle, wanted)
-    }
-
     /// Whether the elements from `pos` on are these strings.
     pub fn reads<'t>(self, pos: LpPos, texts: impl Iterator<Item = &'t [u8]>) -> bool {
         let (mut at, end) = (pos.0, self.end());
@@ -288,6 +282,20 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn pos(&self) -> Option<LpPos> {
         (self.at < self.pack.end()).then_some(LpPos(self.at))
+    }
+
+    /// Whether the next element is this string, whose value as an integer, if it is one, is `wanted`.
+    #[inline]
+    pub(crate) fn is(&self, needle: &[u8], wanted: Option<i64>) -> bool {
+        self.pos().is_some_and(|pos| encode::is(&self.pack.0[pos.0..], needle, wanted))
+    }
+
+    /// The next element as a score.
+    #[inline]
+    pub(crate) fn score(&mut self) -> Option<f64> {
+        let entry = &self.pack.0[self.pos()?.0..];
+        self.at += encode::entry_len(entry);
+        encode::decode(entry).as_f64()
     }
 
     /// The next element, if it is an integer.

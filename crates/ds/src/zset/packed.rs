@@ -3,9 +3,7 @@
 //! Scores are stored as Redis stores them: integers as integers, others as their shortest text. Positions are those of
 //! members. The caller keeps the size limits and converts to [`super::Zset`] beyond them.
 
-use std::cmp::Ordering;
-
-use crate::listpack::{LpPos, LpRef, LpValue, MOST_AROUND, Pack, Room};
+use crate::listpack::{LpPos, LpRef, LpValue, MOST_AROUND, Pack, Reader, Room};
 use crate::num::{IntText, double_as_integer, format_f64, parse_i64};
 
 /// Members with scores, in order. The score of a damaged pair (impossible after [`is_valid`]) is 0.
@@ -68,55 +66,31 @@ fn score_at(pack: LpRef<'_>, member: LpPos) -> f64 {
 /// the end. One pass answers both.
 pub fn search(pack: LpRef<'_>, name: &[u8], score: f64) -> (Option<(LpPos, f64)>, Option<LpPos>) {
     let wanted = parse_i64(name);
-    let mut scratch = IntText::new();
-    let mut place = None;
-    let mut at = pack.first();
-    while let Some(pos) = at {
-        if pack.is(pos, name, wanted) {
-            let old = score_at(pack, pos);
-            let placed = place.or_else(|| place_from(pack, Some(pos), name, score));
-            return (Some((pos, old)), placed);
-        }
-        let score_pos = pack.next(pos);
-        if place.is_none() && is_behind(pack, (pos, score_pos), name, score, &mut scratch) {
+    let (mut found, mut place) = (None, None);
+    let Some(first) = pack.first() else { return (None, None) };
+    let mut reader = Reader::new(pack, first);
+    while let Some(pos) = reader.pos() {
+        let is_it = found.is_none() && reader.is(name, wanted);
+        reader.pass(1);
+        if is_it {
+            // The member itself, whose score may change, is no bound.
+            found = Some((pos, reader.score().unwrap_or(0.0)));
+        } else if place.is_some() {
+            reader.pass(1);
+        } else if is_behind(pack, (pos, reader.score().unwrap_or(0.0)), name, score) {
             place = Some(pos);
         }
-        at = score_pos.and_then(|pos| pack.next(pos));
-    }
-    (None, place)
-}
-
-/// Whether the member at `pos` comes behind one of this name and score.
-fn is_behind(
-    pack: LpRef<'_>,
-    (pos, score_pos): (LpPos, Option<LpPos>),
-    name: &[u8],
-    score: f64,
-    scratch: &mut IntText,
-) -> bool {
-    let own = score_pos.and_then(|pos| pack.value(pos).as_f64()).unwrap_or(0.0);
-    let order = own.partial_cmp(&score).unwrap_or(Ordering::Equal);
-    order.then_with(|| pack.value(pos).text(scratch).cmp(name)).is_gt()
-}
-
-/// The first member from `at` on that comes behind one of this name and score.
-fn place_from(pack: LpRef<'_>, mut at: Option<LpPos>, name: &[u8], score: f64) -> Option<LpPos> {
-    let mut scratch = IntText::new();
-    while let Some(pos) = at {
-        let score_pos = pack.next(pos);
-        // The member itself, whose score is to change, is no bound.
-        if !pack.value(pos).eq_bytes(name) && is_behind(pack, (pos, score_pos), name, score, &mut scratch) {
+        if found.is_some() && place.is_some() {
             break;
         }
-        at = score_pos.and_then(|pos| pack.next(pos));
     }
-    at
+    (found, place)
 }
 
-/// Inserts a member that is not there yet.
-pub fn insert<R: Room>(pack: &mut Pack<R>, name: &[u8], score: f64) {
-    let place = place_from(pack.view(), pack.view().first(), name, score);
-    insert_at(pack, place, name, score);
+/// Whether the member at `pos`, which has the score `own`, comes behind one of this name and score.
+#[inline]
+fn is_behind(pack: LpRef<'_>, (pos, own): (LpPos, f64), name: &[u8], score: f64) -> bool {
+    own > score || own == score && pack.value(pos).text(&mut IntText::new()) > name
 }
 
 /// Inserts a member before another, which [`search`] has found.
@@ -134,8 +108,11 @@ pub fn move_to<R: Room>(pack: &mut Pack<R>, at: LpPos, place: Option<LpPos>, nam
         // It stays where it is.
         return with_score(score, |value| pack.replace(pos, value));
     }
+    let before = pack.view().as_bytes().len();
     remove(pack, at);
-    insert(pack, name, score);
+    let gone = before - pack.view().as_bytes().len();
+    let place = place.map(|place| if place > at { LpPos(place.0 - gone) } else { place });
+    insert_at(pack, place, name, score);
 }
 
 /// Appends a member that comes after all others.
