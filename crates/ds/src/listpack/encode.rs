@@ -190,6 +190,8 @@ pub(super) fn entry_len(bytes: &[u8]) -> usize {
         // Nearly all entries: small integers, and strings of up to 63 bytes.
         0..=0x7f => return 2,
         first @ 0x80..=0xbf => return 2 + usize::from(first & 0x3f),
+        0xc0..=0xdf => return 3,
+        0xf1..=0xf3 => return usize::from(bytes[0] - 0xf0) + 3,
         _ => {}
     }
     let size = data_len(bytes).expect("invariant: listpack entries are well formed");
@@ -197,7 +199,7 @@ pub(super) fn entry_len(bytes: &[u8]) -> usize {
 }
 
 /// Whether a well-formed entry is this string, whose value as an integer, if it is one, is `wanted`.
-#[inline]
+#[inline(always)]
 pub(super) fn is(bytes: &[u8], needle: &[u8], wanted: Option<i64>) -> bool {
     match bytes[0] {
         first @ 0..=0x7f => wanted == Some(i64::from(first)),
@@ -206,10 +208,14 @@ pub(super) fn is(bytes: &[u8], needle: &[u8], wanted: Option<i64>) -> bool {
             let len = usize::from(first & 0x3f);
             len == needle.len() && bytes[len] == *needle.last().unwrap_or(&first) && bytes[1..=len] == *needle
         }
-        _ => match decode(bytes) {
-            LpValue::Int(number) => wanted == Some(number),
-            LpValue::Str(text) => text == needle,
-        },
+        _ => is_long(bytes, needle, wanted),
+    }
+}
+
+fn is_long(bytes: &[u8], needle: &[u8], wanted: Option<i64>) -> bool {
+    match decode(bytes) {
+        LpValue::Int(number) => wanted == Some(number),
+        LpValue::Str(text) => text == needle,
     }
 }
 

@@ -267,7 +267,8 @@ impl<'a> LpRef<'a> {
     }
 }
 
-/// Steps over the elements of a listpack. Unlike [`LpIter`] it can pass elements without looking at them.
+/// Steps over the elements of a listpack. Unlike [`LpIter`] it can pass elements without looking at them. Its steps are a few
+/// instructions each, in loops over all elements, where a call would double them.
 pub(crate) struct Reader<'a> {
     pack: LpRef<'a>,
     at: usize,
@@ -279,19 +280,19 @@ impl<'a> Reader<'a> {
     }
 
     /// The element that comes next, if there is one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pos(&self) -> Option<LpPos> {
         (self.at < self.pack.end()).then_some(LpPos(self.at))
     }
 
     /// Whether the next element is this string, whose value as an integer, if it is one, is `wanted`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is(&self, needle: &[u8], wanted: Option<i64>) -> bool {
         self.pos().is_some_and(|pos| encode::is(&self.pack.0[pos.0..], needle, wanted))
     }
 
     /// The next element as a score.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn score(&mut self) -> Option<f64> {
         let entry = &self.pack.0[self.pos()?.0..];
         self.at += encode::entry_len(entry);
@@ -299,7 +300,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next element, if it is an integer.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn int(&mut self) -> Option<i64> {
         let entry = &self.pack.0[self.pos()?.0..];
         match encode::decode(entry) {
@@ -311,8 +312,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Passes an element; nothing at the end.
+    #[inline(always)]
+    pub(crate) fn pass_one(&mut self) {
+        if self.at < self.pack.end() {
+            self.at += encode::entry_len(&self.pack.0[self.at..]);
+        }
+    }
+
     /// Passes `count` elements; `None` if there are fewer.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pass(&mut self, count: usize) -> Option<()> {
         for _ in 0..count {
             self.at += encode::entry_len(&self.pack.0[self.pos()?.0..]);

@@ -71,12 +71,12 @@ pub fn search(pack: LpRef<'_>, name: &[u8], score: f64) -> (Option<(LpPos, f64)>
     let mut reader = Reader::new(pack, first);
     while let Some(pos) = reader.pos() {
         let is_it = found.is_none() && reader.is(name, wanted);
-        reader.pass(1);
+        reader.pass_one();
         if is_it {
             // The member itself, whose score may change, is no bound.
             found = Some((pos, reader.score().unwrap_or(0.0)));
         } else if place.is_some() {
-            reader.pass(1);
+            reader.pass_one();
         } else if is_behind(pack, (pos, reader.score().unwrap_or(0.0)), name, score) {
             place = Some(pos);
         }
