@@ -158,7 +158,7 @@ fn hash_of<'a>(
 ) -> Entry {
     let longest = fields.clone().map(|(name, value, _)| name.len().max(value.len())).max();
     let mut editor = Editor::new(limits, fields.clone().count(), longest.unwrap_or(0));
-    fields.for_each(|(name, value, expire_ms)| editor.place(name, value, expire_ms, true, limits));
+    fields.for_each(|(name, value, expire_ms)| editor.add(name, value, expire_ms, limits));
     editor.finish(entry).expect("invariant: a new hash is not in an entry yet")
 }
 

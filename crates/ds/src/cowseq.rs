@@ -11,6 +11,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::cow::make_mut;
+
 /// Most items in a leaf; a full leaf splits in two halves, or opens a new one at the ends.
 const LEAF_ITEMS: usize = 256;
 
@@ -129,7 +131,7 @@ impl<T: Clone + Weight> CowSeq<T> {
 
     /// Changes an item in place.
     pub fn modify<R>(&mut self, at: Cursor, change: impl FnOnce(&mut T) -> R) -> R {
-        let leaf = Arc::make_mut(&mut Arc::make_mut(&mut self.leaves)[at.leaf]);
+        let leaf = make_mut(&mut make_mut(&mut self.leaves)[at.leaf]);
         let item = &mut leaf.items[at.item];
         let before = item.weight();
         let result = change(item);
@@ -148,10 +150,10 @@ impl<T: Clone + Weight> CowSeq<T> {
     }
 
     fn push(&mut self, item: T, back: bool) {
-        let leaves = Arc::make_mut(&mut self.leaves);
+        let leaves = make_mut(&mut self.leaves);
         let end = if back { leaves.back_mut() } else { leaves.front_mut() };
         if let Some(leaf) = end.filter(|leaf| leaf.items.len() < LEAF_ITEMS) {
-            let leaf = Arc::make_mut(leaf);
+            let leaf = make_mut(leaf);
             leaf.weight += item.weight();
             return if back { leaf.items.push_back(item) } else { leaf.items.push_front(item) };
         }
@@ -165,9 +167,9 @@ impl<T: Clone + Weight> CowSeq<T> {
             self.push_back(item);
             return self.last().expect("invariant: an item was just added");
         };
-        let leaves = Arc::make_mut(&mut self.leaves);
+        let leaves = make_mut(&mut self.leaves);
         if leaves[at.leaf].items.len() >= LEAF_ITEMS {
-            let leaf = Arc::make_mut(&mut leaves[at.leaf]);
+            let leaf = make_mut(&mut leaves[at.leaf]);
             let tail = leaf.items.split_off(LEAF_ITEMS / 2);
             let weight = tail.iter().map(T::weight).sum();
             leaf.weight -= weight;
@@ -176,7 +178,7 @@ impl<T: Clone + Weight> CowSeq<T> {
                 at = Cursor { leaf: at.leaf + 1, item: at.item - LEAF_ITEMS / 2 };
             }
         }
-        let leaf = Arc::make_mut(&mut leaves[at.leaf]);
+        let leaf = make_mut(&mut leaves[at.leaf]);
         leaf.weight += item.weight();
         leaf.items.insert(at.item, item);
         at
@@ -184,8 +186,8 @@ impl<T: Clone + Weight> CowSeq<T> {
 
     /// Removes an item; gives the cursor of the one that follows.
     pub fn remove(&mut self, at: Cursor) -> Option<Cursor> {
-        let leaves = Arc::make_mut(&mut self.leaves);
-        let leaf = Arc::make_mut(&mut leaves[at.leaf]);
+        let leaves = make_mut(&mut self.leaves);
+        let leaf = make_mut(&mut leaves[at.leaf]);
         if let Some(item) = leaf.items.remove(at.item) {
             leaf.weight -= item.weight();
         }
@@ -200,7 +202,7 @@ impl<T: Clone + Weight> CowSeq<T> {
             if left + next_len <= LEAF_ITEMS / 2
                 && let Some(next) = leaves.remove(at.leaf + 1)
             {
-                let leaf = Arc::make_mut(&mut leaves[at.leaf]);
+                let leaf = make_mut(&mut leaves[at.leaf]);
                 leaf.weight += next.weight;
                 leaf.items.extend(next.items.iter().cloned());
             }

@@ -13,6 +13,7 @@
 //! Header and lengths cost 6 bytes, so a 16-byte key with a 32-byte value takes 54, in a size class of 56.
 //! Nothing is aligned. The LRU bits change under shared access (reads touch them) and so are atomics.
 
+mod held;
 mod string;
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -25,6 +26,7 @@ use crate::blob::Blob;
 use crate::listpack::{Pack, Room};
 use crate::object::Object;
 use crate::table::Item;
+pub use held::Held;
 pub use string::StringBytes;
 
 /// Longest value that stands inside the entry.
@@ -553,10 +555,17 @@ fn layout(size: usize) -> Layout {
 struct Cursor(*mut u8);
 
 impl Cursor {
+    #[inline]
     fn put(&mut self, bytes: &[u8]) {
         // SAFETY: private; `Entry` sizes each block by the same sum of parts that it then writes.
         unsafe {
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.0, bytes.len());
+            match *bytes {
+                // What stands around the elements of listpacks is one byte or two: less than a call would cost.
+                [] => {}
+                [byte] => self.0.write(byte),
+                [one, two] => self.0.cast::<[u8; 2]>().write([one, two]),
+                _ => std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.0, bytes.len()),
+            }
             self.0 = self.0.add(bytes.len());
         }
     }

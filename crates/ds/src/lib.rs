@@ -6,6 +6,7 @@
 
 pub mod bits;
 pub mod blob;
+mod cow;
 mod cowseq;
 pub mod entry;
 pub mod fields;

@@ -4,7 +4,7 @@
 //! them: the first triple tells when the hash must be looked at. Positions are those of field names. The caller keeps
 //! the size limits and converts to [`crate::fields::Fields`] beyond them.
 
-use crate::listpack::{Listpack, LpPos, LpRef, LpValue, encoded_len};
+use crate::listpack::{Listpack, LpPos, LpRef, LpValue, MOST_AROUND, Pack, Room};
 
 /// The largest expiry that fits the packed form, and files.
 const MOST_MS: u64 = i64::MAX as u64;
@@ -64,6 +64,7 @@ fn expiry_element(expire_ms: Option<u64>) -> LpValue<'static> {
 }
 
 /// Where a field stands, and what it holds.
+#[inline]
 pub fn find<'a>(pack: LpRef<'a>, form: Form, name: &[u8]) -> Option<(LpPos, PackedField<'a>)> {
     let pos = pack.find(pack.first(), name, form.width() - 1)?;
     let value_pos = pack.next(pos)?;
@@ -90,15 +91,27 @@ pub fn with_expiry_len(pack: LpRef<'_>, form: Form) -> usize {
 /// Bytes that a field adds at most.
 pub fn field_len(name: &[u8], value: &[u8]) -> usize {
     const EXPIRY: usize = 11;
-    encoded_len(name) + encoded_len(value) + EXPIRY
+    name.len() + value.len() + 2 * MOST_AROUND + EXPIRY
 }
 
 /// Adds a field or replaces value and expiry of the one with this name. With pairs there must be no expiry.
-pub fn put(pack: &mut Listpack, form: Form, name: &[u8], value: &[u8], expire_ms: Option<u64>) {
+pub fn put<R: Room>(pack: &mut Pack<R>, form: Form, name: &[u8], value: &[u8], expire_ms: Option<u64>) {
+    let old = find(pack.view(), form, name).map(|(pos, field)| (pos, field.expire_ms));
+    put_over(pack, form, old, (name, value, expire_ms));
+}
+
+/// As [`put`], where the caller knows place and expiry of the field as it is, if it is there.
+#[inline]
+pub fn put_over<R: Room>(
+    pack: &mut Pack<R>,
+    form: Form,
+    old: Option<(LpPos, Option<u64>)>,
+    (name, value, expire_ms): (&[u8], &[u8], Option<u64>),
+) {
     debug_assert!(form == Form::Triples || expire_ms.is_none(), "pairs have no expiry");
     let value = LpValue::from_bytes(value);
-    if let Some((pos, old)) = find(pack.view(), form, name) {
-        if old.expire_ms == expire_ms {
+    if let Some((pos, old_ms)) = old {
+        if old_ms == expire_ms {
             if let Some(pos) = pack.view().next(pos) {
                 pack.replace(pos, value);
             }
@@ -110,7 +123,13 @@ pub fn put(pack: &mut Listpack, form: Form, name: &[u8], value: &[u8], expire_ms
 }
 
 /// Inserts a field that is not there at its place.
-fn place(pack: &mut Listpack, form: Form, name: LpValue<'_>, value: LpValue<'_>, expire_ms: Option<u64>) {
+fn place<R: Room>(
+    pack: &mut Pack<R>,
+    form: Form,
+    name: LpValue<'_>,
+    value: LpValue<'_>,
+    expire_ms: Option<u64>,
+) {
     let before = match (form, expire_ms) {
         (Form::Triples, Some(at)) => first_after(pack.view(), at),
         _ => None,
@@ -131,12 +150,12 @@ fn first_after(pack: LpRef<'_>, at: u64) -> Option<LpPos> {
 }
 
 /// Removes the field at `pos`.
-pub fn remove(pack: &mut Listpack, form: Form, pos: LpPos) {
+pub fn remove<R: Room>(pack: &mut Pack<R>, form: Form, pos: LpPos) {
     pack.remove_span(pos, form.width());
 }
 
 /// Sets or removes the expiry of a field of triples; false if there is no such field.
-pub fn set_expiry(pack: &mut Listpack, name: &[u8], expire_ms: Option<u64>) -> bool {
+pub fn set_expiry<R: Room>(pack: &mut Pack<R>, name: &[u8], expire_ms: Option<u64>) -> bool {
     let Some((pos, old)) = find(pack.view(), Form::Triples, name) else { return false };
     if old.expire_ms != expire_ms {
         let value = old.value.to_vec();

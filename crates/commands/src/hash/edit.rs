@@ -1,12 +1,12 @@
 //! Changing a hash in either form, and turning a small one into a large one at the configured limits.
 //!
-//! An [`Editor`] stands for the value while it is changed: a listpack that was taken out of its entry, or the table in
-//! its place. Called by the handlers that write.
+//! An [`Editor`] stands for the value while it is changed: the listpack in its entry, or the table in its place. Called by
+//! the handlers that write.
 
 use config::{Directive, Store};
-use ds::entry::{Encoding, Entry, Value, ValueRef};
+use ds::entry::{Encoding, Entry, Held, Value};
 use ds::fields::Fields;
-use ds::listpack::Listpack;
+use ds::listpack::{Listpack, LpPos, Pack};
 use ds::num::IntText;
 use ds::object::Object;
 use ds::packed_hash::{self as packed, Form, PackedField};
@@ -56,7 +56,7 @@ pub(super) enum Put {
 
 /// A hash that is being changed.
 pub(crate) enum Editor<'a> {
-    Packed(Listpack, Form),
+    Packed(Pack<Held<'a>>, Form),
     /// New, or just grown out of a listpack.
     Own(Box<Fields>),
     Large(&'a mut Fields),
@@ -66,7 +66,7 @@ impl Editor<'_> {
     /// An empty one, for so many fields of which the longest name or value has so many bytes.
     pub(crate) fn new(limits: Limits, fields: usize, longest: usize) -> Editor<'static> {
         if limits.allow(fields, longest) {
-            Editor::Packed(Listpack::new(), Form::Pairs)
+            Editor::Packed(Listpack::new().into(), Form::Pairs)
         } else {
             Editor::Own(Box::default())
         }
@@ -100,7 +100,15 @@ impl Editor<'_> {
         limits: Limits,
         now_ms: u64,
     ) -> Put {
-        let old = self.stored().get(name).map(|field| field.expire_ms);
+        let place = match self {
+            Editor::Packed(pack, form) => packed::find(pack.view(), *form, name),
+            _ => None,
+        };
+        let place = place.map(|(pos, field)| (pos, field.expire_ms));
+        let old = match self {
+            Editor::Packed(..) => place.map(|(_, expire_ms)| expire_ms),
+            _ => self.stored().get(name).map(|field| field.expire_ms),
+        };
         let (done, kept) = match old {
             None => (Put::Added, None),
             Some(expire_ms) if is_live(expire_ms, now_ms) => (Put::Replaced, expire_ms),
@@ -110,27 +118,30 @@ impl Editor<'_> {
             Expiry::Keep => kept,
             Expiry::Set(expire_ms) => expire_ms,
         };
-        self.place(name, value, expire_ms, old.is_none(), limits);
+        self.place((name, value, expire_ms), place, limits);
         done
     }
 
-    /// Stores a field, over one of the same name unless it `is_new`.
-    pub(crate) fn place(
+    /// Stores a new field.
+    pub(crate) fn add(&mut self, name: &[u8], value: &[u8], expire_ms: Option<u64>, limits: Limits) {
+        self.place((name, value, expire_ms), None, limits);
+    }
+
+    /// Stores a field; `old` is where one of its name stands in a pack, and when that expires.
+    fn place(
         &mut self,
-        name: &[u8],
-        value: &[u8],
-        expire_ms: Option<u64>,
-        is_new: bool,
+        (name, value, expire_ms): (&[u8], &[u8], Option<u64>),
+        mut old: Option<(LpPos, Option<u64>)>,
         limits: Limits,
     ) {
         if let Editor::Packed(pack, form) = self {
-            let entries = packed::len(pack.view(), *form) + usize::from(is_new);
+            let entries = packed::len(pack.view(), *form) + usize::from(old.is_none());
             let fits = pack.fits(packed::field_len(name, value));
             if fits && limits.allow(entries, name.len().max(value.len())) {
-                if expire_ms.is_some() {
-                    with_expiries(pack, form);
+                if expire_ms.is_some() && with_expiries(pack, form) {
+                    old = packed::find(pack.view(), *form, name).map(|(pos, field)| (pos, field.expire_ms));
                 }
-                packed::put(pack, *form, name, value, expire_ms);
+                packed::put_over(pack, *form, old, (name, value, expire_ms));
                 return;
             }
             self.grow();
@@ -219,14 +230,24 @@ impl Editor<'_> {
         *self = Editor::Own(fields);
     }
 
+    /// The editor, if the value has left its entry.
+    fn outside(self) -> Option<Editor<'static>> {
+        match self {
+            Editor::Packed(pack, form) => pack.outside().map(|pack| Editor::Packed(pack.into(), form)),
+            Editor::Own(fields) => Some(Editor::Own(fields)),
+            Editor::Large(_) => None,
+        }
+    }
+
     /// Hands the value to `use_it` in the form that entries take; nothing if it is in its entry already.
     pub(crate) fn finish<R>(self, use_it: impl FnOnce(Value<'_>) -> R) -> Option<R> {
         match self {
-            Editor::Packed(pack, Form::Pairs) => {
-                Some(use_it(Value::Packed(Encoding::HashPacked, pack.as_bytes())))
-            }
-            Editor::Packed(pack, Form::Triples) => {
-                Some(use_it(Value::Packed(Encoding::HashPackedTtl, pack.as_bytes())))
+            Editor::Packed(pack, form) => {
+                let encoding = match form {
+                    Form::Pairs => Encoding::HashPacked,
+                    Form::Triples => Encoding::HashPackedTtl,
+                };
+                pack.outside().map(|pack| use_it(Value::Packed(encoding, pack.as_bytes())))
             }
             Editor::Own(fields) => Some(use_it(Value::Object(Box::new(Object::Hash(*fields))))),
             Editor::Large(_) => None,
@@ -245,27 +266,29 @@ impl Editor<'_> {
     }
 }
 
-/// Makes room for expiries.
-fn with_expiries(pack: &mut Listpack, form: &mut Form) {
-    if *form == Form::Pairs {
-        *pack = packed::to_triples(pack.view());
+/// Makes room for expiries; answers whether there was none, in which case nothing is where it was.
+fn with_expiries(pack: &mut Pack<Held<'_>>, form: &mut Form) -> bool {
+    let made = *form == Form::Pairs;
+    if made {
+        *pack = packed::to_triples(pack.view()).into();
         *form = Form::Triples;
     }
+    made
 }
 
 /// Changes the hash of an entry.
 pub(super) fn edit<R>(entry: &mut Entry, now_ms: u64, change: impl FnOnce(&mut Editor<'_>) -> R) -> R {
-    let ValueRef::Packed(encoding, bytes) = entry.view().value() else {
-        let Some(Object::Hash(fields)) = entry.object_mut() else {
-            unreachable!("invariant: a hash is a listpack or a table")
-        };
+    let form = if entry.view().encoding() == Encoding::HashPackedTtl { Form::Triples } else { Form::Pairs };
+    if let Some(Object::Hash(fields)) = entry.object_mut() {
         fields.tell_time(now_ms);
         return change(&mut Editor::Large(fields));
-    };
-    let form = if encoding == Encoding::HashPackedTtl { Form::Triples } else { Form::Pairs };
-    let mut editor = Editor::Packed(Listpack::from_valid(bytes.to_vec()), form);
+    }
+    let Some(pack) = entry.held_pack() else { unreachable!("invariant: a hash is a listpack or a table") };
+    let mut editor = Editor::Packed(pack, form);
     let result = change(&mut editor);
-    editor.finish(|value| entry.set_value(value));
+    if let Some(left) = editor.outside() {
+        left.finish(|value| entry.set_value(value));
+    }
     result
 }
 

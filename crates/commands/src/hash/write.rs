@@ -23,7 +23,6 @@ pub(super) struct Found {
 /// Sets fields, given as name, value, name, value...; makes the hash if it is not there. The caller reports the change.
 pub(super) fn put(cx: &mut Cx<'_>, key: &[u8], pairs: &[&[u8]], expiry: Expiry) -> Result<Found> {
     let (limits, now_ms) = (Limits::of(&cx.server.config), cx.field_clock());
-    let longest = pairs.iter().map(|text| text.len()).max().unwrap_or(0);
     let put_all = |editor: &mut Editor<'_>| {
         let mut found = Found::default();
         for pair in pairs.chunks_exact(2) {
@@ -36,6 +35,7 @@ pub(super) fn put(cx: &mut Cx<'_>, key: &[u8], pairs: &[&[u8]], expiry: Expiry) 
     if let Some(mut slot) = cx.find_mut_kind(key, Kind::Hash)? {
         return Ok(slot.update(|entry| edit(entry, now_ms, put_all)));
     }
+    let longest = pairs.iter().map(|text| text.len()).max().unwrap_or(0);
     let mut editor = Editor::new(limits, pairs.len() / 2, longest);
     let found = put_all(&mut editor);
     editor.finish(|value| cx.put(key, value, None));

@@ -4,14 +4,14 @@
 //!   intset --(a member that is no integer)--> listpack --(too many, too long)--> table
 //!      \--(too many integers, or members beyond the listpack's limits)-----------^
 //! ```
-//! A set that shrinks keeps its form. An [`Editor`] stands for the value while it is changed: small forms are taken out
-//! of their entry, a table is changed in place. Called by the handlers that write.
+//! A set that shrinks keeps its form. An [`Editor`] stands for the value while it is changed: integers are taken out of
+//! their entry, a listpack and a table are changed in place. Called by the handlers that write.
 
 use config::Directive;
-use ds::entry::{Encoding, Entry, Value, ValueRef};
+use ds::entry::{Encoding, Entry, Held, Value, ValueRef};
 use ds::fields::Fields;
 use ds::intset::Intset;
-use ds::listpack::{Listpack, LpValue, encoded_len};
+use ds::listpack::{Listpack, LpValue, MOST_AROUND, Pack};
 use ds::num::{IntText, parse_i64};
 use ds::object::Object;
 
@@ -54,7 +54,7 @@ impl Limits {
 /// A set that is being changed.
 pub(crate) enum Editor<'a> {
     Ints(Intset),
-    Packed(Listpack),
+    Packed(Pack<Held<'a>>),
     /// New, or just grown out of a small form.
     Own(Box<Fields>),
     Table(&'a mut Fields),
@@ -66,7 +66,7 @@ impl Editor<'_> {
         if expected <= limits.ints && parse_i64(first).is_some() {
             Editor::Ints(Intset::new())
         } else if expected <= limits.entries {
-            Editor::Packed(Listpack::new())
+            Editor::Packed(Listpack::new().into())
         } else {
             Editor::Own(Box::new(Fields::with_room(expected)))
         }
@@ -121,7 +121,7 @@ impl Editor<'_> {
                     return false;
                 }
                 let small = view.len() < limits.entries && name.len() <= limits.value_bytes;
-                if small && pack.fits(encoded_len(name)) {
+                if small && pack.fits(name.len() + MOST_AROUND) {
                     pack.push_back(name);
                     return true;
                 }
@@ -167,7 +167,7 @@ impl Editor<'_> {
             && pack.fits(longest * ints.len() + name.len())
         {
             ints.iter().for_each(|number| pack.push_int(number));
-            *self = Editor::Packed(pack);
+            *self = Editor::Packed(pack.into());
         } else {
             self.grow();
         }
@@ -197,6 +197,15 @@ impl Editor<'_> {
         }
     }
 
+    /// Removes and gives the member with this index of a listpack; nothing if there is none.
+    pub(super) fn take(&mut self, index: usize) -> Vec<u8> {
+        let Editor::Packed(pack) = self else { unreachable!("invariant: the caller has looked at the form") };
+        let Some(pos) = pack.view().seek(index as i64) else { return Vec::new() };
+        let name = pack.view().value(pos).to_vec();
+        pack.remove(pos);
+        name
+    }
+
     /// Removes the members with these indexes of a small form, which are rising.
     pub(super) fn remove_indexes(&mut self, indexes: &[usize]) {
         match self {
@@ -206,15 +215,16 @@ impl Editor<'_> {
                     ints.remove(number);
                 }
             }
+            Editor::Packed(pack) if indexes.len() == 1 => pack.remove_range(indexes[0] as i64, 1),
             Editor::Packed(pack) => {
                 let mut kept = Listpack::new();
                 let mut gone = indexes.iter().copied().peekable();
-                for (index, member) in pack.iter().enumerate() {
+                for (index, member) in pack.view().iter().enumerate() {
                     if gone.next_if_eq(&index).is_none() {
                         kept.push_value(member);
                     }
                 }
-                *pack = kept;
+                *pack = kept.into();
             }
             _ => unreachable!("invariant: only small forms have indexes"),
         }
@@ -238,11 +248,11 @@ impl Editor<'_> {
         *self = by;
     }
 
-    /// The editor, unless it changes a table in its entry.
+    /// The editor, unless what it changes stands in the entry.
     fn into_own(self) -> Option<Editor<'static>> {
         match self {
             Editor::Ints(ints) => Some(Editor::Ints(ints)),
-            Editor::Packed(pack) => Some(Editor::Packed(pack)),
+            Editor::Packed(pack) => pack.outside().map(|pack| Editor::Packed(pack.into())),
             Editor::Own(set) => Some(Editor::Own(set)),
             Editor::Table(_) => None,
         }
@@ -252,30 +262,33 @@ impl Editor<'_> {
     pub(crate) fn finish<R>(self, use_it: impl FnOnce(Value<'_>) -> R) -> Option<R> {
         match self {
             Editor::Ints(ints) => Some(use_it(Value::Packed(Encoding::SetIntset, ints.as_bytes()))),
-            Editor::Packed(pack) => Some(use_it(Value::Packed(Encoding::SetPacked, pack.as_bytes()))),
+            Editor::Packed(pack) => {
+                pack.outside().map(|pack| use_it(Value::Packed(Encoding::SetPacked, pack.as_bytes())))
+            }
             Editor::Own(set) => Some(use_it(Value::Object(Box::new(Object::Set(*set))))),
             Editor::Table(_) => None,
         }
     }
 }
 
-/// A copy with room for a member more.
+/// A copy with room for an integer more.
 fn with_room(bytes: &[u8]) -> Vec<u8> {
-    const MEMBER_BYTES: usize = 32;
+    const MEMBER_BYTES: usize = 8;
     let mut copy = Vec::with_capacity(bytes.len() + MEMBER_BYTES);
     copy.extend_from_slice(bytes);
     copy
 }
 
-/// Changes the set of an entry. A small form is written back only if `change` answers that there is something new, which
+/// Changes the set of an entry. What was taken out of it is written back only if `change` answers that there is something new, which
 /// is the second of its results.
 pub(super) fn edit<R>(entry: &mut Entry, change: impl FnOnce(&mut Editor<'_>) -> (R, bool)) -> R {
+    const FORMS: &str = "invariant: a set is an intset, a listpack or a table";
     let mut editor = match entry.view().value() {
         ValueRef::Packed(Encoding::SetIntset, bytes) => Editor::Ints(Intset::from_valid(with_room(bytes))),
-        ValueRef::Packed(_, bytes) => Editor::Packed(Listpack::from_valid(with_room(bytes))),
+        ValueRef::Packed(..) => Editor::Packed(entry.held_pack().expect(FORMS)),
         _ => match entry.object_mut() {
             Some(Object::Set(set)) => Editor::Table(set),
-            _ => unreachable!("invariant: a set is an intset, a listpack or a table"),
+            _ => unreachable!("{FORMS}"),
         },
     };
     let (result, changed) = change(&mut editor);

@@ -13,7 +13,7 @@ pub(crate) fn loaded(value: SetValue, limits: Limits) -> Editor<'static> {
             editor
         }
         SetValue::Listpack(pack) => {
-            let mut editor = Editor::Packed(pack);
+            let mut editor = Editor::Packed(pack.into());
             editor.expect(editor.len(), limits);
             editor
         }

@@ -132,7 +132,7 @@ fn take_some(editor: &mut Editor<'_>, count: usize, limits: Limits, draws: &mut 
     }
     let stay = some_of_table(table, len - count, draws);
     // Small again if that is small enough, though never integers, as the peers do it.
-    let mut rest = Editor::Packed(ds::listpack::Listpack::new());
+    let mut rest = Editor::Packed(ds::listpack::Listpack::new().into());
     for name in &stay {
         rest.add(name, limits);
     }
@@ -151,8 +151,14 @@ fn pop_one(cx: &mut Cx<'_>, key: &[u8], out: &mut Writer) -> Result {
     };
     let (name, left) = slot.update(|entry| {
         edit(entry, |editor| {
-            let name = one(editor.view(), &mut draws).map(|member| member.to_vec()).unwrap_or_default();
-            editor.remove(&name);
+            let name = match editor.view() {
+                SetRef::Packed(pack) => editor.take(draws.below(pack.len())),
+                set => {
+                    let name = one(set, &mut draws).map(|member| member.to_vec()).unwrap_or_default();
+                    editor.remove(&name);
+                    name
+                }
+            };
             ((name, editor.len()), true)
         })
     });

@@ -155,7 +155,7 @@ pub(super) fn xclaim(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     let mut claim = Claim::new(cx, argv, number(argv[4], "min-idle-time", "XCLAIM")?);
     let ids: Vec<StreamId> = argv[5..].iter().map_while(|text| strict_id(text, 0).ok()).collect();
     claim.options(&mut Args::new(argv, 5 + ids.len()))?;
-    let mut effects = GroupEffects::default();
+    let mut effects = GroupEffects::new(cx);
     let Some((consumer, moved, mut changes)) = claim.begin(cx, &mut effects)? else { return Ok(()) };
     let (mut body, mut claimed) = (Writer::new(cx.session.resp3), 0);
     update(cx, claim.key, |stream| {
@@ -201,7 +201,7 @@ pub(super) fn xautoclaim(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> R
     }
     check_group(cx, argv[1], argv[2])?;
     let claim = Claim { just_id, ..Claim::new(cx, argv, min_idle_ms) };
-    let mut effects = GroupEffects::default();
+    let mut effects = GroupEffects::new(cx);
     let Some((consumer, _, mut changes)) = claim.begin(cx, &mut effects)? else { return Ok(()) };
     let (mut body, mut claimed, mut dropped) = (Writer::new(cx.session.resp3), 0, Vec::new());
     let cursor = update(cx, claim.key, |stream| {

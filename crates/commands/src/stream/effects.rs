@@ -6,17 +6,27 @@ use super::id_text;
 use crate::cx::Cx;
 
 /// Commands that bring a copy of the group to the same state.
-#[derive(Default)]
-pub(super) struct GroupEffects(Vec<Vec<Vec<u8>>>);
+pub(super) struct GroupEffects {
+    commands: Vec<Vec<Vec<u8>>>,
+    /// Whether anybody gets them.
+    recorded: bool,
+}
 
 fn owned(words: &[&[u8]]) -> Vec<Vec<u8>> {
     words.iter().map(|word| word.to_vec()).collect()
 }
 
 impl GroupEffects {
+    /// None so far.
+    pub(super) fn new(cx: &Cx<'_>) -> GroupEffects {
+        GroupEffects { commands: Vec::new(), recorded: cx.is_recorded() }
+    }
+
     /// A consumer came into being.
     pub(super) fn created(&mut self, key: &[u8], group: &[u8], consumer: &[u8]) {
-        self.0.push(owned(&[b"XGROUP", b"CREATECONSUMER", key, group, consumer]));
+        if self.recorded {
+            self.commands.push(owned(&[b"XGROUP", b"CREATECONSUMER", key, group, consumer]));
+        }
     }
 
     /// An entry is pending now as `nack` says; or no more, if it is no longer in the stream.
@@ -28,9 +38,12 @@ impl GroupEffects {
         nack: Nack,
         last_id: StreamId,
     ) {
+        if !self.recorded {
+            return;
+        }
         let (time, count) = (nack.delivery_ms.to_string(), nack.deliveries.to_string());
         let (id, last_id) = (id_text(id), id_text(last_id));
-        self.0.push(owned(&[
+        self.commands.push(owned(&[
             b"XCLAIM",
             key,
             group,
@@ -50,19 +63,30 @@ impl GroupEffects {
 
     /// The group has read further.
     pub(super) fn moved(&mut self, key: &[u8], name: &[u8], group: &Group) {
+        if !self.recorded {
+            return;
+        }
         let read = group.entries_read.map_or_else(|| "-1".to_owned(), |read| read.to_string());
         let last_id = id_text(group.last_id);
-        self.0.push(owned(&[b"XGROUP", b"SETID", key, name, &last_id, b"ENTRIESREAD", read.as_bytes()]));
+        self.commands.push(owned(&[
+            b"XGROUP",
+            b"SETID",
+            key,
+            name,
+            &last_id,
+            b"ENTRIESREAD",
+            read.as_bytes(),
+        ]));
     }
 
     /// Gives all of it to the journal in place of the command.
     pub(super) fn apply(self, cx: &mut Cx<'_>, changes: u64) {
         cx.effects.dirty += changes;
         cx.propagate_nothing();
-        for (at, argv) in self.0.iter().enumerate() {
+        for (at, argv) in self.commands.iter().enumerate() {
             // A claim makes the consumer itself.
             let follows =
-                self.0.get(at + 1).filter(|next| argv[1] == b"CREATECONSUMER" && next[0] == b"XCLAIM");
+                self.commands.get(at + 1).filter(|next| argv[1] == b"CREATECONSUMER" && next[0] == b"XCLAIM");
             if follows.is_none_or(|next| next[1..4] != argv[2..5]) {
                 cx.propagate(argv);
             }

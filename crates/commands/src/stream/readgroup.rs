@@ -3,6 +3,7 @@
 use config::Events;
 use ds::stream::{Entry, Group, Nack, Stream, StreamId};
 use resp::writer::Writer;
+use smallvec::SmallVec;
 
 use super::args::strict_id;
 use super::effects::GroupEffects;
@@ -11,6 +12,9 @@ use super::read::{Read, begin_stream, reply_streams};
 use super::{find, reply_entry, reply_fields, reply_id, update};
 use crate::cx::Cx;
 use crate::error::{CommandError, Result};
+
+/// Room for the reply to a command that reads an entry or two.
+const BODY_BYTES: usize = 512;
 
 /// What is read of one stream.
 #[derive(Clone, Copy)]
@@ -96,7 +100,7 @@ struct Part<'a> {
 impl Part<'_> {
     /// Reads entries that others left, if CLAIM asks for them, then new ones; answers how many.
     fn unread(&self, stream: &mut Stream, effects: &mut GroupEffects, body: &mut Writer) -> u64 {
-        let mut entries = Writer::new(self.resp3);
+        let mut entries = Writer::with_capacity(self.resp3, BODY_BYTES);
         let claimed = self.left_entries(stream, effects, &mut entries);
         let count = claimed
             + match self.read.count.map(|count| count - claimed.min(count)) {
@@ -213,29 +217,33 @@ pub(super) fn xreadgroup(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> R
     let read = Read::parse(argv, "xreadgroup", cx.family())?;
     let Some((group, consumer)) = read.group else { return Ok(()) };
     let (resp3, now_ms) = (cx.session.resp3, cx.now_ms as i64);
-    let wanted: Vec<Wanted> =
+    let wanted: SmallVec<[Wanted; 4]> =
         read.keys.iter().zip(read.ids).map(|(key, id)| wanted(cx, key, group, id)).collect::<Result<_>>()?;
-    let (mut body, mut effects) = (Writer::new(resp3), GroupEffects::default());
+    let (mut body, mut effects) = (Writer::with_capacity(resp3, BODY_BYTES), GroupEffects::new(cx));
     let (mut served, mut changes) = (0, 0);
     for (key, wanted) in read.keys.iter().zip(wanted) {
         let part = Part { read: &read, key, now_ms, resp3 };
-        let created = update(cx, key, |stream| {
-            let group = stream.groups_mut().get_mut(group)?;
-            consumer_of(group, consumer, now_ms).map(|(_, created)| created)
+        let done = update(cx, key, |stream| {
+            let state = stream.groups_mut().get_mut(group);
+            let created =
+                state.and_then(|group| consumer_of(group, consumer, now_ms)).is_some_and(|(_, new)| new);
+            if created {
+                effects.created(key, group, consumer);
+            }
+            let count = match wanted {
+                Wanted::New => part.unread(stream, &mut effects, &mut body),
+                Wanted::History(after) => {
+                    part.history(stream, after, &mut body);
+                    0
+                }
+            };
+            (created, count)
         })?;
-        if created.flatten() == Some(true) {
-            effects.created(key, group, consumer);
+        let (created, count) = done.unwrap_or_default();
+        if created {
             changes += 1;
             cx.notify(Events::STREAM, "xgroup-createconsumer", key);
         }
-        let count = update(cx, key, |stream| match wanted {
-            Wanted::New => part.unread(stream, &mut effects, &mut body),
-            Wanted::History(after) => {
-                part.history(stream, after, &mut body);
-                0
-            }
-        })?;
-        let count = count.unwrap_or(0);
         changes += u64::from(count > 0);
         served += usize::from(count > 0 || matches!(wanted, Wanted::History(_)));
     }

@@ -1,12 +1,11 @@
 //! Changing a sorted set in either form, and turning a small one into a large one at the configured limits.
 //!
-//! An [`Editor`] stands for the value while it is changed: a listpack that was taken out of its entry, or the tree in
-//! its place. Called by the handlers that write.
+//! An [`Editor`] stands for the value while it is changed: the listpack in its entry, or the tree in its place. Called by
+//! the handlers that write.
 
 use config::Directive;
-use ds::entry::{Encoding, Entry, Value, ValueRef};
-use ds::listpack::Listpack;
-use ds::num::IntText;
+use ds::entry::{Encoding, Entry, Held, Value};
+use ds::listpack::{Listpack, Pack};
 use ds::object::Object;
 use ds::zset::{Inserted, Zset, packed};
 
@@ -38,7 +37,7 @@ impl Limits {
 
 /// A sorted set that is being changed.
 pub(crate) enum Editor<'a> {
-    Packed(Listpack),
+    Packed(Pack<Held<'a>>),
     /// New, or just grown out of a listpack.
     Own(Box<Zset>),
     Tree(&'a mut Zset),
@@ -48,7 +47,7 @@ impl Editor<'_> {
     /// An empty one, for so many members of which the longest has so many bytes.
     pub(crate) fn new(limits: Limits, members: usize, longest: usize) -> Editor<'static> {
         if limits.allow(members, longest) {
-            Editor::Packed(Listpack::new())
+            Editor::Packed(Listpack::new().into())
         } else {
             Editor::Own(Box::default())
         }
@@ -79,16 +78,17 @@ impl Editor<'_> {
     /// Adds a member or changes its score, which is not NaN.
     pub(crate) fn set(&mut self, name: &[u8], score: f64, limits: Limits) -> Inserted {
         if let Editor::Packed(pack) = self {
-            if let Some((_, old)) = packed::find(pack.view(), name) {
-                if old == score {
-                    return Inserted::Same;
+            let (old, place) = packed::search(pack.view(), name, score);
+            if let Some((at, old)) = old {
+                if old != score {
+                    packed::move_to(pack, at, place, name, score);
+                    return Inserted::Updated(old);
                 }
-                packed::set(pack, name, score);
-                return Inserted::Updated(old);
+                return Inserted::Same;
             }
-            let fits = pack.fits(packed::pair_len(name, score));
+            let fits = pack.fits(packed::pair_len(name));
             if fits && limits.allow(packed::len(pack.view()) + 1, name.len()) {
-                packed::insert(pack, name, score);
+                packed::insert_at(pack, place, name, score);
                 return Inserted::Added;
             }
             self.grow();
@@ -128,18 +128,34 @@ impl Editor<'_> {
 
     fn grow(&mut self) {
         let Editor::Packed(pack) = self else { return };
-        let mut zset = Box::<Zset>::default();
-        let mut scratch = IntText::new();
-        for (name, score) in packed::iter(pack.view()) {
-            zset.insert(name.text(&mut scratch), score);
+        // Numbers among the names become text, in one buffer, so that all can be lent at once.
+        let view = pack.view();
+        let mut texts = Vec::new();
+        let mut members = Vec::with_capacity(packed::len(view));
+        for (name, score) in packed::iter(view) {
+            let begin = texts.len();
+            name.write_to(&mut texts);
+            members.push((begin..texts.len(), score));
         }
-        *self = Editor::Own(zset);
+        let members = members.into_iter().map(|(name, score)| (&texts[name], score));
+        *self = Editor::Own(Box::new(Zset::from_sorted(members)));
+    }
+
+    /// The editor, if the value has left its entry.
+    fn outside(self) -> Option<Editor<'static>> {
+        match self {
+            Editor::Packed(pack) => pack.outside().map(|pack| Editor::Packed(pack.into())),
+            Editor::Own(zset) => Some(Editor::Own(zset)),
+            Editor::Tree(_) => None,
+        }
     }
 
     /// Hands the value to `use_it` in the form that entries take; nothing if it is in its entry already.
     pub(crate) fn finish<R>(self, use_it: impl FnOnce(Value<'_>) -> R) -> Option<R> {
         match self {
-            Editor::Packed(pack) => Some(use_it(Value::Packed(Encoding::ZsetPacked, pack.as_bytes()))),
+            Editor::Packed(pack) => {
+                pack.outside().map(|pack| use_it(Value::Packed(Encoding::ZsetPacked, pack.as_bytes())))
+            }
             Editor::Own(zset) => Some(use_it(Value::Object(Box::new(Object::Zset(*zset))))),
             Editor::Tree(_) => None,
         }
@@ -148,15 +164,15 @@ impl Editor<'_> {
 
 /// Changes the sorted set of an entry.
 pub(crate) fn edit<R>(entry: &mut Entry, change: impl FnOnce(&mut Editor<'_>) -> R) -> R {
-    let ValueRef::Packed(_, bytes) = entry.view().value() else {
-        let Some(Object::Zset(zset)) = entry.object_mut() else {
-            unreachable!("invariant: a zset is a listpack or a tree")
-        };
+    if let Some(Object::Zset(zset)) = entry.object_mut() {
         return change(&mut Editor::Tree(zset));
-    };
-    let mut editor = Editor::Packed(Listpack::from_valid(bytes.to_vec()));
+    }
+    let Some(pack) = entry.held_pack() else { unreachable!("invariant: a zset is a listpack or a tree") };
+    let mut editor = Editor::Packed(pack);
     let result = change(&mut editor);
-    editor.finish(|value| entry.set_value(value));
+    if let Some(left) = editor.outside() {
+        left.finish(|value| entry.set_value(value));
+    }
     result
 }
 
@@ -176,7 +192,7 @@ pub(crate) fn put_sorted<'a>(
     let mut editor = Editor::new(limits, members.len(), longest);
     if let Editor::Packed(pack) = &mut editor {
         for (name, score) in members.clone() {
-            if !pack.fits(packed::pair_len(name, score)) {
+            if !pack.fits(packed::pair_len(name)) {
                 editor = Editor::Own(Box::default());
                 break;
             }

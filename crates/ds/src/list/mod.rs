@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::cow::make_mut;
 use crate::cowseq::{CowSeq, Cursor, Weight};
 use crate::listpack::{Listpack, LpPos, LpValue, encoded_len};
 
@@ -91,7 +92,7 @@ impl Chunk {
 
     fn edit(&mut self) -> Option<&mut Listpack> {
         match self {
-            Chunk::Packed(pack) => Some(Arc::make_mut(pack)),
+            Chunk::Packed(pack) => Some(make_mut(pack)),
             Chunk::Plain(_) => None,
         }
     }

@@ -3,7 +3,7 @@
 //! The edits know the bytes only through [`Room`]: an owned listpack keeps them in a vector, a small collection has them in
 //! its key's entry and is changed right there.
 
-use super::encode::{Encoded, MOST_AROUND};
+use super::encode::Encoded;
 use super::validate::{LpError, validate};
 use super::{COUNT_UNKNOWN, END, HEADER, LpIter, LpPos, LpRef, LpValue, MAX_BYTES};
 use sys::alloc::size_class;
@@ -125,6 +125,19 @@ impl Listpack {
         }
     }
 
+    /// Appends several elements at once.
+    pub fn push_values<'v>(&mut self, values: impl Iterator<Item = LpValue<'v>>) {
+        self.0.pop();
+        let mut count = 0;
+        for value in values {
+            super::encode::push(&mut self.0, value);
+            count += 1;
+        }
+        self.0.push(END);
+        self.set_total();
+        self.add_count(count);
+    }
+
     /// Gives unused room back: nothing will be appended any more.
     pub fn seal(&mut self) {
         self.0.shrink_to(size_class(self.0.len()));
@@ -199,23 +212,6 @@ impl<R: Room> Pack<R> {
         self.add_count(1);
     }
 
-    /// Appends several elements at once.
-    pub fn push_values(&mut self, values: &[LpValue<'_>]) {
-        let most = values.iter().map(|value| value.text_len() + MOST_AROUND).sum();
-        let mut entries = Vec::with_capacity(most);
-        for value in values {
-            let encoded = Encoded::new(*value);
-            entries.extend_from_slice(encoded.head());
-            if let LpValue::Str(body) = value {
-                entries.extend_from_slice(body);
-            }
-            entries.extend_from_slice(encoded.back());
-        }
-        self.0.splice(self.view().end(), 0, [&entries, &[], &[]]);
-        self.set_total();
-        self.add_count(values.len());
-    }
-
     /// Puts an element first.
     pub fn push_front(&mut self, element: &[u8]) {
         self.splice(HEADER, 0, LpValue::from_bytes(element));
@@ -242,6 +238,18 @@ impl<R: Room> Pack<R> {
         self.splice(pos.0, old, value);
     }
 
+    /// As [`Pack::replace`] for an integer. One that takes as many bytes as the old element is written over it.
+    pub fn replace_int(&mut self, pos: LpPos, number: i64) {
+        let encoded = Encoded::new(LpValue::Int(number));
+        let (head, old) = (encoded.head(), self.entry_end(pos) - pos.0);
+        if old == head.len() + 1 {
+            // The byte behind it, which tells how long it is, stays.
+            self.0.bytes_mut()[pos.0..][..head.len()].copy_from_slice(head);
+        } else {
+            self.replace(pos, LpValue::Int(number));
+        }
+    }
+
     /// Removes the element at `pos`; gives the position of the one that follows.
     pub fn remove(&mut self, pos: LpPos) -> Option<LpPos> {
         self.remove_span(pos, 1)
@@ -251,8 +259,8 @@ impl<R: Room> Pack<R> {
     pub fn remove_span(&mut self, pos: LpPos, count: usize) -> Option<LpPos> {
         let pack = self.view();
         let (mut end, mut removed) = (pos.0, 0);
-        for pos in pack.positions_from(Some(pos)).take(count) {
-            end = self.entry_end(pos);
+        while removed < count && end < pack.end() {
+            end = self.entry_end(LpPos(end));
             removed += 1;
         }
         let unknown = pack.header_count() == COUNT_UNKNOWN;

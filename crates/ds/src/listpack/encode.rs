@@ -9,7 +9,7 @@ const MAX_HEAD: usize = 9;
 const MAX_BACK: usize = 5;
 
 /// Most bytes that an entry takes beyond its string.
-pub(super) const MOST_AROUND: usize = MAX_HEAD + MAX_BACK;
+pub const MOST_AROUND: usize = MAX_HEAD + MAX_BACK;
 
 /// The bytes around an element: what comes before the string (or all of an integer), and the back length.
 pub(super) struct Encoded {
@@ -20,6 +20,7 @@ pub(super) struct Encoded {
 }
 
 impl Encoded {
+    #[inline]
     pub(super) fn new(value: LpValue<'_>) -> Self {
         let mut out = Self { head: [0; MAX_HEAD], head_len: 0, back: [0; MAX_BACK], back_len: 0 };
         let string_len = match value {
@@ -33,62 +34,87 @@ impl Encoded {
             }
         };
         let size = usize::from(out.head_len) + string_len;
-        let count = back_len_size(size);
-        for (i, byte) in out.back[..count].iter_mut().enumerate() {
-            let part = (size >> (7 * (count - 1 - i))) as u8 & 0x7f;
-            *byte = if i == 0 { part } else { part | 0x80 };
+        if size < 128 {
+            (out.back[0], out.back_len) = (size as u8, 1);
+        } else {
+            out.put_long_back(size);
         }
-        out.back_len = count as u8;
         out
     }
 
-    fn put(&mut self, bytes: &[u8]) {
-        let at = usize::from(self.head_len);
-        self.head[at..at + bytes.len()].copy_from_slice(bytes);
-        self.head_len += bytes.len() as u8;
-    }
-
-    fn put_int(&mut self, n: i64) {
-        let bytes = n.to_le_bytes();
-        match n {
-            0..=127 => self.put(&[n as u8]),
-            -4096..=4095 => self.put(&[0xc0 | ((n >> 8) as u8 & 0x1f), n as u8]),
-            -0x8000..=0x7fff => {
-                self.put(&[0xf1]);
-                self.put(&bytes[..2]);
-            }
-            -0x80_0000..=0x7f_ffff => {
-                self.put(&[0xf2]);
-                self.put(&bytes[..3]);
-            }
-            -0x8000_0000..=0x7fff_ffff => {
-                self.put(&[0xf3]);
-                self.put(&bytes[..4]);
-            }
-            _ => {
-                self.put(&[0xf4]);
-                self.put(&bytes);
-            }
+    fn put_long_back(&mut self, size: usize) {
+        let count = back_len_size(size);
+        for (i, byte) in self.back[..count].iter_mut().enumerate() {
+            let part = (size >> (7 * (count - 1 - i))) as u8 & 0x7f;
+            *byte = if i == 0 { part } else { part | 0x80 };
         }
+        self.back_len = count as u8;
     }
 
+    #[inline]
+    fn put_int(&mut self, n: i64) {
+        let tag = match n {
+            0..=127 => {
+                (self.head[0], self.head_len) = (n as u8, 1);
+                return;
+            }
+            -4096..=4095 => {
+                (self.head[0], self.head[1]) = (0xc0 | ((n >> 8) as u8 & 0x1f), n as u8);
+                self.head_len = 2;
+                return;
+            }
+            -0x8000..=0x7fff => 0xf1,
+            -0x80_0000..=0x7f_ffff => 0xf2,
+            -0x8000_0000..=0x7fff_ffff => 0xf3,
+            _ => 0xf4,
+        };
+        self.head[0] = tag;
+        // All eight bytes; those beyond the length do not count.
+        self.head[1..].copy_from_slice(&n.to_le_bytes());
+        self.head_len = int_size(n) as u8;
+    }
+
+    #[inline]
     fn put_string_len(&mut self, len: usize) {
         match len {
-            0..=63 => self.put(&[0x80 | len as u8]),
-            64..=4095 => self.put(&[0xe0 | (len >> 8) as u8, len as u8]),
+            0..=63 => (self.head[0], self.head_len) = (0x80 | len as u8, 1),
+            64..=4095 => {
+                (self.head[0], self.head[1]) = (0xe0 | (len >> 8) as u8, len as u8);
+                self.head_len = 2;
+            }
             _ => {
-                self.put(&[0xf0]);
-                self.put(&(len as u32).to_le_bytes());
+                self.head[0] = 0xf0;
+                self.head[1..5].copy_from_slice(&(len as u32).to_le_bytes());
+                self.head_len = 5;
             }
         }
     }
 
+    #[inline]
     pub(super) fn head(&self) -> &[u8] {
         &self.head[..usize::from(self.head_len)]
     }
 
+    #[inline]
     pub(super) fn back(&self) -> &[u8] {
         &self.back[..usize::from(self.back_len)]
+    }
+}
+
+/// Appends the entry of an element.
+#[inline]
+pub(super) fn push(out: &mut Vec<u8>, value: LpValue<'_>) {
+    match value {
+        // Nearly all numbers beside the elements of streams.
+        LpValue::Int(n @ 0..=127) => out.extend_from_slice(&[n as u8, 1]),
+        _ => {
+            let encoded = Encoded::new(value);
+            out.extend_from_slice(encoded.head());
+            if let LpValue::Str(body) = value {
+                out.extend_from_slice(body);
+            }
+            out.extend_from_slice(encoded.back());
+        }
     }
 }
 
@@ -164,6 +190,8 @@ pub(super) fn entry_len(bytes: &[u8]) -> usize {
         // Nearly all entries: small integers, and strings of up to 63 bytes.
         0..=0x7f => return 2,
         first @ 0x80..=0xbf => return 2 + usize::from(first & 0x3f),
+        0xc0..=0xdf => return 3,
+        0xf1..=0xf3 => return usize::from(bytes[0] - 0xf0) + 3,
         _ => {}
     }
     let size = data_len(bytes).expect("invariant: listpack entries are well formed");
@@ -171,22 +199,28 @@ pub(super) fn entry_len(bytes: &[u8]) -> usize {
 }
 
 /// Whether a well-formed entry is this string, whose value as an integer, if it is one, is `wanted`.
-#[inline]
+#[inline(always)]
 pub(super) fn is(bytes: &[u8], needle: &[u8], wanted: Option<i64>) -> bool {
     match bytes[0] {
         first @ 0..=0x7f => wanted == Some(i64::from(first)),
         first @ 0x80..=0xbf => {
+            // Members of one collection often have one length and begin alike: the last byte tells most apart.
             let len = usize::from(first & 0x3f);
-            len == needle.len() && bytes[1..=len] == *needle
+            len == needle.len() && bytes[len] == *needle.last().unwrap_or(&first) && bytes[1..=len] == *needle
         }
-        _ => match decode(bytes) {
-            LpValue::Int(number) => wanted == Some(number),
-            LpValue::Str(text) => text == needle,
-        },
+        _ => is_long(bytes, needle, wanted),
+    }
+}
+
+fn is_long(bytes: &[u8], needle: &[u8], wanted: Option<i64>) -> bool {
+    match decode(bytes) {
+        LpValue::Int(number) => wanted == Some(number),
+        LpValue::Str(text) => text == needle,
     }
 }
 
 /// The element of a well-formed entry.
+#[inline]
 pub(super) fn decode(bytes: &[u8]) -> LpValue<'_> {
     let first = bytes[0];
     match first {

@@ -22,7 +22,7 @@ mod validate;
 
 use crate::num::{IntText, decimal_len, format_i64, parse_f64, parse_i64};
 pub use edit::{Listpack, Pack, Room};
-pub use encode::encoded_len;
+pub use encode::{MOST_AROUND, encoded_len};
 pub use validate::{LpError, validate};
 
 /// Bytes before the first entry.
@@ -234,6 +234,18 @@ impl<'a> LpRef<'a> {
         std::iter::successors(pos, move |pos| self.prev(*pos))
     }
 
+    /// Whether the elements from `pos` on are these strings.
+    pub fn reads<'t>(self, pos: LpPos, texts: impl Iterator<Item = &'t [u8]>) -> bool {
+        let (mut at, end) = (pos.0, self.end());
+        for text in texts {
+            if at >= end || !encode::is(&self.0[at..], text, parse_i64(text)) {
+                return false;
+            }
+            at += encode::entry_len(&self.0[at..]);
+        }
+        true
+    }
+
     /// The first element equal to `needle` from `start` on, passing `skip` elements after each one compared
     /// (1 compares the fields of field-value pairs only).
     pub fn find(self, start: Option<LpPos>, needle: &[u8], skip: usize) -> Option<LpPos> {
@@ -252,6 +264,69 @@ impl<'a> LpRef<'a> {
             at += encode::entry_len(entry);
         }
         None
+    }
+}
+
+/// Steps over the elements of a listpack. Unlike [`LpIter`] it can pass elements without looking at them. Its steps are a few
+/// instructions each, in loops over all elements, where a call would double them.
+pub(crate) struct Reader<'a> {
+    pack: LpRef<'a>,
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(pack: LpRef<'a>, from: LpPos) -> Self {
+        Self { pack, at: from.0 }
+    }
+
+    /// The element that comes next, if there is one.
+    #[inline(always)]
+    pub(crate) fn pos(&self) -> Option<LpPos> {
+        (self.at < self.pack.end()).then_some(LpPos(self.at))
+    }
+
+    /// Whether the next element is this string, whose value as an integer, if it is one, is `wanted`.
+    #[inline(always)]
+    pub(crate) fn is(&self, needle: &[u8], wanted: Option<i64>) -> bool {
+        self.pos().is_some_and(|pos| encode::is(&self.pack.0[pos.0..], needle, wanted))
+    }
+
+    /// The next element as a score.
+    #[inline(always)]
+    pub(crate) fn score(&mut self) -> Option<f64> {
+        let entry = &self.pack.0[self.pos()?.0..];
+        self.at += encode::entry_len(entry);
+        encode::decode(entry).as_f64()
+    }
+
+    /// The next element, if it is an integer.
+    #[inline(always)]
+    pub(crate) fn int(&mut self) -> Option<i64> {
+        let entry = &self.pack.0[self.pos()?.0..];
+        match encode::decode(entry) {
+            LpValue::Int(number) => {
+                self.at += encode::entry_len(entry);
+                Some(number)
+            }
+            LpValue::Str(_) => None,
+        }
+    }
+
+    /// Passes an element; nothing at the end.
+    #[inline(always)]
+    pub(crate) fn pass_one(&mut self) {
+        if self.at < self.pack.end() {
+            self.at += encode::entry_len(&self.pack.0[self.at..]);
+        }
+    }
+
+    /// Passes `count` elements; `None` if there are fewer.
+    #[inline(always)]
+    pub(crate) fn pass(&mut self, count: usize) -> Option<()> {
+        for _ in 0..count {
+            self.at += encode::entry_len(&self.pack.0[self.pos()?.0..]);
+        }
+        Some(())
     }
 }
 

@@ -10,11 +10,10 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::id::StreamId;
+use crate::cow::make_mut;
 use crate::cowseq::Weight;
-use crate::listpack::{Listpack, LpPos, LpRef, LpValue};
+use crate::listpack::{Listpack, LpPos, LpRef, LpValue, Reader};
 
 const DELETED: i64 = 1;
 const SAME_FIELDS: i64 = 2;
@@ -27,7 +26,16 @@ const ENTRY_BYTES: usize = 14;
 #[derive(Clone, Debug)]
 pub struct Block {
     master: StreamId,
+    /// The counts of the master entry, which stand in the listpack too.
+    counts: Counts,
     pack: Arc<Listpack>,
+}
+
+/// How many entries there are. A block is far smaller than 2^32 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    live: u32,
+    dead: u32,
 }
 
 impl Weight for Block {
@@ -103,21 +111,19 @@ pub enum BlockError {
 impl Block {
     /// Takes over a listpack from an RDB file after checking it as a block.
     pub fn from_listpack(master: StreamId, pack: Listpack) -> Result<Self, BlockError> {
-        check(master, pack.view())?;
-        Ok(Self { master, pack: Arc::new(pack) })
+        let counts = check(master, pack.view())?;
+        Ok(Self { master, counts, pack: Arc::new(pack) })
     }
 
     /// A block whose first entry, with the ID `master`, has these fields and values.
     pub(super) fn new(master: StreamId, argv: &[&[u8]]) -> Self {
+        let number = |number: usize| std::iter::once(LpValue::Int(number as i64));
+        let fields = argv.iter().step_by(2).map(|field| LpValue::from_bytes(field));
         let mut pack = Listpack::new();
-        pack.push_int(0);
-        pack.push_int(0);
-        pack.push_int((argv.len() / 2) as i64);
-        for field in argv.iter().step_by(2) {
-            pack.push_back(field);
-        }
-        pack.push_int(0);
-        let mut block = Self { master, pack: Arc::new(pack) };
+        pack.push_values(
+            number(0).chain(number(0)).chain(number(argv.len() / 2)).chain(fields).chain(number(0)),
+        );
+        let mut block = Self { master, counts: Counts::default(), pack: Arc::new(pack) };
         block.append(master, argv);
         block
     }
@@ -137,69 +143,69 @@ impl Block {
         size_of::<Listpack>() + 16 + self.pack.capacity()
     }
 
-    /// The place of one of the two counts, of live or of deleted entries.
-    fn count_pos(&self, which: Count) -> LpPos {
-        let pack = self.pack.view();
-        let live = pack.first();
-        match which {
-            Count::Live => live,
-            Count::Dead => live.and_then(|pos| pack.next(pos)),
-        }
-        .expect("invariant: blocks have a master entry")
-    }
-
-    fn count(&self, which: Count) -> i64 {
-        int(self.pack.view(), self.count_pos(which)).unwrap_or(0)
-    }
-
     /// Entries that are not deleted.
     pub fn live(&self) -> usize {
-        self.count(Count::Live) as usize
+        self.counts.live as usize
     }
 
     /// Entries that are deleted but still take room.
     pub(super) fn dead(&self) -> usize {
-        self.count(Count::Dead) as usize
+        self.counts.dead as usize
     }
 
     /// Appends an entry; its ID is greater than all others.
     pub(super) fn append(&mut self, id: StreamId, argv: &[&[u8]]) {
         let same = self.has_same_fields(argv);
-        let fields = argv.len() / 2;
-        let count = ENTRY_HEAD + if same { fields } else { 1 + argv.len() };
-        let mut entry: SmallVec<[LpValue<'_>; 16]> = SmallVec::new();
-        entry.push(LpValue::Int(if same { SAME_FIELDS } else { 0 }));
-        entry.push(LpValue::Int(id.ms.wrapping_sub(self.master.ms) as i64));
-        entry.push(LpValue::Int(id.seq.wrapping_sub(self.master.seq) as i64));
-        if same {
-            entry.extend(argv.iter().skip(1).step_by(2).map(|value| LpValue::from_bytes(value)));
-        } else {
-            entry.push(LpValue::Int(fields as i64));
-            entry.extend(argv.iter().map(|part| LpValue::from_bytes(part)));
-        }
-        entry.push(LpValue::Int(count as i64));
-        let pack = Arc::make_mut(&mut self.pack);
+        let pairs = argv.len() / 2;
+        let head = [
+            if same { SAME_FIELDS } else { 0 },
+            id.ms.wrapping_sub(self.master.ms) as i64,
+            id.seq.wrapping_sub(self.master.seq) as i64,
+        ];
+        let count = ENTRY_HEAD + if same { pairs } else { 1 + argv.len() };
+        let pair_count = (!same).then_some(pairs as i64);
+        let (from, step) = if same { (1, 2) } else { (0, 1) };
+        let parts = argv[from..].iter().step_by(step).map(|part| LpValue::from_bytes(part));
+        let ints = head.into_iter().chain(pair_count).map(LpValue::Int);
+        let pack = make_mut(&mut self.pack);
         pack.reserve_ahead(argv.iter().map(|part| part.len() + 2).sum::<usize>() + ENTRY_BYTES);
-        pack.push_values(&entry);
-        self.add_to_count(Count::Live, 1);
+        pack.push_values(ints.chain(parts).chain([LpValue::Int(count as i64)]));
+        self.set_counts(Counts { live: self.counts.live + 1, ..self.counts });
     }
 
     /// Nothing will be appended any more.
     pub(super) fn seal(&mut self) {
-        Arc::make_mut(&mut self.pack).seal();
+        make_mut(&mut self.pack).seal();
     }
 
     fn has_same_fields(&self, argv: &[&[u8]]) -> bool {
         let pack = self.pack.view();
-        let mut elements = pack.iter().skip(2);
-        let count = elements.next().and_then(|v| v.as_i64()).unwrap_or(0);
-        count == (argv.len() / 2) as i64 && argv.iter().step_by(2).zip(elements).all(|(f, e)| e.eq_bytes(f))
+        let Some(pos) = self.dead_pos().and_then(|pos| pack.next(pos)) else { return false };
+        let count = int(pack, pos).unwrap_or(0);
+        count == (argv.len() / 2) as i64
+            && pack.next(pos).is_some_and(|pos| pack.reads(pos, argv.iter().step_by(2).copied()))
     }
 
-    fn add_to_count(&mut self, which: Count, change: i64) {
-        let value = self.count(which) + change;
-        let pos = self.count_pos(which);
-        Arc::make_mut(&mut self.pack).replace(pos, LpValue::Int(value));
+    /// Where the count of deleted entries stands; that of live ones is the first element.
+    fn dead_pos(&self) -> Option<LpPos> {
+        let pack = self.pack.view();
+        pack.first().and_then(|pos| pack.next(pos))
+    }
+
+    /// Notes the counts, here and in the master entry.
+    fn set_counts(&mut self, counts: Counts) {
+        let old = std::mem::replace(&mut self.counts, counts);
+        let pack = make_mut(&mut self.pack);
+        if old.live != counts.live
+            && let Some(pos) = pack.view().first()
+        {
+            pack.replace_int(pos, i64::from(counts.live));
+        }
+        if old.dead != counts.dead
+            && let Some(pos) = self.dead_pos()
+        {
+            make_mut(&mut self.pack).replace_int(pos, i64::from(counts.dead));
+        }
     }
 
     /// Bytes of the listpack.
@@ -214,12 +220,11 @@ impl Block {
             return false;
         }
         let flags = found.flags;
-        let pack = Arc::make_mut(&mut self.pack);
+        let pack = make_mut(&mut self.pack);
         let old = pack.view().value(flags).as_i64().unwrap_or(0);
         // Flags are always one byte, so no position moves.
-        pack.replace(flags, LpValue::Int(old | DELETED));
-        self.add_to_count(Count::Live, -1);
-        self.add_to_count(Count::Dead, 1);
+        pack.replace_int(flags, old | DELETED);
+        self.set_counts(Counts { live: self.counts.live - 1, dead: self.counts.dead + 1 });
         true
     }
 
@@ -228,22 +233,20 @@ impl Block {
     }
 
     /// All entries in order, deleted ones included.
-    pub(super) fn entries(&self) -> impl Iterator<Item = Found<'_>> {
+    pub(super) fn entries(&self) -> Entries<'_> {
+        self.entries_from(StreamId::MIN)
+    }
+
+    /// The entries from an ID on, deleted ones included.
+    pub(super) fn entries_from(&self, from: StreamId) -> Entries<'_> {
         let layout = self.layout();
-        std::iter::successors(layout.first.and_then(|pos| layout.read(pos)), move |found| {
-            found.next.and_then(|pos| layout.read(pos))
-        })
+        Entries { layout, next: layout.first.and_then(|pos| layout.seek(pos, from)) }
     }
 
     /// All entries, last first.
-    pub(super) fn entries_rev(&self) -> impl Iterator<Item = Found<'_>> {
+    pub(super) fn entries_rev(&self) -> EntriesRev<'_> {
         let layout = self.layout();
-        let pack = layout.pack;
-        let before = move |end: Option<LpPos>| layout.before(end).and_then(|pos| layout.read(pos));
-        let first = if layout.first.is_some() { before(pack.last()) } else { None };
-        std::iter::successors(first, move |found| {
-            if Some(found.flags) == layout.first { None } else { before(pack.prev(found.flags)) }
-        })
+        EntriesRev { layout, end: layout.first.and_then(|_| layout.pack.last()) }
     }
 
     /// ID of the last entry, deleted or not.
@@ -252,11 +255,38 @@ impl Block {
     }
 }
 
-/// The counts in the master entry.
-#[derive(Clone, Copy)]
-enum Count {
-    Live,
-    Dead,
+/// Entries of a block in order.
+pub(super) struct Entries<'a> {
+    layout: Layout<'a>,
+    next: Option<LpPos>,
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Found<'a>;
+
+    fn next(&mut self) -> Option<Found<'a>> {
+        let found = self.layout.read(self.next?)?;
+        self.next = found.next;
+        Some(found)
+    }
+}
+
+/// Entries of a block, last first.
+pub(super) struct EntriesRev<'a> {
+    layout: Layout<'a>,
+    /// The last element of the next one.
+    end: Option<LpPos>,
+}
+
+impl<'a> Iterator for EntriesRev<'a> {
+    type Item = Found<'a>;
+
+    fn next(&mut self) -> Option<Found<'a>> {
+        let found = self.layout.read(self.layout.before(self.end)?)?;
+        let is_first = Some(found.flags) == self.layout.first;
+        self.end = if is_first { None } else { self.layout.pack.prev(found.flags) };
+        Some(found)
+    }
 }
 
 /// The master entry, parsed.
@@ -271,44 +301,68 @@ struct Layout<'a> {
 
 impl<'a> Layout<'a> {
     fn of(master: StreamId, pack: LpRef<'a>) -> Option<Self> {
-        let pos = pack.next(pack.next(pack.first()?)?)?;
-        let field_count = usize::try_from(int(pack, pos)?).ok()?;
-        let fields = pack.next(pos)?;
-        let end = pack.positions_from(Some(fields)).nth(field_count)?;
-        if int(pack, end)? != 0 {
+        let mut reader = Reader::new(pack, pack.first()?);
+        reader.pass(2)?;
+        let field_count = usize::try_from(reader.int()?).ok()?;
+        let fields = reader.pos();
+        reader.pass(field_count)?;
+        if reader.int()? != 0 {
             return None;
         }
-        Some(Self { pack, master, fields: Some(fields), field_count, first: pack.next(end) })
+        Some(Self { pack, master, fields, field_count, first: reader.pos() })
+    }
+
+    /// Flags and ID, which begin each entry.
+    #[inline]
+    fn head(&self, reader: &mut Reader<'a>) -> Option<(i64, StreamId)> {
+        let bits = reader.int()?;
+        let ms = self.master.ms.wrapping_add(reader.int()? as u64);
+        let seq = self.master.seq.wrapping_add(reader.int()? as u64);
+        Some((bits, StreamId { ms, seq }))
+    }
+
+    /// The number of pairs of an entry whose head was read, and of the elements that hold them.
+    #[inline]
+    fn extent(&self, bits: i64, reader: &mut Reader<'a>) -> Option<(usize, usize)> {
+        if bits & SAME_FIELDS != 0 {
+            return Some((self.field_count, self.field_count));
+        }
+        let pairs = usize::try_from(reader.int()?).ok()?;
+        Some((pairs, pairs.checked_mul(2)?))
+    }
+
+    /// The first entry at or after `pos` whose ID is not below `from`. What lies before it is passed, not read.
+    fn seek(&self, pos: LpPos, from: StreamId) -> Option<LpPos> {
+        if from <= self.master {
+            return Some(pos);
+        }
+        let mut reader = Reader::new(self.pack, pos);
+        loop {
+            let flags = reader.pos()?;
+            let (bits, id) = self.head(&mut reader)?;
+            if id >= from {
+                return Some(flags);
+            }
+            let (_, elements) = self.extent(bits, &mut reader)?;
+            reader.pass(elements.checked_add(1)?)?;
+        }
     }
 
     /// Reads the entry whose flags are at `flags`.
     fn read(&self, flags: LpPos) -> Option<Found<'a>> {
-        let pack = self.pack;
-        let bits = int(pack, flags)?;
-        let ms = pack.next(flags)?;
-        let seq = pack.next(ms)?;
-        let mut first = pack.next(seq)?;
+        let mut reader = Reader::new(self.pack, flags);
+        let (bits, id) = self.head(&mut reader)?;
+        let (pairs, elements) = self.extent(bits, &mut reader)?;
+        let first = reader.pos();
+        reader.pass(elements)?;
         let same = bits & SAME_FIELDS != 0;
-        let pairs = if same {
-            self.field_count
-        } else {
-            let count = usize::try_from(int(pack, first)?).ok()?;
-            first = pack.next(first)?;
-            count
-        };
-        let elements = if same { pairs } else { pairs.checked_mul(2)? };
-        let count_pos = pack.positions_from(Some(first)).nth(elements)?;
         let before = elements + ENTRY_HEAD + usize::from(!same);
-        if int(pack, count_pos)? != before as i64 {
+        if reader.int()? != before as i64 {
             return None;
         }
-        let id = StreamId {
-            ms: self.master.ms.wrapping_add(int(pack, ms)? as u64),
-            seq: self.master.seq.wrapping_add(int(pack, seq)? as u64),
-        };
         let shared = if same { self.fields } else { None };
-        let entry = Entry { id, pack, pairs, shared, first: Some(first) };
-        Some(Found { entry, deleted: bits & DELETED != 0, flags, next: pack.next(count_pos) })
+        let entry = Entry { id, pack: self.pack, pairs, shared, first };
+        Some(Found { entry, deleted: bits & DELETED != 0, flags, next: reader.pos() })
     }
 
     /// The flags of the entry whose last element is at `count_pos`.
@@ -326,9 +380,10 @@ fn int(pack: LpRef<'_>, pos: LpPos) -> Option<i64> {
     }
 }
 
-fn check(master: StreamId, pack: LpRef<'_>) -> Result<(), BlockError> {
+/// The counts of a block whose bytes are right.
+fn check(master: StreamId, pack: LpRef<'_>) -> Result<Counts, BlockError> {
     let layout = Layout::of(master, pack).ok_or(BlockError::Master)?;
-    let mut counts = [0i64; 2];
+    let mut counts = Counts::default();
     let mut last: Option<StreamId> = None;
     let mut next = layout.first;
     while let Some(pos) = next {
@@ -338,13 +393,12 @@ fn check(master: StreamId, pack: LpRef<'_>) -> Result<(), BlockError> {
             return Err(BlockError::Order);
         }
         last = Some(id);
-        counts[usize::from(found.deleted)] += 1;
+        *(if found.deleted { &mut counts.dead } else { &mut counts.live }) += 1;
         next = found.next;
     }
-    let declared =
-        |index| pack.get(index).map(|value| matches!(value, LpValue::Int(n) if n == counts[index as usize]));
-    if declared(0) != Some(true) || declared(1) != Some(true) {
+    let declared = |index, count: u32| pack.get(index) == Some(LpValue::Int(i64::from(count)));
+    if !declared(0, counts.live) || !declared(1, counts.dead) {
         return Err(BlockError::Count);
     }
-    Ok(())
+    Ok(counts)
 }

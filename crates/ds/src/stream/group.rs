@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::id::StreamId;
+use crate::cow::make_mut;
 use crate::cowseq::{CowSeq, Weight};
 
 /// A group's name.
@@ -138,7 +139,7 @@ impl Group {
 
     /// A consumer of this group, to set its times.
     pub fn consumer_mut(&mut self, id: ConsumerId) -> &mut Consumer {
-        let slots = &mut Arc::make_mut(&mut self.consumers).slots;
+        let slots = &mut make_mut(&mut self.consumers).slots;
         slots[id.0 as usize].as_mut().expect("invariant: a consumer id outlives no consumer")
     }
 
@@ -147,7 +148,7 @@ impl Group {
         if self.consumers.by_name.contains_key(name) {
             return None;
         }
-        let consumers = Arc::make_mut(&mut self.consumers);
+        let consumers = make_mut(&mut self.consumers);
         let name: Arc<[u8]> = name.into();
         let consumer =
             Consumer { name: name.clone(), seen_ms: now_ms, active_ms: -1, pending: CowSeq::default() };
@@ -168,7 +169,7 @@ impl Group {
         for id in &pending {
             self.pel_remove(*id);
         }
-        let consumers = Arc::make_mut(&mut self.consumers);
+        let consumers = make_mut(&mut self.consumers);
         consumers.by_name.remove(name);
         consumers.slots[id.0 as usize] = None;
         Some(pending.len())
@@ -191,7 +192,11 @@ impl Group {
 
     /// Makes an entry pending, or changes its delivery, moving it to the consumer that `nack` names.
     pub fn set_pending(&mut self, id: StreamId, nack: Nack) {
-        let at = self.pel.partition_point(|entry| entry.id < id);
+        // New entries come behind all others, and are not searched for.
+        let at = match self.pel.last().is_some_and(|last| self.pel.get(last).id >= id) {
+            true => self.pel.partition_point(|entry| entry.id < id),
+            false => None,
+        };
         match at.filter(|at| self.pel.get(*at).id == id) {
             Some(at) => {
                 let old = self.pel.modify(at, |entry| std::mem::replace(&mut entry.nack, nack));
@@ -205,7 +210,10 @@ impl Group {
             }
         }
         let list = &mut self.consumer_mut(nack.consumer).pending;
-        let at = list.partition_point(|other| *other < id);
+        let at = match list.last().is_some_and(|last| *list.get(last) >= id) {
+            true => list.partition_point(|other| *other < id),
+            false => None,
+        };
         list.insert(at, id);
     }
 
@@ -261,7 +269,7 @@ impl Groups {
 
     /// A group by name, to change it.
     pub fn get_mut(&mut self, name: &[u8]) -> Option<&mut Group> {
-        Arc::make_mut(&mut self.0).get_mut(name)
+        make_mut(&mut self.0).get_mut(name)
     }
 
     /// The groups in order.
@@ -274,13 +282,13 @@ impl Groups {
         if self.0.contains_key(name) {
             return false;
         }
-        Arc::make_mut(&mut self.0).insert(name.into(), group);
+        make_mut(&mut self.0).insert(name.into(), group);
         true
     }
 
     /// Removes a group.
     pub fn remove(&mut self, name: &[u8]) -> bool {
-        self.0.contains_key(name) && Arc::make_mut(&mut self.0).remove(name).is_some()
+        self.0.contains_key(name) && make_mut(&mut self.0).remove(name).is_some()
     }
 
     /// Whether a group has yet to read or to acknowledge the entry.
@@ -291,7 +299,7 @@ impl Groups {
     /// Drops the entry from every group's pending list.
     pub fn forget(&mut self, id: StreamId) {
         if self.0.values().any(|group| group.pending(id).is_some()) {
-            for group in Arc::make_mut(&mut self.0).values_mut() {
+            for group in make_mut(&mut self.0).values_mut() {
                 group.remove_pending(id);
             }
         }

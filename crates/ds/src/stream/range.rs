@@ -2,11 +2,9 @@
 
 use std::marker::PhantomData;
 
-use super::block::{Block, Entry, Found};
+use super::block::{Block, Entries, EntriesRev, Entry, Found};
 use super::id::StreamId;
 use crate::cowseq::{CowSeq, Cursor};
-
-type Entries<'a> = Box<dyn Iterator<Item = Found<'a>> + 'a>;
 
 /// Entries in order.
 pub struct Range<'a>(Walk<'a, Forward>);
@@ -16,7 +14,9 @@ pub struct RangeRev<'a>(Walk<'a, Backward>);
 
 /// What differs between the directions.
 trait Direction {
-    fn entries(block: &Block) -> Entries<'_>;
+    type Entries<'a>: Iterator<Item = Found<'a>>;
+    /// Entries of a block: of those before the range some, at most.
+    fn entries(block: &Block, from: StreamId) -> Self::Entries<'_>;
     fn step(blocks: &CowSeq<Block>, at: Cursor) -> Option<Cursor>;
     /// Whether the walk has passed the range.
     fn passed(id: StreamId, from: StreamId, to: StreamId) -> bool;
@@ -26,8 +26,9 @@ struct Forward;
 struct Backward;
 
 impl Direction for Forward {
-    fn entries(block: &Block) -> Entries<'_> {
-        Box::new(block.entries())
+    type Entries<'a> = Entries<'a>;
+    fn entries(block: &Block, from: StreamId) -> Entries<'_> {
+        block.entries_from(from)
     }
     fn step(blocks: &CowSeq<Block>, at: Cursor) -> Option<Cursor> {
         blocks.next(at)
@@ -38,8 +39,9 @@ impl Direction for Forward {
 }
 
 impl Direction for Backward {
-    fn entries(block: &Block) -> Entries<'_> {
-        Box::new(block.entries_rev())
+    type Entries<'a> = EntriesRev<'a>;
+    fn entries(block: &Block, _: StreamId) -> EntriesRev<'_> {
+        block.entries_rev()
     }
     fn step(blocks: &CowSeq<Block>, at: Cursor) -> Option<Cursor> {
         blocks.prev(at)
@@ -49,10 +51,10 @@ impl Direction for Backward {
     }
 }
 
-struct Walk<'a, D> {
+struct Walk<'a, D: Direction> {
     blocks: &'a CowSeq<Block>,
     at: Option<Cursor>,
-    entries: Option<Entries<'a>>,
+    entries: Option<D::Entries<'a>>,
     from: StreamId,
     to: StreamId,
     direction: PhantomData<D>,
@@ -68,7 +70,7 @@ impl<'a, D: Direction> Walk<'a, D> {
         loop {
             let at = self.at?;
             let blocks = self.blocks;
-            let entries = self.entries.get_or_insert_with(|| D::entries(blocks.get(at)));
+            let entries = self.entries.get_or_insert_with(|| D::entries(blocks.get(at), self.from));
             let found = entries.find(|found| {
                 let id = found.entry.id();
                 D::passed(id, self.from, self.to) || !found.deleted && self.from <= id && id <= self.to

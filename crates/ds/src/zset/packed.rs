@@ -3,10 +3,8 @@
 //! Scores are stored as Redis stores them: integers as integers, others as their shortest text. Positions are those of
 //! members. The caller keeps the size limits and converts to [`super::Zset`] beyond them.
 
-use std::cmp::Ordering;
-
-use crate::listpack::{Listpack, LpPos, LpRef, LpValue, encoded_len};
-use crate::num::{IntText, double_as_integer, format_f64};
+use crate::listpack::{LpPos, LpRef, LpValue, MOST_AROUND, Pack, Reader, Room};
+use crate::num::{IntText, double_as_integer, format_f64, parse_i64};
 
 /// Members with scores, in order. The score of a damaged pair (impossible after [`is_valid`]) is 0.
 pub fn iter(pack: LpRef<'_>) -> impl Iterator<Item = (LpValue<'_>, f64)> {
@@ -64,51 +62,86 @@ fn score_at(pack: LpRef<'_>, member: LpPos) -> f64 {
     pack.next(member).and_then(|pos| pack.value(pos).as_f64()).unwrap_or(0.0)
 }
 
-/// Inserts a member that is not there yet.
-pub fn insert(pack: &mut Listpack, name: &[u8], score: f64) {
-    let view = pack.view();
-    let mut scratch = IntText::new();
-    let mut at = view.first();
-    while let Some(pos) = at {
-        let order = score_at(view, pos).partial_cmp(&score).unwrap_or(Ordering::Equal);
-        if order.then_with(|| view.value(pos).text(&mut scratch).cmp(name)).is_gt() {
+/// Position and score of a member, if it is there; and the member before which one of this name and score belongs, `None` for
+/// the end. One pass answers both.
+pub fn search(pack: LpRef<'_>, name: &[u8], score: f64) -> (Option<(LpPos, f64)>, Option<LpPos>) {
+    let wanted = parse_i64(name);
+    let (mut found, mut place) = (None, None);
+    let Some(first) = pack.first() else { return (None, None) };
+    let mut reader = Reader::new(pack, first);
+    while let Some(pos) = reader.pos() {
+        let is_it = found.is_none() && reader.is(name, wanted);
+        reader.pass_one();
+        if is_it {
+            // The member itself, whose score may change, is no bound.
+            found = Some((pos, reader.score().unwrap_or(0.0)));
+        } else if place.is_some() {
+            reader.pass_one();
+        } else if is_behind(pack, (pos, reader.score().unwrap_or(0.0)), name, score) {
+            place = Some(pos);
+        }
+        if found.is_some() && place.is_some() {
             break;
         }
-        at = view.next(pos).and_then(|pos| view.next(pos));
     }
-    let pos = pack.insert_before(at, LpValue::from_bytes(name));
+    (found, place)
+}
+
+/// Whether the member at `pos`, which has the score `own`, comes behind one of this name and score.
+#[inline]
+fn is_behind(pack: LpRef<'_>, (pos, own): (LpPos, f64), name: &[u8], score: f64) -> bool {
+    own > score || own == score && pack.value(pos).text(&mut IntText::new()) > name
+}
+
+/// Inserts a member before another, which [`search`] has found.
+pub fn insert_at<R: Room>(pack: &mut Pack<R>, place: Option<LpPos>, name: &[u8], score: f64) {
+    let pos = pack.insert_before(place, LpValue::from_bytes(name));
     with_score(score, |value| pack.insert_after(pos, value));
 }
 
+/// Gives the member at `at` another score, which belongs before `place`; both are what [`search`] has found.
+pub fn move_to<R: Room>(pack: &mut Pack<R>, at: LpPos, place: Option<LpPos>, name: &[u8], score: f64) {
+    let view = pack.view();
+    let score_pos = view.next(at);
+    let next = score_pos.and_then(|pos| view.next(pos));
+    if let Some(pos) = score_pos.filter(|_| place == next) {
+        // It stays where it is.
+        return with_score(score, |value| pack.replace(pos, value));
+    }
+    let before = pack.view().as_bytes().len();
+    remove(pack, at);
+    let gone = before - pack.view().as_bytes().len();
+    let place = place.map(|place| if place > at { LpPos(place.0 - gone) } else { place });
+    insert_at(pack, place, name, score);
+}
+
 /// Appends a member that comes after all others.
-pub fn push(pack: &mut Listpack, name: &[u8], score: f64) {
+pub fn push<R: Room>(pack: &mut Pack<R>, name: &[u8], score: f64) {
     pack.push_back(name);
     with_score(score, |value| pack.push_value(value));
 }
 
 /// Removes the member at `pos`; gives the position of the next one.
-pub fn remove(pack: &mut Listpack, pos: LpPos) -> Option<LpPos> {
+pub fn remove<R: Room>(pack: &mut Pack<R>, pos: LpPos) -> Option<LpPos> {
     pack.remove_span(pos, 2)
 }
 
 /// Adds a member or changes its score; gives the old score.
-pub fn set(pack: &mut Listpack, name: &[u8], score: f64) -> Option<f64> {
-    let old = find(pack.view(), name);
-    if let Some((pos, old)) = old {
-        if old == score {
-            return Some(old);
-        }
-        remove(pack, pos);
+pub fn set<R: Room>(pack: &mut Pack<R>, name: &[u8], score: f64) -> Option<f64> {
+    let (old, place) = search(pack.view(), name, score);
+    match old {
+        Some((_, old)) if old == score => {}
+        Some((at, _)) => move_to(pack, at, place, name, score),
+        None => insert_at(pack, place, name, score),
     }
-    insert(pack, name, score);
     old.map(|(_, old)| old)
 }
 
-/// Bytes that a member and its score add to the listpack.
-pub fn pair_len(name: &[u8], score: f64) -> usize {
-    let mut text = Vec::new();
-    format_f64(score, &mut text);
-    encoded_len(name) + encoded_len(&text)
+/// Bytes that a member and its score add to the listpack at most.
+pub fn pair_len(name: &[u8]) -> usize {
+    /// The longest text of a score.
+    const SCORE: usize = 32;
+    name.len() + SCORE + 2 * MOST_AROUND
 }
 
 fn with_score<R>(score: f64, store: impl FnOnce(LpValue<'_>) -> R) -> R {

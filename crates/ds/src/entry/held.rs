@@ -1,0 +1,61 @@
+//! The bytes of a small collection while it is changed: in its entry, where they are edited in place, or outside of any.
+//!
+//! Callers: the editors of hashes, sets and sorted sets, which begin in the entry and leave it when the form changes.
+
+use super::{Entry, Packed};
+use crate::listpack::{Listpack, Pack, Room};
+
+/// See the file comment.
+pub enum Held<'a> {
+    Outside(Vec<u8>),
+    InEntry(Packed<'a>),
+}
+
+impl Room for Held<'_> {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Held::Outside(bytes) => bytes,
+            Held::InEntry(packed) => packed.bytes(),
+        }
+    }
+
+    #[inline]
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Held::Outside(bytes) => bytes,
+            Held::InEntry(packed) => packed.bytes_mut(),
+        }
+    }
+
+    #[inline]
+    fn splice(&mut self, at: usize, old: usize, parts: [&[u8]; 3]) {
+        match self {
+            Held::Outside(bytes) => Room::splice(bytes, at, old, parts),
+            Held::InEntry(packed) => packed.splice(at, old, parts),
+        }
+    }
+}
+
+impl From<Listpack> for Pack<Held<'_>> {
+    fn from(pack: Listpack) -> Self {
+        Pack(Held::Outside(pack.0))
+    }
+}
+
+impl<'a> Pack<Held<'a>> {
+    /// The bytes, unless they stand in their entry.
+    pub fn outside(self) -> Option<Listpack> {
+        match self.0 {
+            Held::Outside(bytes) => Some(Pack(bytes)),
+            Held::InEntry(_) => None,
+        }
+    }
+}
+
+impl Entry {
+    /// As [`Entry::packed_mut`], in the form of those that may leave the entry on the way.
+    pub fn held_pack(&mut self) -> Option<Pack<Held<'_>>> {
+        self.packed_mut().map(|pack| Pack(Held::InEntry(pack.0)))
+    }
+}
