@@ -174,14 +174,17 @@ impl Journal {
     /// Wakes the readers if anything was appended since the last call; to be called between batches.
     #[inline]
     pub fn wake_readers(&self) {
-        if self.news.take() {
+        if self.news.is_due() {
             self.wake_all();
         }
     }
 
     #[cold]
     fn wake_all(&self) {
-        let wakes: Vec<Wake> = self.inner().readers.iter().map(|reader| reader.wake.clone()).collect();
+        let inner = self.inner();
+        self.news.silence();
+        let wakes: Vec<Wake> = inner.readers.iter().map(|reader| reader.wake.clone()).collect();
+        drop(inner);
         wakes.iter().for_each(|wake| wake());
     }
 

@@ -31,6 +31,8 @@ use sys::turns::Turns;
 
 /// Bytes of copies in one piece.
 const PIECE_BYTES: usize = 32 << 10;
+/// Pieces that are encoded between two looks at how many wait: some milliseconds.
+const PIECES_AT_ONCE: usize = 8;
 /// Empty pieces that a front keeps.
 const SPARE_PIECES: usize = 4;
 /// Bytes of the saver's own front from which it encodes them.
@@ -41,10 +43,12 @@ const PIN_BYTES: usize = 64 << 10;
 const FRONTS: usize = 8;
 /// Fewest bytes of copies from which commands wait for the saver; else a sixteenth of all memory in use.
 const LEAST_BOUND: u64 = 16 << 20;
+/// The walk goes on while less than this part of the bound waits.
+const CALM: usize = 16;
 /// Entries that are encoded between two looks at the time.
 const ENTRIES_PER_LOOK: u64 = 8;
 /// Bytes written between two requests to the kernel to start writing them out.
-const WRITEBACK_BYTES: u64 = 4 << 20;
+const WRITEBACK_BYTES: u64 = 1 << 20;
 
 /// Longest sleep of a delayed snapshot; then it looks whether it is still wanted.
 const DELAY_STEP: Duration = Duration::from_millis(10);
@@ -146,9 +150,10 @@ impl Front {
         PIN_BYTES
     }
 
-    /// Takes everything that waits here.
+    /// Takes what waits here, the oldest pieces if there are many.
     fn take(&mut self) -> (Vec<Piece>, Vec<PinnedKey>) {
-        (std::mem::take(&mut self.pieces), std::mem::take(&mut self.pinned))
+        let some = self.pieces.len().min(PIECES_AT_ONCE);
+        (self.pieces.drain(..some).collect(), std::mem::take(&mut self.pinned))
     }
 
     /// Takes pieces back that are empty again.
@@ -349,6 +354,10 @@ impl Saver {
     }
 
     fn encode_pinned(&mut self, pinned: Vec<PinnedKey>) {
+        if !pinned.is_empty() {
+            // Nobody waits for that.
+            self.server.keyspace.set_snapshot_behind(false);
+        }
         for pin in pinned {
             if self.has_failed() {
                 return;
@@ -363,7 +372,7 @@ impl Saver {
         }
     }
 
-    /// Encodes what writers have saved until now, small entries first: their copies take room.
+    /// Encodes some of what writers have saved until now, small entries first: their copies take room.
     fn catch_up(&mut self) {
         let fronts = self.fronts.clone();
         let mut all_pinned = Vec::new();
@@ -381,23 +390,23 @@ impl Saver {
     }
 
     fn encode_own(&mut self) {
-        let (mut pieces, pinned) = self.own.take();
         self.own_bytes = 0;
-        self.encode(&mut pieces);
-        self.own.reuse(pieces);
-        self.encode_pinned(pinned);
+        while !(self.own.pieces.is_empty() && self.own.pinned.is_empty()) {
+            let (mut pieces, pinned) = self.own.take();
+            self.encode(&mut pieces);
+            self.own.reuse(pieces);
+            self.encode_pinned(pinned);
+        }
     }
 
     /// Encodes all that waits; commands go on meanwhile unless too much does.
     fn work_off(&mut self) {
-        if self.may_hold_up && self.fronts.is_full() {
-            self.server.keyspace.set_snapshot_behind(true);
-            while self.fronts.is_full() {
-                self.catch_up();
+        loop {
+            let behind = self.may_hold_up && self.fronts.is_full();
+            self.server.keyspace.set_snapshot_behind(behind);
+            if self.fronts.waiting.load(Relaxed) <= self.fronts.most / CALM {
+                break;
             }
-            self.server.keyspace.set_snapshot_behind(false);
-        }
-        if self.fronts.waiting.load(Relaxed) > 0 {
             self.catch_up();
         }
         if self.own_bytes >= OWN_BYTES {
@@ -407,7 +416,9 @@ impl Saver {
 
     /// Writes the end of the file; answers the first error of the target.
     fn finish(mut self) -> io::Result<()> {
-        self.catch_up();
+        while self.fronts.waiting.load(Relaxed) > 0 {
+            self.catch_up();
+        }
         self.encode_own();
         let output = match self.has_failed() {
             true => self.writer.into_sink(),
