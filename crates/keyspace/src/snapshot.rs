@@ -166,3 +166,121 @@ impl Keyspace {
         Vec::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::shard_of;
+    use ds::entry::{Value, ValueRef};
+    use sys::gate::Gate;
+
+    /// (database, key) to (value, expiry).
+    type State = BTreeMap<(usize, Vec<u8>), (i64, Option<u64>)>;
+
+    #[derive(Default)]
+    struct Seen(Mutex<State>);
+
+    impl Seen {
+        fn note(&self, db: usize, entry: EntryRef<'_>) {
+            let ValueRef::Int(value) = entry.value() else { panic!("only numbers were stored") };
+            let at = (db, entry.key().to_vec());
+            let twice = self.0.lock().expect("no panic").insert(at, (value, entry.expire_ms()));
+            assert!(twice.is_none(), "an entry is shown once");
+        }
+    }
+
+    impl Sink for Seen {
+        fn save(&self, db: usize, entries: &mut dyn Iterator<Item = EntryRef<'_>>) {
+            entries.for_each(|entry| self.note(db, entry));
+        }
+    }
+
+    /// Changes the keyspace as soon as it has got something.
+    struct Meddler<'k> {
+        keyspace: &'k Keyspace,
+        seen: Arc<Seen>,
+        passes: usize,
+    }
+
+    impl Walker for Meddler<'_> {
+        fn take(&mut self, db: usize, entry: EntryRef<'_>) {
+            self.seen.note(db, entry);
+        }
+
+        fn pass(&mut self) {
+            self.passes += 1;
+            if self.passes.is_multiple_of(40) {
+                change(self.keyspace, self.passes);
+            }
+        }
+    }
+
+    fn key(number: usize) -> Vec<u8> {
+        format!("key:{number}").into_bytes()
+    }
+
+    fn insert(keyspace: &Keyspace, db: usize, key: &[u8], value: i64, expire_ms: Option<u64>) {
+        let hash = ds::hash::of(key);
+        keyspace.lock(shard_of(hash)).insert(db, hash, Entry::new(key, expire_ms, 0, Value::Int(value)), 1);
+    }
+
+    /// Deletes, changes, adds, and lets keys expire.
+    fn change(keyspace: &Keyspace, salt: usize) {
+        for number in (salt % 7..3000).step_by(41) {
+            for db in 0..2 {
+                let (key, hash) = (key(number), ds::hash::of(&key(number)));
+                let mut shard = keyspace.lock(shard_of(hash));
+                let Some(mut slot) = shard.find_mut(db, hash, &key, 1) else { continue };
+                match (number + salt) % 3 {
+                    0 => drop(slot.remove()),
+                    1 => slot.set_expire_ms(Some(77)),
+                    _ => slot.update(|entry| entry.set_value(Value::Int(-1))),
+                }
+            }
+        }
+        insert(keyspace, salt % 2, format!("new:{salt}").as_bytes(), 0, None);
+    }
+
+    #[test]
+    fn what_was_there_at_the_beginning_is_shown_once_with_its_database() {
+        for swap in [false, true] {
+            let keyspace = Keyspace::new(3, Arc::new(Gate::new(1)));
+            let mut expected = State::new();
+            for number in 0..3000 {
+                let (db, expire_ms) = (number % 5 / 4, (number % 3 == 0).then_some(9));
+                insert(&keyspace, db, &key(number), number as i64, expire_ms);
+                expected.insert((db, key(number)), (number as i64, expire_ms));
+            }
+            let seen = Arc::new(Seen::default());
+            let sink: Arc<dyn Sink> = seen.clone();
+            {
+                let _alone = keyspace.gate().close();
+                let mut access = keyspace.access_all();
+                assert!(keyspace.begin_snapshot(&mut access, &sink));
+                assert!(!keyspace.begin_snapshot(&mut access, &sink), "one at a time");
+                if swap {
+                    access.swap_databases(0, 2);
+                    let flushed = access.take_database(1);
+                    assert!(keyspace.hand_to_snapshot(flushed).is_empty());
+                }
+            }
+            change(&keyspace, 1);
+            keyspace.walk_snapshot(&mut Meddler { keyspace: &keyspace, seen: seen.clone(), passes: 0 });
+            assert_eq!(*seen.0.lock().expect("no panic"), expected);
+            drop(sink);
+            assert_eq!(Arc::strong_count(&seen), 1, "no hook is left");
+        }
+    }
+
+    #[test]
+    fn commands_get_no_shard_while_the_snapshot_is_behind() {
+        let keyspace = Keyspace::new(1, Arc::new(Gate::new(1)));
+        keyspace.set_snapshot_behind(true);
+        assert!(keyspace.access(&[3, 5]).is_none() && keyspace.access_one(3).is_none());
+        assert!(keyspace.access(&[]).is_some(), "who wants none need not wait");
+        keyspace.set_snapshot_behind(false);
+        assert!(keyspace.access(&[3, 5]).is_some());
+    }
+}
