@@ -1,43 +1,23 @@
 //! How long commands take: a histogram for each, and the events that were slower than `latency-monitor-threshold`.
 //!
-//! A histogram has eight steps per power of two microseconds, so a percentile is off by an eighth at most. It is
-//! allocated when its command runs first, and written by one worker.
+//! A histogram has the buckets of [`sys::durations`]. It is allocated when its command runs first, and written by one
+//! worker.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use sys::durations::{BUCKETS, Durations, bucket, upper};
+
 use crate::stats::bump;
 
-/// Steps within a power of two.
-const STEPS: usize = 8;
-/// Slower than 2^31 microseconds is as slow as that.
-const BUCKETS: usize = STEPS * 30;
 /// Samples that an event keeps.
 const KEPT: usize = 160;
 
 /// See the module's text.
 #[derive(Default)]
 pub struct Histogram(OnceLock<Box<[AtomicU64; BUCKETS]>>);
-
-fn bucket(usec: u64) -> usize {
-    if usec < STEPS as u64 {
-        return usec as usize;
-    }
-    let power = usec.ilog2() as usize;
-    let step = (usec >> (power - 3)) as usize & (STEPS - 1);
-    ((power - 2) * STEPS + step).min(BUCKETS - 1)
-}
-
-/// The largest number of microseconds that falls into the bucket.
-fn upper(bucket: usize) -> u64 {
-    if bucket < STEPS {
-        return bucket as u64;
-    }
-    let (power, step) = (bucket / STEPS + 2, (bucket % STEPS) as u64);
-    ((STEPS as u64 + step + 1) << (power - 3)) - 1
-}
 
 impl Histogram {
     /// Counts a call; only for the owning worker.
@@ -66,6 +46,18 @@ impl Distribution {
             }
         }
         Distribution(sum)
+    }
+
+    /// Adds up what was added up.
+    pub fn total_of(all: impl Iterator<Item = Distribution>) -> Distribution {
+        let mut sum = [0; BUCKETS];
+        all.for_each(|one| sum.iter_mut().zip(one.0).for_each(|(sum, count)| *sum += count));
+        Distribution(sum)
+    }
+
+    /// What any thread added to.
+    pub fn of(durations: &Durations) -> Distribution {
+        Distribution(durations.counts())
     }
 
     /// Calls.
@@ -167,15 +159,6 @@ impl Monitor {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_time_falls_into_its_bucket() {
-        for usec in (0..5000).chain([1 << 20, (1 << 25) + 12345, (1 << 31) - 1]) {
-            let at = bucket(usec);
-            assert!(usec <= upper(at) && (at == 0 || usec > upper(at - 1)), "{usec} in {at}");
-        }
-        assert_eq!(bucket(u64::MAX), BUCKETS - 1);
-    }
 
     #[test]
     fn percentiles_and_doubling_times() {

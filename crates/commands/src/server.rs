@@ -282,6 +282,7 @@ impl Server {
 
     /// CONFIG RESETSTAT.
     pub fn reset_stats(&self) {
+        crate::admin::reset_locks();
         self.workers.iter().for_each(WorkerStats::reset);
         self.errors.reset();
         self.eviction.reset();

@@ -13,6 +13,7 @@
 //! Header and lengths cost 6 bytes, so a 16-byte key with a 32-byte value takes 54, in a size class of 56.
 //! Nothing is aligned. The LRU bits change under shared access (reads touch them) and so are atomics.
 
+mod copies;
 mod held;
 mod string;
 
@@ -26,6 +27,7 @@ use crate::blob::Blob;
 use crate::listpack::{Pack, Room};
 use crate::object::Object;
 use crate::table::Item;
+pub use copies::Copies;
 pub use held::Held;
 pub use string::StringBytes;
 
@@ -691,13 +693,21 @@ impl<'a> EntryRef<'a> {
             Encoding::Int => ValueRef::Int(self.word() as i64),
             Encoding::Inline => ValueRef::Bytes(self.bytes(self.run(at))),
             Encoding::Blob => ValueRef::Blob(self.blob_bytes()),
-            encoding if encoding.is_object() => {
-                let pointer = std::ptr::with_exposed_provenance::<Object>(self.word() as usize);
-                // SAFETY: made by `Box::into_raw`, owned by the entry, unchanged during 'a.
-                ValueRef::Object(unsafe { &*pointer })
-            }
-            packed => ValueRef::Packed(packed, self.bytes(self.run(at))),
+            encoding => match self.object() {
+                Some(object) => ValueRef::Object(object),
+                None => ValueRef::Packed(encoding, self.bytes(self.run(at))),
+            },
         }
+    }
+
+    /// The structure behind a large collection; `None` if the value is none.
+    #[inline]
+    fn object(self) -> Option<&'a Object> {
+        self.encoding().is_object().then(|| {
+            let pointer = std::ptr::with_exposed_provenance::<Object>(self.word() as usize);
+            // SAFETY: made by `Box::into_raw`, owned by the entry, unchanged during 'a.
+            unsafe { &*pointer }
+        })
     }
 
     fn blob_bytes(self) -> &'a [u8] {

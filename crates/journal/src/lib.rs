@@ -14,10 +14,11 @@ pub mod backlog;
 pub mod record;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use backlog::Backlog;
 pub use record::Unit;
+use sys::bell::Bell;
 use sys::order::{Ordered, OrderedGuard, Rank};
 
 /// Called, from any thread, when there is something new for a reader.
@@ -30,8 +31,8 @@ pub struct Journal {
     held: AtomicU64,
     /// Whether effects must be encoded at all.
     recording: AtomicBool,
-    readers: AtomicUsize,
-    dirty: AtomicBool,
+    /// Rung by what is appended, for the readers.
+    news: Bell,
 }
 
 #[derive(Default)]
@@ -73,8 +74,7 @@ impl Journal {
             end: AtomicU64::new(0),
             held: AtomicU64::new(u64::MAX),
             recording: AtomicBool::new(false),
-            readers: AtomicUsize::new(0),
-            dirty: AtomicBool::new(false),
+            news: Bell::new(),
         }
     }
 
@@ -162,7 +162,7 @@ impl Journal {
         let needed = inner.readers.iter().map(|reader| reader.position).min();
         inner.backlog.trim(needed.unwrap_or(end));
         self.end.store(end, Ordering::Release);
-        self.dirty.store(true, Ordering::Release);
+        self.news.ring();
         end
     }
 
@@ -174,18 +174,18 @@ impl Journal {
     /// Wakes the readers if anything was appended since the last call; to be called between batches.
     #[inline]
     pub fn wake_readers(&self) {
-        if self.dirty.load(Ordering::Acquire) {
-            self.wake_slowly();
+        if self.news.is_due() {
+            self.wake_all();
         }
     }
 
     #[cold]
-    fn wake_slowly(&self) {
-        self.dirty.store(false, Ordering::Release);
-        if self.readers.load(Ordering::Acquire) > 0 {
-            let wakes: Vec<Wake> = self.inner().readers.iter().map(|reader| reader.wake.clone()).collect();
-            wakes.iter().for_each(|wake| wake());
-        }
+    fn wake_all(&self) {
+        let inner = self.inner();
+        self.news.silence();
+        let wakes: Vec<Wake> = inner.readers.iter().map(|reader| reader.wake.clone()).collect();
+        drop(inner);
+        wakes.iter().for_each(|wake| wake());
     }
 
     /// Attaches a reader at `position`; `None` if the backlog does not reach back that far, or does not reach it.
@@ -197,7 +197,7 @@ impl Journal {
         inner.next_reader += 1;
         let id = inner.next_reader;
         inner.readers.push(Reader { id, position, wake });
-        self.readers.store(inner.readers.len(), Ordering::Release);
+        self.news.set_listeners(inner.readers.len());
         Some(id)
     }
 
@@ -205,7 +205,7 @@ impl Journal {
     pub fn detach(&self, id: u64) {
         let mut inner = self.inner();
         inner.readers.retain(|reader| reader.id != id);
-        self.readers.store(inner.readers.len(), Ordering::Release);
+        self.news.set_listeners(inner.readers.len());
         let needed = inner.readers.iter().map(|reader| reader.position).min();
         let end = inner.backlog.end();
         inner.backlog.trim(needed.unwrap_or(end));
@@ -216,7 +216,7 @@ impl Journal {
     pub fn detach_all(&self) {
         let mut inner = self.inner();
         inner.readers.clear();
-        self.readers.store(0, Ordering::Release);
+        self.news.set_listeners(0);
         let end = inner.backlog.end();
         inner.backlog.trim(end);
     }
@@ -264,6 +264,8 @@ impl Journal {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
 
     fn unit(db: usize, words: &[&str]) -> Unit {

@@ -3,6 +3,8 @@
 //! Locks are taken in ascending order of the shard, all before the command runs. Behind the gate the same type
 //! locks shards as they are asked for, which always succeeds at once, and keeps them to the end.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use sys::lock::ShardGuard;
 
 use crate::{Keyspace, SHARDS, Shard};
@@ -40,12 +42,15 @@ impl<'k> Held<'k> {
 }
 
 impl Keyspace {
-    /// Locks `shards`, which must be ascending without repeats; `None` if one stayed locked for long.
+    /// Locks `shards`, which must be ascending without repeats; `None` if one stayed locked for long, or a snapshot is behind.
     #[inline]
     pub fn access(&self, shards: &[u16]) -> Option<Access<'_>> {
         debug_assert!(shards.is_sorted_by(|a, b| a < b), "locks are taken in ascending order, each once");
         if let &[shard] = shards {
             return self.access_one(shard);
+        }
+        if self.snapshot.is_behind.load(Relaxed) && !shards.is_empty() {
+            return None;
         }
         let mut held = Vec::with_capacity(shards.len());
         for &shard in shards {
@@ -57,6 +62,9 @@ impl Keyspace {
     /// As [`Keyspace::access`], for one shard.
     #[inline]
     pub fn access_one(&self, shard: u16) -> Option<Access<'_>> {
+        if self.snapshot.is_behind.load(Relaxed) {
+            return None;
+        }
         let guard = self.shards[usize::from(shard)].lock_or_give_up()?;
         Some(Access { keyspace: self, held: Held::One(shard, guard) })
     }
@@ -160,6 +168,7 @@ impl<'k> Access<'k> {
     /// Exchanges two databases. Only for the one that is alone.
     pub fn swap_databases(&mut self, a: usize, b: usize) {
         assert!(self.is_all(), "databases are exchanged behind the gate");
+        self.keyspace.snapshot.swapped.store(true, Relaxed);
         (0..SHARDS as u16).for_each(|shard| self.shard(shard).swap(a, b));
     }
 }

@@ -6,6 +6,7 @@ use ds::entry::{Entry, EntryRef};
 use ds::table::{Hints, Position, SaveHook, Slot, Table};
 use ds::ttl::TtlIndex;
 
+use crate::snapshot::Walker;
 use crate::wait::{WaitQueues, Watches};
 
 /// Records of expiry times that one call of [`Shard::expired`] looks at.
@@ -304,8 +305,9 @@ impl Shard {
         }
     }
 
-    pub(crate) fn save_some(&self, db: usize, from: Position) -> Option<Position> {
-        self.db(db)?.table.save_some(from)
+    /// Shows a line of `db` to the walk; see [`Table::save_some`].
+    pub(crate) fn save_some(&self, db: usize, from: Position, walker: &mut impl Walker) -> Option<Position> {
+        self.db(db)?.table.save_some(from, &mut |db, entry| walker.take(db, entry))
     }
 
     pub(crate) fn end_snapshot(&mut self, db: usize) {

@@ -1,35 +1,45 @@
 //! The point-in-time walk: every entry of the keyspace as it was when the walk began, without a pause.
 //!
 //! Behind the gate, [`Keyspace::begin_snapshot`] hands each table a hook and flips its mark: that is the moment
-//! of the snapshot. From then on a line is saved once: by the walker ([`Keyspace::walk_snapshot`]) or by the
-//! first writer that reaches it. The sink gets each entry while its shard is locked, so it must be quick: it
-//! encodes small values and pins large ones. FLUSHALL hands whole tables over, with their hooks.
+//! of the snapshot. From then on a line is saved once: by the walk ([`Keyspace::walk_snapshot`]) or by the
+//! first writer that reaches it. Both show the line's entries while the shard is locked, so whoever takes them must be
+//! quick: copy small ones and pin large ones. FLUSHALL hands whole tables over, with their hooks.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ds::entry::{Entry, EntryRef};
 use ds::table::{Position, SaveHook, Table};
+use sys::durations::WALK_HOLDS;
 
 use crate::access::Access;
-use crate::{Keyspace, SHARDS};
+use crate::{Keyspace, SHARDS, Shard};
 
-/// Lines that are saved under one hold of a shard's lock.
-const LINES_PER_HOLD: usize = 16;
+/// Lines that are saved under one hold of a shard's lock: some 20 microseconds.
+const LINES_PER_HOLD: usize = 32;
 
-/// Where the entries of a snapshot go.
+/// Takes what writers are about to change.
 pub trait Sink: Send + Sync {
-    /// An entry of `db` as it was at the beginning. Called with the shard's lock held, from many threads.
-    fn save(&self, db: usize, entry: EntryRef<'_>);
-    /// Called between two holds of a lock: the sink may wait here until it has room. False stops encoding, though
-    /// the walk goes on to its end.
-    fn pace(&self) -> bool;
+    /// Entries as they were at the beginning, when they were in `db`. Called with their shard's lock held, from many threads.
+    fn save(&self, db: usize, entries: &mut dyn Iterator<Item = EntryRef<'_>>);
+}
+
+/// Takes what the walk finds.
+pub trait Walker {
+    /// An entry as it was at the beginning, when it was in `db`. Called with its shard's lock held.
+    fn take(&mut self, db: usize, entry: EntryRef<'_>);
+    /// Called between two holds of a lock, for whatever takes longer.
+    fn pass(&mut self);
 }
 
 /// Whether a snapshot runs, and what FLUSHALL handed to it.
 #[derive(Default)]
 pub(crate) struct Slot {
     running: AtomicBool,
+    /// Whether commands must wait until the snapshot has caught up with what writers saved for it.
+    pub(crate) is_behind: AtomicBool,
+    /// Whether databases changed places since it began.
+    pub(crate) swapped: AtomicBool,
     orphans: Mutex<Vec<Table<Entry>>>,
 }
 
@@ -39,8 +49,15 @@ struct Hook {
 }
 
 impl SaveHook<Entry> for Hook {
-    fn save(&self, entry: EntryRef<'_>) {
-        self.sink.save(self.db, entry);
+    fn save<'a>(&self, entries: &mut dyn Iterator<Item = EntryRef<'a>>)
+    where
+        Entry: 'a,
+    {
+        self.sink.save(self.db, entries);
+    }
+
+    fn number(&self) -> usize {
+        self.db
     }
 }
 
@@ -56,6 +73,7 @@ impl Keyspace {
         if self.snapshot.running.swap(true, Ordering::AcqRel) {
             return false;
         }
+        self.snapshot.swapped.store(false, Ordering::Relaxed);
         for db in 0..self.databases() {
             let hook: Arc<dyn SaveHook<Entry>> = Arc::new(Hook { db, sink: sink.clone() });
             for shard in 0..SHARDS as u16 {
@@ -69,56 +87,72 @@ impl Keyspace {
         true
     }
 
-    /// Saves everything that writers have not saved, database by database, and ends the snapshot. For a thread
+    /// While the running snapshot is behind, no command gets a shard: [`Keyspace::access`] gives up. For the thread that
+    /// walks, which must not wait for anything as long as it says so.
+    pub fn set_snapshot_behind(&self, behind: bool) {
+        self.snapshot.is_behind.store(behind, Ordering::Relaxed);
+    }
+
+    /// Shows everything that writers have not saved, database by database, and ends the snapshot. For a thread
     /// that holds no lock.
-    pub fn walk_snapshot(&self, sink: &dyn Sink) {
+    pub fn walk_snapshot(&self, walker: &mut impl Walker) {
         for db in 0..self.databases() {
             for shard in 0..SHARDS as u16 {
                 let mut position = Some(Position::default());
                 while position.is_some() {
-                    let guard = self.lock(shard);
-                    for _ in 0..LINES_PER_HOLD {
-                        position = position.and_then(|at| guard.save_some(db, at));
-                    }
-                    drop(guard);
-                    sink.pace();
+                    self.hold_for_snapshot(shard, |shard| {
+                        for _ in 0..LINES_PER_HOLD {
+                            position = position.and_then(|at| shard.save_some(db, at, walker));
+                        }
+                    });
+                    walker.pass();
                 }
                 // Nothing in this shard's database is unsaved, and new lines are born saved; but the hook stays until
                 // all is done, because SWAPDB may bring an unsaved table here.
             }
         }
-        self.save_orphans(sink);
-        self.sweep(sink);
+        self.save_orphans(walker);
+        self.sweep(walker);
     }
 
-    /// SWAPDB may have moved a table from a place not yet walked to one walked already: walk again (saved lines
-    /// cost nothing), taking the hooks off.
-    fn sweep(&self, sink: &dyn Sink) {
+    fn hold_for_snapshot<R>(&self, shard: u16, work: impl FnOnce(&mut Shard) -> R) -> R {
+        let mut guard = self.lock(shard);
+        let begin_us = sys::ticks::micros();
+        let result = work(&mut guard);
+        drop(guard);
+        WALK_HOLDS.record(sys::ticks::micros() - begin_us);
+        result
+    }
+
+    /// Takes the hooks off. SWAPDB may have moved a table from a place not yet walked to one walked already: then
+    /// this walks again (saved lines cost nothing).
+    fn sweep(&self, walker: &mut impl Walker) {
         for shard in 0..SHARDS as u16 {
-            let mut guard = self.lock(shard);
             // All databases under one hold, so that none moves between them meanwhile.
-            for db in 0..self.databases() {
-                let mut position = (guard.len(db) > 0).then(Position::default);
-                while let Some(at) = position {
-                    position = guard.save_some(db, at);
+            self.hold_for_snapshot(shard, |shard| {
+                let swapped = self.snapshot.swapped.load(Ordering::Relaxed);
+                for db in 0..self.databases() {
+                    let mut position = (swapped && shard.len(db) > 0).then(Position::default);
+                    while let Some(at) = position {
+                        position = shard.save_some(db, at, walker);
+                    }
                 }
-            }
-            (0..self.databases()).for_each(|db| guard.end_snapshot(db));
-            drop(guard);
-            sink.pace();
+                (0..self.databases()).for_each(|db| shard.end_snapshot(db));
+            });
+            walker.pass();
         }
-        self.save_orphans(sink);
+        self.save_orphans(walker);
         self.snapshot.running.store(false, Ordering::Release);
     }
 
-    fn save_orphans(&self, sink: &dyn Sink) {
+    fn save_orphans(&self, walker: &mut impl Walker) {
         loop {
             let orphan = self.snapshot.orphans.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop();
             let Some(orphan) = orphan else { return };
             let mut position = Some(Position::default());
             while let Some(at) = position {
-                position = orphan.save_some(at);
-                sink.pace();
+                position = orphan.save_some(at, &mut |db, entry| walker.take(db, entry));
+                walker.pass();
             }
         }
     }
@@ -130,5 +164,123 @@ impl Keyspace {
         }
         self.snapshot.orphans.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).extend(tables);
         Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::shard_of;
+    use ds::entry::{Value, ValueRef};
+    use sys::gate::Gate;
+
+    /// (database, key) to (value, expiry).
+    type State = BTreeMap<(usize, Vec<u8>), (i64, Option<u64>)>;
+
+    #[derive(Default)]
+    struct Seen(Mutex<State>);
+
+    impl Seen {
+        fn note(&self, db: usize, entry: EntryRef<'_>) {
+            let ValueRef::Int(value) = entry.value() else { panic!("only numbers were stored") };
+            let at = (db, entry.key().to_vec());
+            let twice = self.0.lock().expect("no panic").insert(at, (value, entry.expire_ms()));
+            assert!(twice.is_none(), "an entry is shown once");
+        }
+    }
+
+    impl Sink for Seen {
+        fn save(&self, db: usize, entries: &mut dyn Iterator<Item = EntryRef<'_>>) {
+            entries.for_each(|entry| self.note(db, entry));
+        }
+    }
+
+    /// Changes the keyspace as soon as it has got something.
+    struct Meddler<'k> {
+        keyspace: &'k Keyspace,
+        seen: Arc<Seen>,
+        passes: usize,
+    }
+
+    impl Walker for Meddler<'_> {
+        fn take(&mut self, db: usize, entry: EntryRef<'_>) {
+            self.seen.note(db, entry);
+        }
+
+        fn pass(&mut self) {
+            self.passes += 1;
+            if self.passes.is_multiple_of(40) {
+                change(self.keyspace, self.passes);
+            }
+        }
+    }
+
+    fn key(number: usize) -> Vec<u8> {
+        format!("key:{number}").into_bytes()
+    }
+
+    fn insert(keyspace: &Keyspace, db: usize, key: &[u8], value: i64, expire_ms: Option<u64>) {
+        let hash = ds::hash::of(key);
+        keyspace.lock(shard_of(hash)).insert(db, hash, Entry::new(key, expire_ms, 0, Value::Int(value)), 1);
+    }
+
+    /// Deletes, changes, adds, and lets keys expire.
+    fn change(keyspace: &Keyspace, salt: usize) {
+        for number in (salt % 7..3000).step_by(41) {
+            for db in 0..2 {
+                let (key, hash) = (key(number), ds::hash::of(&key(number)));
+                let mut shard = keyspace.lock(shard_of(hash));
+                let Some(mut slot) = shard.find_mut(db, hash, &key, 1) else { continue };
+                match (number + salt) % 3 {
+                    0 => drop(slot.remove()),
+                    1 => slot.set_expire_ms(Some(77)),
+                    _ => slot.update(|entry| entry.set_value(Value::Int(-1))),
+                }
+            }
+        }
+        insert(keyspace, salt % 2, format!("new:{salt}").as_bytes(), 0, None);
+    }
+
+    #[test]
+    fn what_was_there_at_the_beginning_is_shown_once_with_its_database() {
+        for swap in [false, true] {
+            let keyspace = Keyspace::new(3, Arc::new(Gate::new(1)));
+            let mut expected = State::new();
+            for number in 0..3000 {
+                let (db, expire_ms) = (number % 5 / 4, (number % 3 == 0).then_some(9));
+                insert(&keyspace, db, &key(number), number as i64, expire_ms);
+                expected.insert((db, key(number)), (number as i64, expire_ms));
+            }
+            let seen = Arc::new(Seen::default());
+            let sink: Arc<dyn Sink> = seen.clone();
+            {
+                let _alone = keyspace.gate().close();
+                let mut access = keyspace.access_all();
+                assert!(keyspace.begin_snapshot(&mut access, &sink));
+                assert!(!keyspace.begin_snapshot(&mut access, &sink), "one at a time");
+                if swap {
+                    access.swap_databases(0, 2);
+                    let flushed = access.take_database(1);
+                    assert!(keyspace.hand_to_snapshot(flushed).is_empty());
+                }
+            }
+            change(&keyspace, 1);
+            keyspace.walk_snapshot(&mut Meddler { keyspace: &keyspace, seen: seen.clone(), passes: 0 });
+            assert_eq!(*seen.0.lock().expect("no panic"), expected);
+            drop(sink);
+            assert_eq!(Arc::strong_count(&seen), 1, "no hook is left");
+        }
+    }
+
+    #[test]
+    fn commands_get_no_shard_while_the_snapshot_is_behind() {
+        let keyspace = Keyspace::new(1, Arc::new(Gate::new(1)));
+        keyspace.set_snapshot_behind(true);
+        assert!(keyspace.access(&[3, 5]).is_none() && keyspace.access_one(3).is_none());
+        assert!(keyspace.access(&[]).is_some(), "who wants none need not wait");
+        keyspace.set_snapshot_behind(false);
+        assert!(keyspace.access(&[3, 5]).is_some());
     }
 }

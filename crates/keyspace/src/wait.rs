@@ -10,16 +10,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use sys::claim::Claim;
+
 /// (database, key).
 type Key = (usize, Box<[u8]>);
 type Map<V> = std::collections::HashMap<Key, V, foldhash::fast::RandomState>;
-
-/// Nobody works on the waiter.
-const FREE: u8 = 0;
-/// Somebody tries to serve it.
-const CLAIMED: u8 = 1;
-/// It was served, or its wait has ended.
-const SETTLED: u8 = 2;
 
 /// A blocked client.
 pub struct Waiter {
@@ -27,7 +22,7 @@ pub struct Waiter {
     pub client_id: u64,
     /// Whether it wants to know when its key is deleted or becomes another type (XREADGROUP).
     pub on_delete: bool,
-    state: AtomicU8,
+    claim: Claim,
     /// What the layers above need to serve it.
     pub request: Box<dyn Any + Send + Sync>,
 }
@@ -35,34 +30,27 @@ pub struct Waiter {
 impl Waiter {
     /// A waiter that nobody has claimed.
     pub fn new(client_id: u64, on_delete: bool, request: Box<dyn Any + Send + Sync>) -> Arc<Waiter> {
-        Arc::new(Waiter { client_id, on_delete, state: AtomicU8::new(FREE), request })
+        Arc::new(Waiter { client_id, on_delete, claim: Claim::new(), request })
     }
 
-    /// The right to settle this waiter; false if it is settled. Waits while another thread holds the right: that thread
-    /// waits for nothing until it has called [`Waiter::settle`] or [`Waiter::unclaim`].
+    /// The right to settle this waiter; see [`Claim::claim`].
     pub fn claim(&self) -> bool {
-        loop {
-            match self.state.compare_exchange_weak(FREE, CLAIMED, Ordering::Acquire, Ordering::Acquire) {
-                Ok(_) => return true,
-                Err(SETTLED) => return false,
-                Err(_) => std::thread::yield_now(),
-            }
-        }
+        self.claim.claim()
     }
 
     /// Gives the right back, for a waiter that turned out not to be served.
     pub fn unclaim(&self) {
-        self.state.store(FREE, Ordering::Release);
+        self.claim.unclaim();
     }
 
     /// Ends the wait; what the client gets is in its place.
     pub fn settle(&self) {
-        self.state.store(SETTLED, Ordering::Release);
+        self.claim.settle();
     }
 
     /// Whether the wait is over.
     pub fn is_settled(&self) -> bool {
-        self.state.load(Ordering::Acquire) == SETTLED
+        self.claim.is_settled()
     }
 }
 

@@ -333,6 +333,10 @@ struct FileForReplicas {
 }
 
 impl Target for FileForReplicas {
+    fn is_prompt(&self) -> bool {
+        self.file.is_prompt()
+    }
+
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.is_wanted() { self.file.write(bytes) } else { Err(io::Error::other("no replica is left")) }
     }

@@ -207,6 +207,46 @@ fn changes(bytes: &mut Vec<u8>) -> usize {
     count
 }
 
+/// A saver that is far slower than the writers: what they save for it stays bounded in memory, and the file is right.
+#[test]
+fn copies_that_wait_for_the_saver_are_bounded() {
+    const KEYS: usize = 60_000;
+    let dir = fresh_dir().expect("dir");
+    let set = |client: &mut Client, fill: &str, mut after: Option<&mut dyn FnMut()>| {
+        let value = fill.repeat(1000);
+        for keys in (0..KEYS).collect::<Vec<_>>().chunks(500) {
+            let mut bytes = Vec::new();
+            keys.iter().for_each(|key| encode(&mut bytes, &["SET", &format!("key:{key}"), &value]));
+            client.send_raw(&bytes).expect("send");
+            keys.iter().for_each(|_| assert_eq!(client.read_frame().expect("reply"), b"+OK\r\n"));
+            after.iter_mut().for_each(|look| look());
+        }
+    };
+    {
+        let server =
+            Server::start(&in_dir(&dir, "--rdb-key-save-delay 20 --rdbcompression no")).expect("start");
+        let (mut writer, mut reader) = (client(&server), client(&server));
+        set(&mut writer, "a", None);
+        let mut used = || info(&mut reader, "used_memory").parse::<u64>().expect("a number");
+        let before = used();
+        bgsave(&mut writer);
+        let mut most = 0;
+        set(&mut writer, "b", Some(&mut || most = most.max(used())));
+        wait_saved(&mut writer);
+        // The bound is 16 MB; the writers get a little further before the saver looks. All copies would be 60 MB.
+        assert!(most - before < 28 << 20, "{before} grew to {most}");
+        assert_eq!(run(&mut writer, "GET key:7"), format!("{:?}", "b".repeat(1000)));
+    }
+    let server = Server::start(&in_dir(&dir, "")).expect("restart");
+    let mut client = client(&server);
+    assert_eq!(run(&mut client, "DBSIZE"), format!(":{KEYS}"));
+    for key in (0..KEYS).step_by(7) {
+        assert_eq!(run(&mut client, &format!("GET key:{key}")), format!("{:?}", "a".repeat(1000)));
+    }
+    drop(server);
+    fs::remove_dir_all(&dir).expect("clean up");
+}
+
 #[test]
 fn a_second_bgsave_and_a_save_wait_their_turn() {
     let server = ours("");

@@ -18,6 +18,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::durations;
 use crate::order::{Held, Rank};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, relax, yield_now};
 
@@ -45,6 +46,7 @@ pub struct BatchGuard<'a> {
 /// Proof of being alone.
 pub struct GateGuard<'a> {
     gate: &'a Gate,
+    since: Instant,
     _closer: MutexGuard<'a, ()>,
     _held: Held,
 }
@@ -121,7 +123,7 @@ impl Gate {
 
     fn shut<'a>(&'a self, closer: MutexGuard<'a, ()>, held: Held) -> GateGuard<'a> {
         self.closed.0.store(true, Ordering::SeqCst);
-        GateGuard { gate: self, _closer: closer, _held: held }
+        GateGuard { gate: self, since: Instant::now(), _closer: closer, _held: held }
     }
 
     fn all_even(&self) -> bool {
@@ -153,5 +155,6 @@ impl Drop for BatchGuard<'_> {
 impl Drop for GateGuard<'_> {
     fn drop(&mut self) {
         self.gate.closed.0.store(false, Ordering::SeqCst);
+        durations::GATE.record(self.since.elapsed().as_micros() as u64);
     }
 }

@@ -4,16 +4,21 @@
 //!
 //! - [`lock`]: the shard lock, a spin lock that never sleeps.
 //! - [`gate`]: the batch counters that let one thread run alone, and that say when freed memory is out of sight.
+//! - [`claim`]: the right to end something once. - [`bell`]: whether listeners have to be woken.
 //! - [`order`]: the order in which locks are taken, asserted in debug builds.
 //! - [`alloc`]: jemalloc with a running count of allocated bytes.
 //! - [`ticks`]: a cheap clock for durations; [`clock`]: the time by which data lives.
+//! - [`durations`]: how long locks are held and the gate is closed. - [`turns`]: background work in short turns.
 //! - [`crash`]: what happens when the process ends by a fault.
 //! - [`title`]: what `ps` shows of the process.
 //! - [`os`]: clocks, resident size, CPU times, affinity, limits, signals.
 
 pub mod alloc;
+pub mod bell;
+pub mod claim;
 pub mod clock;
 pub mod crash;
+pub mod durations;
 pub mod gate;
 pub mod lock;
 pub mod order;
@@ -21,3 +26,4 @@ pub mod os;
 mod sync;
 pub mod ticks;
 pub mod title;
+pub mod turns;

@@ -1,4 +1,4 @@
-//! Gate and shard lock under loom: every interleaving, with every value that a load may see, at a small size.
+//! The hand-made synchronisation under loom: every interleaving, with every value that a load may see, at a small size.
 //!
 //! The sources are compiled a second time here, upon loom's atomics (`sync`). Loom knows SeqCst of fences alone; an access
 //! that is SeqCst is therefore a fence beside an acquiring or releasing access. That orders a little more than the access
@@ -52,6 +52,10 @@ mod sync {
         pub fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
             self.0.fetch_add(value, order)
         }
+
+        pub fn compare_exchange(&self, from: u64, to: u64, ok: Ordering, no: Ordering) -> Result<u64, u64> {
+            self.0.compare_exchange(from, to, ok, no)
+        }
     }
 
     impl AtomicBool {
@@ -93,6 +97,13 @@ mod order {
 }
 
 // The model uses a part of them.
+#[path = "../src/bell.rs"]
+mod bell;
+#[path = "../src/claim.rs"]
+mod claim;
+#[allow(dead_code)]
+#[path = "../src/durations.rs"]
+mod durations;
 #[allow(dead_code)]
 #[path = "../src/gate.rs"]
 mod gate;
@@ -100,6 +111,8 @@ mod gate;
 #[path = "../src/lock.rs"]
 mod lock;
 
+use bell::Bell;
+use claim::Claim;
 use gate::Gate;
 use lock::ShardLock;
 use loom::cell::UnsafeCell;
@@ -190,5 +203,82 @@ fn what_is_unlinked_before_a_stamp_is_out_of_sight_when_it_passes() {
             block.add();
         }
         reader.join().expect("the reader ended well");
+    });
+}
+
+/// Two who want to settle, and one that gives up first: the right is with one at a time, it comes to an end once, and
+/// whoever finds the end sees what was done for it.
+#[test]
+fn what_is_claimed_is_settled_once() {
+    loom::model(|| {
+        let (claim, served) = (Arc::new(Claim::new()), Arc::new(Watched::new()));
+        let threads: Vec<_> = [false, true]
+            .into_iter()
+            .map(|gives_up| {
+                let (claim, served) = (claim.clone(), served.clone());
+                thread::spawn(move || {
+                    if gives_up && claim.claim() {
+                        served.get();
+                        claim.unclaim();
+                    }
+                    if claim.claim() {
+                        served.add();
+                        claim.settle();
+                    } else {
+                        assert_eq!(served.get(), 1);
+                    }
+                })
+            })
+            .collect();
+        if claim.is_settled() {
+            assert_eq!(served.get(), 1);
+        }
+        for thread in threads {
+            thread.join().expect("the thread ended well");
+        }
+        assert!(claim.is_settled() && !claim.claim() && served.get() == 1);
+    });
+}
+
+/// What the journal does with its bell: its end, how far the reader has come, and whether the reader was woken since.
+#[derive(Default)]
+struct Log {
+    end: u64,
+    reader: Option<u64>,
+    woken: bool,
+}
+
+/// A reader that comes while two workers append is not left asleep in front of something new.
+#[test]
+fn a_reader_hears_of_what_is_appended() {
+    loom::model(|| {
+        let (bell, log) = (Arc::new(Bell::new()), Arc::new(loom::sync::Mutex::new(Log::default())));
+        let append_and_wake = |bell: &Bell, log: &loom::sync::Mutex<Log>| {
+            let mut inner = log.lock().expect("no panic");
+            inner.end += 1;
+            bell.ring();
+            drop(inner);
+            if bell.is_due() {
+                let mut inner = log.lock().expect("no panic");
+                bell.silence();
+                inner.woken |= inner.reader.is_some();
+            }
+        };
+        let workers: Vec<_> = (0..2)
+            .map(|_| {
+                let (bell, log) = (bell.clone(), log.clone());
+                thread::spawn(move || append_and_wake(&bell, &log))
+            })
+            .collect();
+        {
+            let mut inner = log.lock().expect("no panic");
+            inner.reader = Some(inner.end);
+            bell.set_listeners(1);
+        }
+        for worker in workers {
+            worker.join().expect("the worker ended well");
+        }
+        let inner = log.lock().expect("no panic");
+        assert!(inner.reader == Some(inner.end) || inner.woken, "a reader sleeps in front of news");
     });
 }

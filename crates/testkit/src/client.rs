@@ -104,7 +104,15 @@ impl Client {
     /// # Errors
     /// As `call`.
     pub fn info(&mut self, field: &str) -> io::Result<Option<String>> {
-        let text = self.words("INFO everything")?.text();
+        self.info_of("everything", field)
+    }
+
+    /// A field of one section of `INFO`, which costs the server less; `None` when it does not print it.
+    ///
+    /// # Errors
+    /// As `call`.
+    pub fn info_of(&mut self, section: &str, field: &str) -> io::Result<Option<String>> {
+        let text = self.call(&["INFO", section])?.text();
         Ok(text
             .lines()
             .find_map(|line| line.split_once(':').filter(|(name, _)| *name == field))

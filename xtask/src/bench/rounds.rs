@@ -10,6 +10,7 @@ use testkit::process::Server;
 use super::load::{self, Load, Outcome};
 use super::options::Options;
 use super::procstat;
+use super::scenarios::print_locks;
 use super::sides::{self, Kind, Side};
 use super::table;
 use super::template::Template;
@@ -58,6 +59,10 @@ pub fn run(options: &Options, rows: &[&'static Workload]) -> Result<()> {
                 cells.push(row);
             }
         }
+    }
+    if options.workers > 1 {
+        let mut servers = running.iter().filter(|side| side.side.kind != Kind::Floor);
+        servers.try_for_each(|side| print_locks(&side.side.name, &side.server))?;
     }
     let head = [
         "workload",

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use testkit::client::Client;
 use testkit::process::{Server, Spec, fresh_dir};
 
 use super::load::{self, Load, Outcome};
@@ -15,6 +16,8 @@ use super::template::Template;
 use super::{procstat, table};
 
 const SAVE_LIMIT: Duration = Duration::from_secs(300);
+/// How often a server under load is asked for its state.
+const LOOK: Duration = Duration::from_millis(20);
 
 fn mixed_data(server: &Server, options: &Options) -> Result<()> {
     sides::fill_one(server, "SET key:{s} {v}", options.keys * 2, options.value_bytes, options)?;
@@ -35,7 +38,8 @@ fn writes<'a>(server: &Server, template: &'a Template, options: &Options, reques
     }
 }
 
-/// BGSAVE while clients write: seconds, peak memory of server and children, p99.9 against a control run.
+/// BGSAVE while clients write: seconds, peak memory of server and children, p99.9 against a control run, in which the
+/// server is asked for its state as often.
 pub fn snapshot(options: &Options) -> Result<()> {
     let mut cells = Vec::new();
     for side in sides::all(options, false)? {
@@ -67,14 +71,17 @@ fn snapshot_of(side: &Side, options: &Options) -> Result<Vec<String>> {
     let (mut control, mut saving) = (Vec::new(), Vec::new());
     let (mut seconds, mut peak, mut max) = (Vec::new(), before, 0);
     for _ in 0..options.rounds {
-        let one = load::run(&writes(&server, &template, options, Some(60_000)), || false)?;
+        let one = load_without_saving(&server, &template, options)?;
         control.push(one.latency.quantile(0.999) as f64 / 1e3);
+        // Peers have no such statistics; an error tells so.
+        server.client()?.words("CONFIG RESETSTAT")?;
         let (outcome, took, top) = load_while_saving(&server, &template, options)?;
         saving.push(outcome.latency.quantile(0.999) as f64 / 1e3);
         max = max.max(outcome.latency.max());
         seconds.push(took.as_secs_f64());
         peak = peak.max(top);
     }
+    print_locks(&side.name, &server)?;
     let median = super::rounds::median;
     let (control, saving) = (median(control), median(saving));
     Ok(vec![
@@ -88,6 +95,33 @@ fn snapshot_of(side: &Side, options: &Options) -> Result<Vec<String>> {
         format!("{:.0}", max as f64 / 1e3),
         format!("{:.2}", saving / control),
     ])
+}
+
+/// Who holds up whom, by the server's own account: of ours alone, for the peers have none.
+pub fn print_locks(name: &str, server: &Server) -> Result<()> {
+    let text = server.client()?.words("INFO locks")?.text();
+    for line in text.lines().filter(|line| line.contains(':')) {
+        println!("{name}: {line}");
+    }
+    Ok(())
+}
+
+/// Writes 60,000 times while the state of saving is asked for.
+fn load_without_saving(server: &Server, template: &Template, options: &Options) -> Result<Outcome> {
+    let (mut client, mut next_look, mut trouble) = (server.client()?, Instant::now(), None);
+    let outcome = load::run(&writes(server, template, options, Some(60_000)), || {
+        if Instant::now() >= next_look {
+            next_look = Instant::now() + LOOK;
+            trouble = is_saving(&mut client).err();
+        }
+        trouble.is_some()
+    })?;
+    trouble.map_or(Ok(outcome), Err)
+}
+
+fn is_saving(client: &mut Client) -> Result<bool> {
+    let state = client.info_of("persistence", "rdb_bgsave_in_progress");
+    Ok(state.context("asking for the state of the save")?.as_deref() == Some("1"))
 }
 
 /// Writes until the BGSAVE that it starts has ended.
@@ -106,21 +140,18 @@ fn load_while_saving(
         if Instant::now() < next_look {
             return false;
         }
-        next_look = Instant::now() + Duration::from_millis(20);
+        next_look = Instant::now() + LOOK;
         peak = peak.max(procstat::family_bytes(server.pid()));
         took = begun.elapsed();
-        match client.info("rdb_bgsave_in_progress") {
-            Ok(state) => state.as_deref() != Some("1") || took > SAVE_LIMIT,
+        match is_saving(&mut client) {
+            Ok(saving) => !saving || took > SAVE_LIMIT,
             Err(error) => {
                 trouble = Some(error);
                 true
             }
         }
     })?;
-    match trouble {
-        Some(error) => Err(error).context("asking for the state of the save"),
-        None => Ok((outcome, took, peak)),
-    }
+    trouble.map_or(Ok((outcome, took, peak)), Err)
 }
 
 /// Seconds from the start of the process with a dump file until it answers.

@@ -13,6 +13,7 @@ mod memory;
 mod misc;
 mod slowlog;
 
+pub(crate) use info::reset_locks;
 use resp::writer::Writer;
 
 use crate::cx::{Cx, Handler};

@@ -105,12 +105,14 @@ impl<I: Item> Table<I> {
         (last != u64::MAX).then(|| Position((last + 1) >> (64 - POSITION_BITS)))
     }
 
-    /// Hands the unsaved items of one home line to the snapshot; answers where to go on, `None` at the end.
-    pub fn save_some(&self, from: Position) -> Option<Position> {
+    /// Shows the items of one home line that the running snapshot has not seen, with the number by which it knows the
+    /// table; answers where to go on, `None` at the end.
+    pub fn save_some(&self, from: Position, visit: &mut impl FnMut(usize, I::Ref<'_>)) -> Option<Position> {
+        let number = self.hook.as_ref()?.number();
         let hash = from.first_hash();
         let segment = self.directory()?.segment(hash);
         let home = segment.home(segment.bits_of(hash));
-        self.save_line(hash, segment, home);
+        self.unsaved(hash, segment, home).into_iter().flatten().for_each(|item| visit(number, item));
         Self::next(hash, segment, home)
     }
 

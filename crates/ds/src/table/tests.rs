@@ -147,8 +147,15 @@ proptest! {
         #[derive(Default)]
         struct Saved(Mutex<Vec<(Vec<u8>, u64)>>);
         impl SaveHook<Pair<0>> for Saved {
-            fn save(&self, item: &(Vec<u8>, u64)) {
-                self.0.lock().expect("no test thread panicked").push(item.clone());
+            fn save<'a>(&self, items: &mut dyn Iterator<Item = &'a (Vec<u8>, u64)>)
+            where
+                Pair<0>: 'a,
+            {
+                self.0.lock().expect("no test thread panicked").extend(items.cloned());
+            }
+
+            fn number(&self) -> usize {
+                7
             }
         }
         let mut table: Table<Pair<0>> = Table::default();
@@ -158,20 +165,26 @@ proptest! {
             let saved = Arc::new(Saved::default());
             let at_start = model.clone();
             table.begin_snapshot(saved.clone());
+            let walked = Saved::default();
+            let mut walk = |number: usize, item: &(Vec<u8>, u64)| {
+                assert_eq!(number, 7);
+                walked.save(&mut std::iter::once(item));
+            };
             let mut position = Some(Position::default());
             for (i, &(add, n)) in steps.iter().enumerate() {
                 match add {
                     true => put(&mut table, &mut model, n, i as u64 + 10),
                     false => delete(&mut table, &mut model, n),
                 }
-                position = position.filter(|_| i % 16 == 0).and_then(|at| table.save_some(at)).or(position);
+                position = position.filter(|_| i % 16 == 0).and_then(|at| table.save_some(at, &mut walk)).or(position);
             }
             position = Some(Position::default());
             while let Some(at) = position {
-                position = table.save_some(at);
+                position = table.save_some(at, &mut walk);
             }
             table.end_snapshot();
-            let saved = std::mem::take(&mut *saved.0.lock().expect("no test thread panicked"));
+            let mut saved = std::mem::take(&mut *saved.0.lock().expect("no test thread panicked"));
+            saved.append(&mut walked.0.into_inner().expect("no test thread panicked"));
             prop_assert_eq!(saved.len(), at_start.len());
             prop_assert_eq!(saved.into_iter().collect::<Model>(), at_start);
             check(&table, &model);

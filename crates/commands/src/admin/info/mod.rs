@@ -5,6 +5,7 @@
 mod clients;
 mod commands;
 mod data;
+mod locks;
 mod memory;
 mod replication;
 mod server;
@@ -18,6 +19,7 @@ use crate::cx::Cx;
 use crate::error::Result;
 
 pub(super) use commands::distribution;
+pub(crate) use locks::reset as reset_locks;
 pub(super) use memory::{Usage, percent, ratio};
 
 /// The growing text.
@@ -84,6 +86,7 @@ const SECTIONS: &[Section] = &[
     section("latencystats", "Latencystats", Shown::All, commands::latencystats),
     section("cluster", "Cluster", Shown::Default, data::cluster),
     section("keyspace", "Keyspace", Shown::Default, data::keyspace),
+    section("locks", "Locks", Shown::Named, locks::locks),
     section("debug", "Debug", Shown::Named, stats::debug),
 ];
 
