@@ -391,7 +391,7 @@ mod tests {
             ("io-threads", "129", "129"),
             ("io-threads", "257", "error: argument must be between 1 and 256 inclusive"),
             ("cluster-announce-ip", "a", "a"),
-            ("cluster-announce-ip", "a b", "error: cluster-announce-ip contains invalid character"),
+            ("cluster-announce-ip", "a+b", "error: cluster-announce-ip contains invalid character"),
             ("cluster-slot-stats-enabled", "x", "error: argument must be 'yes' or 'no'"),
             (
                 "repl-diskless-load",
