@@ -139,8 +139,11 @@ impl PrivateApt {
         for suite in suites {
             let entry = format!("deb-src [signed-by={keyring}] {uri} {suite} main\n");
             fs::write(state.join("sources.list"), &entry)?;
-            if apt.run("apt-get", &["update", "-q"], root).is_ok() {
-                known.push_str(&entry);
+            match apt.run("apt-get", &["update", "-q"], root) {
+                Ok(()) => known.push_str(&entry),
+                // No apt at all, which the next suite does not change.
+                Err(error) if error.is::<std::io::Error>() => return Err(error),
+                Err(_) => {}
             }
         }
         ensure!(!known.is_empty(), "the package mirror carries none of the suites {suites:?}");
@@ -155,7 +158,9 @@ impl PrivateApt {
             .current_dir(dir)
             .stdin(Stdio::null())
             .output()
-            .with_context(|| format!("{program} is missing: this needs a Debian machine"))?;
+            .with_context(|| {
+                format!("{program} is missing: this needs a Debian machine, or the servers in $RUSSET_PEERS")
+            })?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(
             output.status.success()

@@ -1,12 +1,15 @@
 //! The prose about commands: summaries, history, argument trees, tips. Recorded from the real servers' COMMAND
-//! DOCS and COMMAND INFO (Redis 8.6.3, and Valkey 9.1.2 for what only it has) in `data/docs.tsv`.
+//! DOCS and COMMAND INFO: `data/docs.tsv` has Redis 8.6.3, and Valkey 9.1.2 for what only it has; `data/docs-valkey.tsv`
+//! has what Valkey says in other words.
 //!
-//! The file is a list of fields, one per line, tab separated, in blocks that a `command` line opens; an argument
+//! A file is a list of fields, one per line, tab separated, in blocks that a `command` line opens; an argument
 //! carries its depth in the tree. To document a command, add its block. Parsed once, at the first question.
 //! Called by `introspect`.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
+
+use config::Family;
 
 /// Everything about one command or subcommand that is not in its row.
 #[derive(Debug, Default)]
@@ -62,13 +65,16 @@ pub struct Arg {
     pub args: Vec<Arg>,
 }
 
-/// The documentation of a command by its full lower-case name (`config|get`).
-pub fn doc(name: &str) -> Option<&'static Doc> {
+/// The documentation of a command by its full lower-case name (`config|get`), in the words of the family.
+pub fn doc(name: &str, family: Family) -> Option<&'static Doc> {
     static DOCS: OnceLock<HashMap<&'static str, Doc>> = OnceLock::new();
-    DOCS.get_or_init(|| {
-        parse(include_str!("../data/docs.tsv")).expect("invariant: the data file is well formed")
-    })
-    .get(name)
+    static OF_VALKEY: OnceLock<HashMap<&'static str, Doc>> = OnceLock::new();
+    let read = |text| parse(text).expect("invariant: the data file is well formed");
+    let own = match family {
+        Family::Redis => None,
+        Family::Valkey => OF_VALKEY.get_or_init(|| read(include_str!("../data/docs-valkey.tsv"))).get(name),
+    };
+    own.or_else(|| DOCS.get_or_init(|| read(include_str!("../data/docs.tsv"))).get(name))
 }
 
 /// None on a line that has no place.
@@ -152,14 +158,20 @@ mod tests {
 
     #[test]
     fn the_tree_is_built() {
-        let getex = doc("getex").expect("documented");
+        let getex = doc("getex", Family::Redis).expect("documented");
         assert_eq!((getex.group, getex.since), ("string", "6.2.0"));
         let names: Vec<_> = getex.args.iter().map(|arg| (arg.name, arg.args.len())).collect();
         assert_eq!(names, [("key", 0), ("expiration", 5)]);
         assert_eq!(getex.args[1].flags, ["optional"]);
         assert_eq!(getex.args[1].args[0].token, Some("EX"));
-        assert_eq!(doc("sort").map(|doc| doc.notes.len()), Some(2));
-        assert!(doc("nosuch").is_none());
+        assert_eq!(doc("sort", Family::Redis).map(|doc| doc.notes.len()), Some(2));
+        assert!(doc("nosuch", Family::Valkey).is_none());
+        let tokens = |family| {
+            let condition = &doc("set", family).expect("documented").args[2];
+            condition.args.iter().filter_map(|arg| arg.token).collect::<Vec<_>>()
+        };
+        assert_eq!(tokens(Family::Redis), ["NX", "XX", "IFEQ", "IFNE", "IFDEQ", "IFDNE"]);
+        assert_eq!(tokens(Family::Valkey), ["NX", "XX", "IFEQ"]);
     }
 
     #[test]

@@ -80,9 +80,9 @@ impl<H: Copy + 'static> Named<H> {
         self.row.subs.iter().map(|row| self.sub(row))
     }
 
-    fn doc(&self) -> &'static Doc {
+    fn doc(&self, family: Family) -> &'static Doc {
         static NONE: std::sync::OnceLock<Doc> = std::sync::OnceLock::new();
-        docs::doc(&self.name.to_ascii_lowercase()).unwrap_or_else(|| NONE.get_or_init(Doc::default))
+        docs::doc(&self.name.to_ascii_lowercase(), family).unwrap_or_else(|| NONE.get_or_init(Doc::default))
     }
 }
 
@@ -124,7 +124,7 @@ pub fn info<H: Copy + 'static, A: AsRef<[u8]>>(
 }
 
 fn info_of<H: Copy + 'static>(named: &Named<H>, family: Family, out: &mut impl Sink) {
-    let (row, doc) = (named.row, named.doc());
+    let (row, doc) = (named.row, named.doc(family));
     out.array(10);
     out.bulk(named.name.as_bytes());
     out.int(i64::from(row.arity));
@@ -215,7 +215,12 @@ fn pair(name: &str, value: &str, out: &mut impl Sink) {
 }
 
 /// COMMAND DOCS: all commands, or those of the names that exist.
-pub fn docs<H: Copy + 'static, A: AsRef<[u8]>>(table: Table<'_, H>, names: &[A], out: &mut impl Sink) {
+pub fn docs<H: Copy + 'static, A: AsRef<[u8]>>(
+    table: Table<'_, H>,
+    names: &[A],
+    family: Family,
+    out: &mut impl Sink,
+) {
     let wanted: Vec<Named<H>> = if names.is_empty() {
         table.iter().map(|row| Named::top(row)).collect()
     } else {
@@ -224,12 +229,12 @@ pub fn docs<H: Copy + 'static, A: AsRef<[u8]>>(table: Table<'_, H>, names: &[A],
     out.map(wanted.len());
     for named in &wanted {
         out.bulk(named.name.as_bytes());
-        docs_of(named, out);
+        docs_of(named, family, out);
     }
 }
 
-fn docs_of<H: Copy + 'static>(named: &Named<H>, out: &mut impl Sink) {
-    let doc = named.doc();
+fn docs_of<H: Copy + 'static>(named: &Named<H>, family: Family, out: &mut impl Sink) {
+    let doc = named.doc(family);
     let head = [
         ("summary", doc.summary),
         ("since", doc.since),
@@ -268,7 +273,7 @@ fn docs_of<H: Copy + 'static>(named: &Named<H>, out: &mut impl Sink) {
         out.map(named.row.subs.len());
         for sub in named.subs() {
             out.bulk(sub.name.as_bytes());
-            docs_of(&sub, out);
+            docs_of(&sub, family, out);
         }
     }
 }
@@ -360,7 +365,8 @@ pub fn list<H: Copy + 'static>(
     let wanted = |named: &Named<H>| match filter {
         Filter::All => true,
         Filter::Module(module) => {
-            named.row.flags.has(flag::MODULE) && named.doc().module.as_bytes().eq_ignore_ascii_case(module)
+            named.row.flags.has(flag::MODULE)
+                && named.doc(Family::Redis).module.as_bytes().eq_ignore_ascii_case(module)
         }
         Filter::Category(_) => named.row.acl.has(category),
         Filter::Pattern(pattern) => matches(pattern, named.name.as_bytes()),
@@ -488,14 +494,14 @@ mod tests {
     #[test]
     fn command_docs() {
         assert_eq!(
-            reply(false, |out| docs(TABLE, &["nosuch", "config|get"], out)),
+            reply(false, |out| docs(TABLE, &["nosuch", "config|get"], Family::Redis, out)),
             "*2 $10 config|get *12 $7 summary $57 Returns the effective values of configuration parameters. \
              $5 since $5 2.0.0 $5 group $6 server $10 complexity \
              $62 O(N) when N is the number of configuration parameters provided $7 history *1 *2 $5 7.0.0 \
              $65 Added the ability to pass multiple pattern parameters in one call $9 arguments *1 *8 $4 name \
              $9 parameter $4 type $6 string $12 display_text $9 parameter $5 flags *1 +multiple "
         );
-        let config = reply(true, |out| docs(TABLE, &["config"], out));
+        let config = reply(true, |out| docs(TABLE, &["config"], Family::Redis, out));
         assert!(config.contains(" $11 subcommands %2 $10 config|get %6 $7 summary "));
     }
 

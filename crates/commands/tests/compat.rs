@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 
+use config::Family;
 use russet_commands::docs::doc;
 use russet_commands::table::table;
 
@@ -73,7 +74,7 @@ fn markdown() -> String {
 fn groups(here: &BTreeSet<&str>, recorded: &BTreeSet<&str>) -> BTreeMap<&'static str, Group> {
     let mut groups: BTreeMap<&'static str, Group> = BTreeMap::new();
     for name in here.union(recorded).filter(|name| !name.contains('|')) {
-        let group = groups.entry(doc(name).map_or("other", |doc| doc.group)).or_default();
+        let group = groups.entry(doc(name, Family::Redis).map_or("other", |doc| doc.group)).or_default();
         let names = if here.contains(name) { &mut group.here } else { &mut group.missing };
         names.insert(name.to_uppercase());
     }

@@ -5,6 +5,9 @@
 
 use crate::table::Directive;
 
+/// Refuses a text with the error's words, those of the family.
+pub type Check = fn(&[u8], Family) -> Result<(), &'static str>;
+
 /// The kind of value a directive takes, with its default.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
@@ -41,7 +44,7 @@ pub enum Kind {
         /// Default.
         default: &'static str,
         /// Refuses values.
-        check: fn(&[u8]) -> Result<(), &'static str>,
+        check: Check,
     },
     /// A value with a grammar of its own, kept as canonical text.
     Special(Special),
@@ -150,6 +153,8 @@ pub mod traits {
     pub const MULTI: u8 = 1 << 5;
     /// Setting the same value again still counts as a change (files that are read anew).
     pub const VOLATILE: u8 = 1 << 6;
+    /// As IMMUTABLE under Redis' name.
+    pub const IMMUTABLE_IN_REDIS: u8 = 1 << 7;
 }
 
 /// Whether we do what the directive says.
@@ -180,12 +185,24 @@ pub struct Row {
     pub status: Status,
     /// The default under Valkey's name, where it is another.
     pub valkey: Option<&'static str>,
+    /// The greatest value under Redis' name, where it is a lesser one.
+    pub max_in_redis: Option<u64>,
+    /// A number outside of these bounds is taken for the nearer of them.
+    pub clamp: Option<(i64, i64)>,
+    /// Words that only Redis has and that only Valkey has. They are taken under both names; error texts name them under
+    /// their own.
+    pub only: [&'static [&'static str]; 2],
 }
 
 impl Row {
     /// True when any of `bits` is set.
     pub const fn has(&self, bits: u8) -> bool {
         self.traits & bits != 0
+    }
+
+    /// Whether CONFIG SET refuses it.
+    pub fn is_immutable(&self, family: Family) -> bool {
+        self.has(traits::IMMUTABLE) || family == Family::Redis && self.has(traits::IMMUTABLE_IN_REDIS)
     }
 
     /// Name and alias.
@@ -201,16 +218,49 @@ pub struct Spec {
     pub(crate) traits: u8,
     pub(crate) status: Status,
     pub(crate) valkey: Option<&'static str>,
+    pub(crate) max_in_redis: Option<u64>,
+    pub(crate) clamp: Option<(i64, i64)>,
+    pub(crate) only: [&'static [&'static str]; 2],
 }
 
 impl Spec {
     const fn of(kind: Kind) -> Self {
-        Self { kind, traits: 0, status: Status::Inert, valkey: None }
+        Self {
+            kind,
+            traits: 0,
+            status: Status::Inert,
+            valkey: None,
+            max_in_redis: None,
+            clamp: None,
+            only: [&[], &[]],
+        }
     }
 
     /// Valkey has another default.
     pub(crate) const fn in_valkey(mut self, default: &'static str) -> Self {
         self.valkey = Some(default);
+        self
+    }
+
+    /// Redis has a lesser bound.
+    pub(crate) const fn max_in_redis(mut self, max: u64) -> Self {
+        self.max_in_redis = Some(max);
+        self
+    }
+
+    /// Numbers outside are brought inside.
+    pub(crate) const fn clamped(mut self, least: i64, most: i64) -> Self {
+        self.clamp = Some((least, most));
+        self
+    }
+
+    /// Words of one family.
+    pub(crate) const fn only(
+        mut self,
+        redis: &'static [&'static str],
+        valkey: &'static [&'static str],
+    ) -> Self {
+        self.only = [redis, valkey];
         self
     }
 
@@ -230,6 +280,10 @@ impl Spec {
 
     pub(crate) const fn immutable(self) -> Self {
         self.with(traits::IMMUTABLE)
+    }
+
+    pub(crate) const fn immutable_in_redis(self) -> Self {
+        self.with(traits::IMMUTABLE_IN_REDIS)
     }
 
     pub(crate) const fn hidden(self) -> Self {
@@ -252,7 +306,7 @@ impl Spec {
         self.with(traits::VOLATILE)
     }
 
-    pub(crate) const fn checked(mut self, check: fn(&[u8]) -> Result<(), &'static str>) -> Self {
+    pub(crate) const fn checked(mut self, check: Check) -> Self {
         if let Kind::Text { default, .. } = self.kind {
             self.kind = Kind::Text { default, check };
         }
@@ -285,7 +339,7 @@ pub(crate) const fn memory(min: i64, max: u64, default: i64) -> Spec {
 }
 
 pub(crate) const fn text(default: &'static str) -> Spec {
-    const fn any(_: &[u8]) -> Result<(), &'static str> {
+    const fn any(_: &[u8], _: Family) -> Result<(), &'static str> {
         Ok(())
     }
     Spec::of(Kind::Text { default, check: any })

@@ -87,7 +87,8 @@ impl OutputLimits {
                 b"pubsub" => &mut self.pubsub,
                 _ => return Err("Invalid client class specified in buffer limit configuration."),
             };
-            let seconds = std::str::from_utf8(group[3]).ok().and_then(|t| t.parse::<u32>().ok());
+            let seconds = std::str::from_utf8(group[3]).ok().and_then(|t| t.parse::<i32>().ok());
+            let seconds = seconds.and_then(|n| u32::try_from(n).ok());
             let limits = (parse_memory(group[1]), parse_memory(group[2]), seconds);
             let (Some(hard_bytes), Some(soft_bytes), Some(seconds)) = limits else {
                 return Err("Error in hard, soft or soft_seconds setting in buffer limit configuration.");

@@ -238,7 +238,7 @@ impl Store {
         apply: &mut dyn FnMut(&[Directive]) -> Result<(), Refusal>,
     ) -> Result<Vec<Directive>, SetError> {
         let _writing = self.lock();
-        let directives = admissible(pairs, access)?;
+        let directives = admissible(pairs, access, self.family)?;
         let before: Vec<_> = directives.iter().map(|d| (*d, self.value(*d), self.is_given(*d))).collect();
         let mut changed = Vec::new();
         for ((name, argument), directive) in pairs.iter().zip(&directives) {
@@ -366,7 +366,7 @@ pub(crate) fn words_for<'a>(row: &Row, argument: &'a [u8]) -> Vec<&'a [u8]> {
 }
 
 /// The directives of the pairs, if all exist and may be changed; else the first complaint.
-fn admissible(pairs: &[(&[u8], &[u8])], access: Access) -> Result<Vec<Directive>, SetError> {
+fn admissible(pairs: &[(&[u8], &[u8])], access: Access, family: Family) -> Result<Vec<Directive>, SetError> {
     let mut directives = Vec::with_capacity(pairs.len());
     for (i, (name, _)) in pairs.iter().enumerate() {
         let Some(directive) = Directive::find(name) else {
@@ -376,7 +376,7 @@ fn admissible(pairs: &[(&[u8], &[u8])], access: Access) -> Result<Vec<Directive>
             )));
         };
         let row = directive.row();
-        if row.has(traits::IMMUTABLE) {
+        if row.is_immutable(family) {
             return Err(failed(name, "can't set immutable config"));
         }
         if row.has(traits::PROTECTED) && !access.protected {

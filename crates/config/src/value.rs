@@ -62,13 +62,18 @@ pub(crate) fn parse(row: &Row, words: &[&[u8]], current: &Value, family: Family)
     let value = match row.kind {
         Kind::Bool { .. } => parse_bool(single()?)?,
         Kind::Choice { names, .. } => {
-            Value::number(index_of(names, single()?).ok_or_else(|| one_of(names))? as u64)
+            Value::number(index_of(names, single()?).ok_or_else(|| one_of(row, names, family))? as u64)
         }
-        Kind::Choices { names } => Value::number(parse_choices(names, words)?),
-        Kind::Number { unit, min, max, .. } => Value::number(parse_number(unit, min, max, single()?)?),
+        Kind::Choices { names } => Value::number(parse_choices(row, names, words, family)?),
+        Kind::Number { unit, min, max, .. } => {
+            let max = row.max_in_redis.filter(|_| family == Family::Redis).unwrap_or(max);
+            let number = parse_number(unit, min, max, single()?)?;
+            // Who has bounds of this kind is never unsigned.
+            Value::number(row.clamp.map_or(number, |(least, most)| (number as i64).clamp(least, most) as u64))
+        }
         Kind::Text { check, .. } => {
             let word = single()?;
-            check(word)?;
+            check(word, family)?;
             Value::text(word)
         }
         Kind::Special(special) => parse_special(special, words, current, family)?,
@@ -83,8 +88,11 @@ pub(crate) fn parse(row: &Row, words: &[&[u8]], current: &Value, family: Family)
     }
 }
 
+const BOOL: [&str; 2] = ["no", "yes"];
+const NOT_BOOL: &str = "argument must be 'yes' or 'no'";
+
 fn parse_bool(word: &[u8]) -> Result<Value, String> {
-    let choice = index_of(&["no", "yes"], word).ok_or("argument must be 'yes' or 'no'")?;
+    let choice = index_of(&BOOL, word).ok_or(NOT_BOOL)?;
     Ok(Value::number(choice as u64))
 }
 
@@ -92,19 +100,34 @@ fn index_of(names: &[&str], word: &[u8]) -> Option<usize> {
     names.iter().position(|name| name.as_bytes().eq_ignore_ascii_case(word))
 }
 
-fn one_of(names: &[&str]) -> String {
-    format!("argument(s) must be one of the following: {}", names.join(", "))
+/// The error of a word that is none of them, with those that the family has.
+fn one_of(row: &Row, names: &[&str], family: Family) -> String {
+    let [redis, valkey] = row.only;
+    let foreign = match family {
+        Family::Redis => valkey,
+        Family::Valkey => redis,
+    };
+    let own: Vec<&str> = names.iter().copied().filter(|name| !foreign.contains(name)).collect();
+    if own == BOOL {
+        return NOT_BOOL.to_owned();
+    }
+    format!("argument(s) must be one of the following: {}", own.join(", "))
 }
 
 /// Bits of the words behind the first; the first word is no bit.
-fn parse_choices(names: &[&str], words: &[&[u8]]) -> Result<u64, String> {
+fn parse_choices(row: &Row, names: &[&str], words: &[&[u8]], family: Family) -> Result<u64, String> {
     if words.is_empty() {
-        return Err(one_of(names));
+        return Err(one_of(row, names, family));
     }
     let bits = words.iter().try_fold(0u64, |bits, word| {
-        let index = index_of(names, word).ok_or_else(|| one_of(names))?;
+        let index = index_of(names, word).ok_or_else(|| one_of(row, names, family))?;
         Ok::<_, String>(if index == 0 { bits } else { bits | 1 << (index - 1) })
     })?;
+    // `yes` among other words means all of them.
+    let yes = index_of(names, b"yes").map_or(0, |i| 1u64 << (i - 1));
+    if bits & yes != 0 || yes != 0 && bits | yes == (1 << (names.len() - 1)) - 1 {
+        return Ok(yes);
+    }
     let bit = |name: &str| index_of(names, name.as_bytes()).map_or(0, |i| 1u64 << (i - 1));
     if bits & bit("save") != 0 && bits & bit("nosave") != 0 {
         return Err("shutdown options SAVE and NOSAVE can't be used simultaneously".to_owned());
@@ -159,7 +182,8 @@ fn parse_octal(word: &[u8]) -> Option<i128> {
     u32::from_str_radix(text, 8).ok().map(i128::from)
 }
 
-/// Bytes, with an optional unit: `k` is 1000, `kb` is 1024, and so on for `m` and `g`.
+/// Bytes, with an optional unit: `k` is 1000, `kb` is 1024, and so on for `m` and `g`. No digits are a zero, as in the real
+/// servers.
 pub(crate) fn parse_memory(word: &[u8]) -> Option<u64> {
     let end = word.iter().position(|c| !c.is_ascii_digit()).unwrap_or(word.len());
     let (digits, unit) = word.split_at(end);
@@ -173,6 +197,9 @@ pub(crate) fn parse_memory(word: &[u8]) -> Option<u64> {
         b"gb" => 1 << 30,
         _ => return None,
     };
+    if digits.is_empty() {
+        return Some(0);
+    }
     std::str::from_utf8(digits).ok()?.parse::<u64>().ok()?.checked_mul(factor)
 }
 
@@ -200,6 +227,9 @@ fn parse_special(
             Value::text(special::percentiles_text(&percentiles).into_bytes())
         }
         Special::Dir => match words {
+            [dir] if dir.is_empty() && family == Family::Valkey => {
+                return Err("dir can't be empty".to_owned());
+            }
             [dir] => Value::text(*dir),
             _ => return Err("wrong number of arguments".to_owned()),
         },
@@ -248,12 +278,16 @@ mod tests {
     use super::*;
     use crate::table::{Directive, ROWS};
 
-    /// The value as CONFIG GET shows it, or the error.
+    /// The value as CONFIG GET shows it, or the error, of Redis.
     fn check(name: &str, word: &str) -> String {
+        check_as(Family::Redis, name, word)
+    }
+
+    fn check_as(family: Family, name: &str, word: &str) -> String {
         let row = Directive::find(name.as_bytes()).expect("a directive").row();
         let row = &Row { status: Status::Works, ..*row };
         let words = words_of(word.as_bytes());
-        match parse(row, &words, &default_of(row), Family::Redis) {
+        match parse(row, &words, &default_of(row), family) {
             Ok(value) => String::from_utf8(shown(row, &value)).expect("text"),
             Err(error) => format!("error: {error}"),
         }
@@ -324,10 +358,55 @@ mod tests {
                 "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
             ),
             ("oom-score-adj-values", "1 2", "error: wrong number of arguments"),
+            ("hz", "0", "1"),
+            ("hz", "501", "500"),
+            ("repl-backlog-size", "1kb", "16384"),
+            ("maxmemory", "kb", "0"),
+            ("io-threads", "129", "error: argument must be between 1 and 128 inclusive"),
+            ("cluster-announce-ip", "a", "error: Cluster announce IP must be a valid IPv4 or IPv6 address"),
+            ("cluster-slot-stats-enabled", "net cpu", "cpu net"),
+            ("cluster-slot-stats-enabled", "net mem cpu", "yes"),
+            ("cluster-slot-stats-enabled", "yes cpu", "yes"),
+            (
+                "cluster-slot-stats-enabled",
+                "x",
+                "error: argument(s) must be one of the following: no, yes, cpu, net, mem",
+            ),
+            (
+                "repl-diskless-load",
+                "x",
+                "error: argument(s) must be one of the following: disabled, on-empty-db, swapdb, flushdb",
+            ),
             ("notify-keyspace-events", "KEA", "AKE"),
         ];
         for (name, word, expected) in cases {
             assert_eq!(check(name, word), expected, "{name} {word}");
+        }
+    }
+
+    /// Recorded from Valkey 9.1.2, where Redis says something else.
+    #[test]
+    fn values_and_errors_of_valkey() {
+        let cases = [
+            ("io-threads", "129", "129"),
+            ("io-threads", "257", "error: argument must be between 1 and 256 inclusive"),
+            ("cluster-announce-ip", "a", "a"),
+            ("cluster-announce-ip", "a+b", "error: cluster-announce-ip contains invalid character"),
+            ("cluster-slot-stats-enabled", "x", "error: argument must be 'yes' or 'no'"),
+            (
+                "repl-diskless-load",
+                "x",
+                "error: argument(s) must be one of the following: disabled, on-empty-db, swapdb, flush-before-load",
+            ),
+            ("shutdown-on-sigterm", "failover safe", "safe failover"),
+            (
+                "shutdown-on-sigterm",
+                "x",
+                "error: argument(s) must be one of the following: default, save, nosave, now, force, safe, failover",
+            ),
+        ];
+        for (name, word, expected) in cases {
+            assert_eq!(check_as(Family::Valkey, name, word), expected, "{name} {word}");
         }
     }
 

@@ -37,6 +37,10 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How often a paused link looks whether it may go on, and how much of the stream it takes in meanwhile.
 const PAUSE_LOOK: Duration = Duration::from_millis(10);
 const PAUSED_BYTES: usize = 64 << 20;
+/// Why a link is given up whose primary sends nothing, as the log says it.
+const SILENT: &str = "PRIMARY timeout: no data nor PING received...";
+/// How often a change of `repl-timeout` is looked for.
+const PATIENCE_LOOK: Duration = Duration::from_secs(1);
 
 /// What the handshake ended with.
 enum Agreed {
@@ -147,8 +151,19 @@ struct Link {
 impl Link {
     async fn read(&mut self) -> io::Result<usize> {
         self.received.reserve(64 << 10);
-        let read = tokio::time::timeout(patience(self.server), self.stream.read_buf(&mut self.received));
-        match read.await.map_err(|_| io::ErrorKind::TimedOut)?? {
+        let begun = tokio::time::Instant::now();
+        // In steps, for `repl-timeout` may change meanwhile.
+        let read = loop {
+            let step = PATIENCE_LOOK.min(patience(self.server));
+            match tokio::time::timeout(step, self.stream.read_buf(&mut self.received)).await {
+                Ok(read) => break read?,
+                Err(_) if begun.elapsed() >= patience(self.server) => {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                Err(_) => {}
+            }
+        };
+        match read {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             read => {
                 let now_ms = sys::os::unix_ms();
@@ -313,6 +328,7 @@ impl Link {
         let mut stream = PrimaryStream::new(session);
         stream.feed(&std::mem::take(&mut self.received));
         let mut acknowledge = tokio::time::interval(Duration::from_secs(1));
+        let mut heard = tokio::time::Instant::now();
         loop {
             let paused = self.server.is_paused(sys::os::unix_ms());
             let busy =
@@ -320,6 +336,11 @@ impl Link {
             self.server.replication.unapplied_bytes.store(stream.unapplied() as u64, Relaxed);
             if std::mem::take(&mut stream.session.replica.ack_offset) == u64::MAX {
                 self.acknowledge().await?;
+            }
+            let listens = !busy && (!paused || stream.unapplied() < PAUSED_BYTES);
+            // Who does not listen must not complain of silence.
+            if !listens {
+                heard = tokio::time::Instant::now();
             }
             if busy {
                 tokio::time::sleep(Duration::from_micros(200)).await;
@@ -330,10 +351,15 @@ impl Link {
             }
             let mut buffer = Vec::with_capacity(64 << 10);
             let mut limited = (&mut buffer).limit(64 << 10);
-            let silence = tokio::time::sleep(patience(self.server));
+            let silence = tokio::time::sleep_until(heard + patience(self.server));
             tokio::select! {
-                read = self.stream.read_buf(&mut limited), if !paused || stream.unapplied() < PAUSED_BYTES => {
+                // What has arrived goes before silence.
+                biased;
+                _ = acknowledge.tick() => self.acknowledge().await?,
+                () = notify.notified() => {}
+                read = self.stream.read_buf(&mut limited), if listens => {
                     let read = read?;
+                    heard = tokio::time::Instant::now();
                     if read == 0 {
                         return Err(io::ErrorKind::UnexpectedEof.into());
                     }
@@ -343,10 +369,8 @@ impl Link {
                     client.active_ms.store(sys::os::unix_ms(), Relaxed);
                     stream.feed(&buffer);
                 }
-                _ = acknowledge.tick() => self.acknowledge().await?,
-                () = notify.notified() => {}
                 () = tokio::time::sleep(PAUSE_LOOK), if paused => {}
-                () = silence => return Err(io::Error::other("the primary is silent (repl-timeout)")),
+                () = silence => return Err(io::Error::other(SILENT)),
             }
         }
     }

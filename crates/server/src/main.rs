@@ -1,6 +1,6 @@
 //! `russet-server`: sockets, files, signals and threads around the engine.
 //!
-//! - [`start`]: from the command line to a serving process. - [`listen`]: accepting. - [`worker`]: the threads that serve.
+//! - [`start`]: from the command line to a serving process; [`checks`]: of the machine. - [`listen`]: accepting. - [`worker`]: the threads that serve.
 //! - [`connection`]: one client; [`alarm`]: what wakes it. - [`shell`]: what the engine asks of the program.
 //! - [`save`], [`load`]: dump files. - [`replica`]: the primary's side of replication. - [`link`]: the replica's side.
 //! - [`orders`]: the main task. [`shutdown`]: its end. [`process`]: pid file, limits, supervisors, crash reports.
@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod alarm;
+mod checks;
 mod complaint;
 mod connection;
 mod cron;

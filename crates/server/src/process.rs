@@ -30,12 +30,16 @@ static OOM_BASE: Mutex<Option<i32>> = Mutex::new(None);
 /// Tells the kernel, as `oom-score-adj` says, how soon it may end this process when memory is short. There is no child
 /// process, so the third of `oom-score-adj-values` has no use.
 pub fn set_oom_score(server: &Server) -> Result<(), String> {
-    const FAILED: &str = "Failed to set oom_score_adj";
+    const FAILED: &str = "Failed to set current oom_score_adj. Check server logs.";
     let config = &server.config;
     let mut base = OOM_BASE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let write = |score: i32| {
-        std::fs::write(OOM_SCORE, score.clamp(-1000, 1000).to_string())
-            .map_err(|error| format!("{FAILED}: {}", config::load::system_words(&error)))
+        let score = score.clamp(-1000, 1000);
+        std::fs::write(OOM_SCORE, score.to_string()).map_err(|error| {
+            let words = config::load::system_words(&error);
+            log::warning(&format!("Unable to write oom_score_adj: {words}"));
+            FAILED.to_owned()
+        })
     };
     let mode = config.text(Directive::OomScoreAdj);
     if &*mode == "no" {
@@ -46,7 +50,7 @@ pub fn set_oom_score(server: &Server) -> Result<(), String> {
         None => std::fs::read_to_string(OOM_SCORE)
             .ok()
             .and_then(|text| text.trim().parse().ok())
-            .ok_or_else(|| format!("{FAILED}: unable to read it"))?,
+            .ok_or_else(|| FAILED.to_owned())?,
     };
     let class = usize::from(server.replication.is_replica());
     let values = config.text(Directive::OomScoreAdjValues);

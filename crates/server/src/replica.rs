@@ -150,8 +150,10 @@ async fn full(
                 if let Err(error) = connection.look() {
                     break Err(error);
                 }
-                // Keeps the replica from giving up while it waits.
-                if attached.is_none() && spoken.elapsed() >= Duration::from_secs(1) {
+                // Keeps the replica from giving up while it waits; not while something holds the whole server up (DEBUG
+                // SLEEP), for who cannot serve is not alive.
+                let is_due = attached.is_none() && spoken.elapsed() >= Duration::from_secs(1);
+                if is_due && !server.keyspace.gate().is_closed() {
                     connection.send(b"\n").await?;
                     spoken = Instant::now();
                 }

@@ -17,6 +17,8 @@ use crate::{cron, listen, log, orders, process, title, worker};
 /// Bytes of heap from which huge pages are worth their size; an idle server has some 4 MB.
 const SMALL_HEAP: u64 = 12 << 20;
 
+const PROGRAM: &str = "russet-server";
+
 /// Runs the program.
 pub fn run() -> ExitCode {
     let args: Vec<Vec<u8>> =
@@ -33,13 +35,20 @@ pub fn run() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Help => {
-            eprint!("{}", config::argv::help("russet-server"));
-            ExitCode::FAILURE
+            let text = config::argv::help(PROGRAM);
+            match family {
+                Family::Redis => {
+                    eprint!("{text}");
+                    ExitCode::FAILURE
+                }
+                Family::Valkey => {
+                    print!("{text}");
+                    ExitCode::SUCCESS
+                }
+            }
         }
-        Command::TestMemory(_) | Command::CheckSystem => {
-            eprintln!("This check is not available in russet-server.");
-            ExitCode::FAILURE
-        }
+        Command::TestMemory(megabytes) => crate::checks::test_memory(megabytes.as_deref(), PROGRAM),
+        Command::CheckSystem => crate::checks::check_system(),
         Command::Run(run) => serve(&run, family),
     }
 }

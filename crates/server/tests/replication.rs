@@ -228,6 +228,22 @@ fn a_chain_and_a_promotion_in_its_middle() {
 }
 
 #[test]
+fn a_silent_primary_is_given_up() {
+    let primary = ours(&format!("{FAST} --repl-ping-replica-period 1"));
+    let replica = ours(&format!("{FAST} --repl-timeout 2"));
+    let mut r = client(&replica);
+    let proxy = Proxy::start(primary.port()).expect("proxy");
+    replica_of(&mut r, proxy.port());
+    wait_link(&mut r);
+    // The connection stays open, and nothing comes.
+    proxy.set(Rules { hold: true, ..Rules::default() });
+    wait_for("the end of the link", || info(&mut r, "master_link_status") == "down");
+    assert!(replica.log().contains("PRIMARY timeout: no data nor PING received..."), "{}", replica.log());
+    proxy.set(Rules::default());
+    wait_link(&mut r);
+}
+
+#[test]
 fn wait_counts_replicas_that_have_it() {
     let (primary, replica) = (ours(FAST), ours(FAST));
     let (mut p, mut r) = (client(&primary), client(&replica));

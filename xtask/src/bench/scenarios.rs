@@ -226,7 +226,10 @@ pub fn aof(options: &Options) -> Result<()> {
             let server = match side.start(options, &extra) {
                 Ok(server) => server,
                 Err(error) => {
-                    println!("{} with appendfsync {policy}: {error:#}", side.name);
+                    // The last line of what a server says when it gives up tells why.
+                    let text = format!("{error:#}");
+                    let why = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+                    println!("{} with appendfsync {policy}: {why}", side.name);
                     continue;
                 }
             };

@@ -18,7 +18,7 @@ pub(super) const ROWS: &[Row] = &[
     row("dryrun", -4, LEAD | SENTINEL, dryrun),
     row("genpass", -2, ASK, genpass),
     row("getuser", 3, LEAD | SENTINEL, getuser),
-    row("help", 2, LOADING | STALE | SENTINEL, |_, _, out| show(help::ACL, out)),
+    row("help", 2, LOADING | STALE | SENTINEL, show_help),
     row("list", 2, LEAD | SENTINEL, list),
     row("load", 2, LEAD | SENTINEL, no_file),
     row("log", -2, LEAD | SENTINEL, log),
@@ -35,6 +35,16 @@ const NO_RULES: CommandError =
 const PASSWORD_BITS: CommandError = CommandError::fixed(
     "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096",
 );
+
+fn show_help(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
+    match cx.family() {
+        Family::Valkey => show(help::ACL, out),
+        Family::Redis => {
+            let lines: Vec<String> = help::ACL.iter().map(|line| line.replace("rule", "attribute")).collect();
+            show(&lines.iter().map(String::as_str).collect::<Vec<_>>(), out)
+        }
+    }
+}
 
 fn whoami(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
     out.bulk(DEFAULT.as_bytes());
@@ -76,10 +86,18 @@ fn password(cx: &Cx<'_>) -> Option<String> {
     })
 }
 
+/// The flags of the one user.
+fn flags(cx: &Cx<'_>, has_password: bool) -> impl Iterator<Item = &'static str> + Clone {
+    let known = [("on", true), ("nopass", !has_password), ("sanitize-payload", cx.family() == Family::Redis)];
+    known.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag)
+}
+
 fn list(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
-    let secret = password(cx).map_or_else(|| "nopass".to_owned(), |hash| format!("#{hash}"));
+    let secret = password(cx);
+    let flags: Vec<&str> = flags(cx, secret.is_some()).collect();
+    let secret = secret.map(|hash| format!("#{hash} ")).unwrap_or_default();
     out.array(1);
-    out.bulk(format!("user {DEFAULT} on {secret} ~* &* +@all").as_bytes());
+    out.bulk(format!("user {DEFAULT} {} {secret}~* &* +@all", flags.join(" ")).as_bytes());
     Ok(())
 }
 
@@ -89,15 +107,17 @@ fn getuser(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
         return Ok(());
     }
     let secret = password(cx);
-    out.map(6);
+    let family = cx.family();
+    out.map(if family == Family::Redis { 6 } else { 7 });
     out.bulk(b"flags");
-    let flags: &[&[u8]] = if secret.is_some() { &[b"on"] } else { &[b"on", b"nopass"] };
-    out.set(flags.len());
-    flags.iter().for_each(|flag| out.bulk(flag));
+    let flags = flags(cx, secret.is_some());
+    out.set(flags.clone().count());
+    flags.for_each(|flag| out.bulk(flag.as_bytes()));
     out.bulk(b"passwords");
     out.array(usize::from(secret.is_some()));
     secret.iter().for_each(|hash| out.bulk(hash.as_bytes()));
-    for (name, value) in [("commands", "+@all"), ("keys", "~*"), ("channels", "&*")] {
+    let rules = [("commands", "+@all"), ("keys", "~*"), ("channels", "&*"), ("databases", "alldbs")];
+    for (name, value) in &rules[..if family == Family::Redis { 3 } else { 4 }] {
         out.bulk(name.as_bytes());
         out.bulk(value.as_bytes());
     }

@@ -1,5 +1,6 @@
 //! COMMAND: what this server knows about its commands. Rendering is in `introspect`.
 
+use config::Family;
 use resp::writer::Writer;
 
 use crate::cx::Cx;
@@ -46,8 +47,8 @@ fn info(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     Ok(())
 }
 
-fn docs(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    introspect::docs(&rows(), &argv[2..], out);
+fn docs(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    introspect::docs(&rows(), &argv[2..], cx.server.config.family(), out);
     Ok(())
 }
 
@@ -71,32 +72,36 @@ fn keys(argv: &[&[u8]], flags: bool, out: &mut Writer) -> Result {
         .map_err(|text| CommandError::new(format!("ERR {text}")))
 }
 
-fn help(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
-    crate::reply_help(
-        &[
-            "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-            "(no subcommand)",
-            "    Return details about all Redis commands.",
-            "COUNT",
-            "    Return the total number of commands in this Redis server.",
-            "LIST",
-            "    Return a list of all commands in this Redis server.",
-            "INFO [<command-name> ...]",
-            "    Return details about multiple Redis commands.",
-            "    If no command names are given, documentation details for all",
-            "    commands are returned.",
-            "DOCS [<command-name> ...]",
-            "    Return documentation details about multiple Redis commands.",
-            "    If no command names are given, documentation details for all",
-            "    commands are returned.",
-            "GETKEYS <full-command>",
-            "    Return the keys from a full Redis command.",
-            "GETKEYSANDFLAGS <full-command>",
-            "    Return the keys and the access flags from a full Redis command.",
-            "HELP",
-            "    Print this help.",
-        ],
-        out,
-    );
+const HELP: &[&str] = &[
+    "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "(no subcommand)",
+    "    Return details about all Redis commands.",
+    "COUNT",
+    "    Return the total number of commands in this Redis server.",
+    "LIST",
+    "    Return a list of all commands in this Redis server.",
+    "INFO [<command-name> ...]",
+    "    Return details about multiple Redis commands.",
+    "    If no command names are given, documentation details for all",
+    "    commands are returned.",
+    "DOCS [<command-name> ...]",
+    "    Return documentation details about multiple Redis commands.",
+    "    If no command names are given, documentation details for all",
+    "    commands are returned.",
+    "GETKEYS <full-command>",
+    "    Return the keys from a full Redis command.",
+    "GETKEYSANDFLAGS <full-command>",
+    "    Return the keys and the access flags from a full Redis command.",
+    "HELP",
+    "    Print this help.",
+];
+
+/// Valkey leaves the name out.
+fn help(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
+    let lines: Vec<String> = match cx.family() {
+        Family::Redis => HELP.iter().map(|&line| line.to_owned()).collect(),
+        Family::Valkey => HELP.iter().map(|line| line.replace("Redis ", "")).collect(),
+    };
+    crate::reply_help(&lines.iter().map(String::as_str).collect::<Vec<_>>(), out);
     Ok(())
 }

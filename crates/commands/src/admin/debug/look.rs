@@ -8,7 +8,7 @@ use resp::writer::Writer;
 
 use crate::args::int;
 use crate::cx::Cx;
-use crate::error::{CommandError, DB_OUT_OF_RANGE, NO_SUCH_KEY, Result};
+use crate::error::{CommandError, NO_SUCH_KEY, Result};
 use crate::generic::encoding_name;
 
 /// The longest subject of STRINGMATCH-LEN.
@@ -77,10 +77,12 @@ pub(super) fn listpack(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Res
     Ok(())
 }
 
+const NO_DATABASE: CommandError = CommandError::fixed("ERR Out of range database");
+
 pub(super) fn htstats(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let db = usize::try_from(int(argv[2])?).map_err(|_| DB_OUT_OF_RANGE)?;
+    let db = usize::try_from(int(argv[2])?).map_err(|_| NO_DATABASE)?;
     if db >= cx.server.keyspace.databases() {
-        return Err(DB_OUT_OF_RANGE);
+        return Err(NO_DATABASE);
     }
     let (mut keys, mut bytes, mut expires, mut shards) = (0, 0, 0, 0);
     cx.each_shard(|shard| {

@@ -32,7 +32,7 @@ const SUBS: &[Sub] = &[
     sub("config-rewrite-force-all", 0, 0, server::config_rewrite_force_all),
     sub("dict-resizing", 1, 1, granted),
     sub("digest", 0, 0, digest::digest),
-    sub("digest-value", 1, ANY, digest::digest_value),
+    sub("digest-value", 0, ANY, digest::digest_value),
     sub("error", 1, 1, protocol::error),
     sub("force-free-primary-async", 1, 1, granted),
     sub("hashtable-can-abort-shrink", 1, 1, granted),

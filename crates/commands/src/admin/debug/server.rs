@@ -8,7 +8,7 @@ use resp::writer::Writer;
 
 use crate::args::int;
 use crate::cx::Cx;
-use crate::error::{CommandError, OUT_OF_RANGE, Result};
+use crate::error::{CommandError, MUST_BE_POSITIVE, OUT_OF_RANGE, Result};
 use crate::server::LogLevel;
 
 /// Longest sleep.
@@ -128,10 +128,10 @@ pub(super) fn segfault(_: &mut Cx<'_>, _: &[&[u8]], _: &mut Writer) -> Result {
 
 /// POPULATE count [prefix] [size]: keys that are there already stay as they are. Replicas do not learn of it.
 pub(super) fn populate(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let count = int(argv[2])?;
+    let count = int(argv[2]).ok().filter(|count| *count >= 0).ok_or(MUST_BE_POSITIVE)?;
     let prefix = argv.get(3).copied().unwrap_or(b"key");
     let size = argv.get(4).map(|size| int(size)).transpose()?.unwrap_or(0);
-    if count < 0 || !(0..=MOST_VALUE_BYTES).contains(&size) {
+    if !(0..=MOST_VALUE_BYTES).contains(&size) {
         return Err(OUT_OF_RANGE);
     }
     for number in 0..count {
