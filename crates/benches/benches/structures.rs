@@ -3,9 +3,11 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use ds::entry::{Entry, Value};
 use ds::glob::glob_match;
 use ds::listpack::Listpack;
 use ds::num::{format_f64, parse_f64, parse_i64};
+use ds::table::Table;
 use ds::zset::Zset;
 use testkit::rng::Rng;
 
@@ -22,6 +24,41 @@ fn filled() -> Zset {
         zset.insert(member(number).as_bytes(), rng.below(MEMBERS) as f64);
     }
     zset
+}
+
+/// The table of keys, as each shard has one.
+fn table(c: &mut Criterion) {
+    let mut group = c.benchmark_group("table of 100,000");
+    let keys: Vec<String> = (0..2 * MEMBERS).map(member).collect();
+    let entry = |key: &str| Entry::new(key.as_bytes(), None, 0, Value::Bytes(b"value"));
+    let hash = |key: &str| ds::hash::of(key.as_bytes());
+    let (here, absent) = keys.split_at(MEMBERS as usize);
+    let mut table: Table<Entry> = Table::default();
+    for key in here {
+        table.insert(hash(key), entry(key));
+    }
+    let mut rng = Rng::new(3);
+    group.bench_function("find", |b| {
+        b.iter(|| {
+            let key = &here[rng.below(MEMBERS) as usize];
+            black_box(table.find(hash(key), key.as_bytes()).is_some())
+        });
+    });
+    group.bench_function("find what is absent", |b| {
+        b.iter(|| {
+            let key = &absent[rng.below(MEMBERS) as usize];
+            black_box(table.find(hash(key), key.as_bytes()).is_some())
+        });
+    });
+    group.bench_function("insert, then remove", |b| {
+        b.iter(|| {
+            let key = &absent[rng.below(MEMBERS) as usize];
+            table.insert(hash(key), entry(key));
+            let slot = table.find_mut(hash(key), key.as_bytes()).expect("just inserted");
+            black_box(slot.remove());
+        });
+    });
+    group.finish();
 }
 
 /// The B+tree together with its member index, which is the hash table.
@@ -94,5 +131,5 @@ fn text(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, zset, listpack, text);
+criterion_group!(benches, table, zset, listpack, text);
 criterion_main!(benches);
