@@ -45,6 +45,8 @@ impl Held {
             counts[rank as usize] += 1;
             COUNTS.set(counts);
         }
+        #[cfg(not(debug_assertions))]
+        let _ = rank;
         Held {
             #[cfg(debug_assertions)]
             rank,
