@@ -730,7 +730,9 @@ mod tests {
         let large = Entry::new(&[b'l'; 2 * PIECE_BYTES], None, 0, Value::Int(1));
         let small = Entry::new(&[b's'; 1000], None, 0, Value::Int(1));
         front.add(0, large.view());
-        (0..100).for_each(|_| drop(front.add(0, small.view())));
+        for _ in 0..100 {
+            front.add(0, small.view());
+        }
         let (mut pieces, _) = front.take();
         assert_eq!(pieces.iter().map(|piece| piece.copies.iter().count()).sum::<usize>(), 101);
         assert!(pieces[1..].iter().all(|piece| piece.copies.len() + piece.copies.room() == PIECE_BYTES));

@@ -2,6 +2,7 @@
 //!
 //! Invariant: each side is alone on its core while it is measured. Callers: `bench::run`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -106,16 +107,38 @@ pub fn print_locks(name: &str, server: &Server) -> Result<()> {
     Ok(())
 }
 
+/// Runs `work` and answers with its result the most memory that the server and its children had meanwhile. A thread of
+/// its own looks: adding pages up takes the kernel milliseconds, in which no reply would be read.
+fn with_peak<T>(server: &Server, work: impl FnOnce() -> T) -> (T, u64) {
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let peak = scope.spawn(|| {
+            let mut peak = 0;
+            while !ended.load(Ordering::Relaxed) {
+                peak = peak.max(procstat::family_bytes(server.pid()));
+                thread::sleep(LOOK);
+            }
+            peak
+        });
+        let result = work();
+        ended.store(true, Ordering::Relaxed);
+        (result, peak.join().unwrap_or(0))
+    })
+}
+
 /// Writes 60,000 times while the state of saving is asked for.
 fn load_without_saving(server: &Server, template: &Template, options: &Options) -> Result<Outcome> {
     let (mut client, mut next_look, mut trouble) = (server.client()?, Instant::now(), None);
-    let outcome = load::run(&writes(server, template, options, Some(60_000)), || {
-        if Instant::now() >= next_look {
-            next_look = Instant::now() + LOOK;
-            trouble = is_saving(&mut client).err();
-        }
-        trouble.is_some()
-    })?;
+    let run = || {
+        load::run(&writes(server, template, options, Some(60_000)), || {
+            if Instant::now() >= next_look {
+                next_look = Instant::now() + LOOK;
+                trouble = is_saving(&mut client).err();
+            }
+            trouble.is_some()
+        })
+    };
+    let outcome = with_peak(server, run).0?;
     trouble.map_or(Ok(outcome), Err)
 }
 
@@ -134,23 +157,26 @@ fn load_while_saving(
     let begun = Instant::now();
     let reply = client.words("BGSAVE")?;
     ensure!(!reply.is_error(), "BGSAVE: {}", reply.render());
-    let (mut peak, mut took, mut trouble) = (0, Duration::ZERO, None);
+    let (mut took, mut trouble) = (Duration::ZERO, None);
     let mut next_look = Instant::now();
-    let outcome = load::run(&writes(server, template, options, None), || {
-        if Instant::now() < next_look {
-            return false;
-        }
-        next_look = Instant::now() + LOOK;
-        peak = peak.max(procstat::family_bytes(server.pid()));
-        took = begun.elapsed();
-        match is_saving(&mut client) {
-            Ok(saving) => !saving || took > SAVE_LIMIT,
-            Err(error) => {
-                trouble = Some(error);
-                true
+    let run = || {
+        load::run(&writes(server, template, options, None), || {
+            if Instant::now() < next_look {
+                return false;
             }
-        }
-    })?;
+            next_look = Instant::now() + LOOK;
+            took = begun.elapsed();
+            match is_saving(&mut client) {
+                Ok(saving) => !saving || took > SAVE_LIMIT,
+                Err(error) => {
+                    trouble = Some(error);
+                    true
+                }
+            }
+        })
+    };
+    let (outcome, peak) = with_peak(server, run);
+    let outcome = outcome?;
     trouble.map_or(Ok((outcome, took, peak)), Err)
 }
 
