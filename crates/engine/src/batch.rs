@@ -66,6 +66,12 @@ fn is_plain(found: Found) -> bool {
         && !may_reach_beyond(found.row)
 }
 
+/// Whether a command, or a transaction that it ends, may change data.
+fn writes(session: &Session, found: Found) -> bool {
+    found.row.flags.has(flag::WRITE)
+        || (found.id == special().exec && session.transaction.as_ref().is_some_and(exec::writes))
+}
+
 /// Why a batch ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stop {
@@ -286,6 +292,9 @@ impl<'s> Turn<'s> {
         if self.is_paused(session, found) {
             return Ok(Stop::Paused);
         }
+        if self.server.keyspace.is_snapshot_behind() && writes(session, found) {
+            return Ok(Stop::Busy);
+        }
         if found.id == special().exec {
             let stop = exec::exec(self.server, self.worker, self.scratch, session, found, self.now_ms, out)
                 .map_err(|error| (Some(found), error))?;
@@ -304,8 +313,8 @@ impl<'s> Turn<'s> {
         }
         let writes_only = self.server.pause_writes_only.load(Relaxed);
         !writes_only && session.kind != commands::client::ClientType::Replica
-            || found.row.flags.has(flag::WRITE | flag::MAY_REPLICATE)
-            || (found.id == special().exec && session.transaction.as_ref().is_some_and(exec::writes))
+            || found.row.flags.has(flag::MAY_REPLICATE)
+            || writes(session, found)
     }
 
     fn lock_and_call(

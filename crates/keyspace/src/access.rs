@@ -42,15 +42,12 @@ impl<'k> Held<'k> {
 }
 
 impl Keyspace {
-    /// Locks `shards`, which must be ascending without repeats; `None` if one stayed locked for long, or a snapshot is behind.
+    /// Locks `shards`, which must be ascending without repeats; `None` if one stayed locked for long.
     #[inline]
     pub fn access(&self, shards: &[u16]) -> Option<Access<'_>> {
         debug_assert!(shards.is_sorted_by(|a, b| a < b), "locks are taken in ascending order, each once");
         if let &[shard] = shards {
             return self.access_one(shard);
-        }
-        if self.snapshot.is_behind.load(Relaxed) && !shards.is_empty() {
-            return None;
         }
         let mut held = Vec::with_capacity(shards.len());
         for &shard in shards {
@@ -62,9 +59,6 @@ impl Keyspace {
     /// As [`Keyspace::access`], for one shard.
     #[inline]
     pub fn access_one(&self, shard: u16) -> Option<Access<'_>> {
-        if self.snapshot.is_behind.load(Relaxed) {
-            return None;
-        }
         let guard = self.shards[usize::from(shard)].lock_or_give_up()?;
         Some(Access { keyspace: self, held: Held::One(shard, guard) })
     }

@@ -29,3 +29,20 @@ fn sort_by_other_keys_reads_each_of_them() {
         expected
     );
 }
+
+#[test]
+fn writers_wait_for_a_snapshot_that_is_behind_and_readers_do_not() {
+    let mut node = Node::new();
+    node.words("SET k old");
+    node.server.keyspace.set_snapshot_behind(true);
+    let (mut writer, mut transaction) = (node.connect(), node.connect());
+    assert_eq!(node.feed(&mut writer, b"GET k\r\nSET k new\r\n"), b"$3\r\nold\r\n");
+    assert_eq!(
+        node.feed(&mut transaction, b"MULTI\r\nDEL k\r\nEXEC\r\n"),
+        b"+OK\r\n+QUEUED\r\n",
+        "what is queued is no write yet"
+    );
+    node.server.keyspace.set_snapshot_behind(false);
+    assert_eq!(node.poll(&mut writer), b"+OK\r\n");
+    assert_eq!(node.poll(&mut transaction), b"*1\r\n:1\r\n");
+}

@@ -8,47 +8,37 @@
 //! Under a lock an entry is only copied, and a large collection is pinned. Encoding, compressing and writing happen on the
 //! saver's thread between two holds, what writers left comes first, and the saver works in short turns (`sys::turns`), so that
 //! a worker on the same core goes on. Memory for copies is bounded: the more of them wait, the less the saver rests, and
-//! from [`Fronts::most`] bytes on commands wait until it has caught up.
+//! from [`Fronts::most`] bytes on commands that write wait until it has caught up.
 
-use std::cell::Cell;
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+mod file;
+mod front;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use commands::bridge;
 use commands::persistence::SaveEnd;
 use commands::server::Server;
 use config::Directive;
-use ds::entry::{Copies, EntryRef};
-use ds::object::Pinned;
+use ds::entry::EntryRef;
 use keyspace::Access;
 use keyspace::snapshot::{Sink, Walker};
 use rdb::{Dialect, Eviction, Version, Writer};
 use sys::turns::Turns;
 
-/// Bytes of copies in one piece.
-const PIECE_BYTES: usize = 32 << 10;
-/// Pieces that are encoded between two looks at how many wait: some milliseconds.
-const PIECES_AT_ONCE: usize = 8;
-/// Empty pieces that a front keeps.
-const SPARE_PIECES: usize = 4;
+pub use file::{DumpFile, dump_path, remove_temporary_files};
+use front::{Front, Fronts, PIN_BYTES, Piece, PinnedKey, lock};
+
 /// Bytes of the saver's own front from which it encodes them.
 const OWN_BYTES: usize = 16 << 10;
-/// What a pinned collection counts for while it waits: enough to be encoded soon, for what it costs while pinned is unknown.
-const PIN_BYTES: usize = 64 << 10;
-/// Fronts of writers; a thread always uses the same one.
-const FRONTS: usize = 8;
 /// Fewest bytes of copies from which commands wait for the saver; else a sixteenth of all memory in use.
 const LEAST_BOUND: u64 = 16 << 20;
 /// The walk goes on while less than this part of the bound waits.
 const CALM: usize = 16;
 /// Entries that are encoded between two looks at the time.
 const ENTRIES_PER_LOOK: u64 = 8;
-/// Bytes written between two requests to the kernel to start writing them out.
-const WRITEBACK_BYTES: u64 = 1 << 20;
 
 /// Longest sleep of a delayed snapshot; then it looks whether it is still wanted.
 const DELAY_STEP: Duration = Duration::from_millis(10);
@@ -69,6 +59,7 @@ pub trait Target: Send {
 
 /// A target that remembers its first error, and passes the saver's turns while it is written to.
 struct Output {
+    server: &'static Server,
     target: Box<dyn Target>,
     error: Option<io::Error>,
     /// None for who saves alone.
@@ -89,136 +80,13 @@ impl Output {
 impl rdb::Sink for Output {
     fn put(&mut self, bytes: &[u8]) {
         if self.error.is_none() {
+            // Writers wait for the saver, but for no disk: a stalled one must not stop the server.
+            let behind = self.server.keyspace.is_snapshot_behind();
+            self.server.keyspace.set_snapshot_behind(false);
             self.error = self.target.write(bytes).err();
+            self.server.keyspace.set_snapshot_behind(behind);
         }
         self.pass();
-    }
-}
-
-/// Entries of one database, copied.
-struct Piece {
-    db: usize,
-    copies: Copies,
-    /// Bytes that they keep in memory.
-    weight: usize,
-}
-
-struct PinnedKey {
-    db: usize,
-    key: Vec<u8>,
-    expire_ms: Option<u64>,
-    lru: u32,
-    value: Pinned,
-}
-
-/// Entries as they were, until the saver encodes them.
-#[derive(Default)]
-struct Front {
-    /// At most one of each database is not full: the last one of it.
-    pieces: Vec<Piece>,
-    pinned: Vec<PinnedKey>,
-    spare: Vec<Copies>,
-}
-
-impl Front {
-    /// Copies or pins an entry; answers the bytes that it counts for.
-    fn add(&mut self, db: usize, entry: EntryRef<'_>) -> usize {
-        let bytes = Copies::size(entry);
-        let open = self.pieces.iter_mut().rev().find(|piece| piece.db == db);
-        let piece = match open {
-            Some(piece) if piece.copies.room() >= bytes => piece,
-            _ => {
-                let spare = self.spare.pop().filter(|spare| spare.room() >= bytes);
-                let copies = spare.unwrap_or_else(|| Copies::with_capacity(bytes.max(PIECE_BYTES)));
-                self.pieces.push(Piece { db, copies, weight: 0 });
-                self.pieces.last_mut().expect("invariant: one was pushed just now")
-            }
-        };
-        let Some(object) = piece.copies.push(entry) else {
-            // A share of a long string keeps it in memory, whatever the writer makes of it.
-            let weight = bytes + entry.blob().map_or(0, |blob| blob.len());
-            piece.weight += weight;
-            return weight;
-        };
-        self.pinned.push(PinnedKey {
-            db,
-            key: entry.key().to_vec(),
-            expire_ms: entry.expire_ms(),
-            lru: entry.lru(),
-            value: object.pin(),
-        });
-        PIN_BYTES
-    }
-
-    /// Takes what waits here, the oldest pieces if there are many.
-    fn take(&mut self) -> (Vec<Piece>, Vec<PinnedKey>) {
-        let some = self.pieces.len().min(PIECES_AT_ONCE);
-        (self.pieces.drain(..some).collect(), std::mem::take(&mut self.pinned))
-    }
-
-    /// Takes pieces back that are empty again.
-    fn reuse(&mut self, pieces: Vec<Piece>) {
-        let free = SPARE_PIECES.saturating_sub(self.spare.len());
-        let usual =
-            pieces.into_iter().map(|piece| piece.copies).filter(|copies| copies.room() == PIECE_BYTES);
-        self.spare.extend(usual.take(free));
-    }
-}
-
-/// What writers saved, in a front for each of their threads.
-struct Fronts {
-    fronts: [Mutex<Front>; FRONTS],
-    /// Bytes in them that the saver has not taken.
-    waiting: AtomicUsize,
-    /// Bytes from which commands wait.
-    most: usize,
-    /// Nobody wants the rest: there is nothing to be saved any more.
-    closed: AtomicBool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-/// The front of the calling thread.
-fn own_front() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local!(static OWN: Cell<usize> = const { Cell::new(usize::MAX) });
-    if OWN.get() == usize::MAX {
-        OWN.set(NEXT.fetch_add(1, Relaxed) % FRONTS);
-    }
-    OWN.get()
-}
-
-impl Fronts {
-    fn new(most: usize) -> Fronts {
-        Fronts {
-            fronts: std::array::from_fn(|_| Mutex::default()),
-            waiting: AtomicUsize::new(0),
-            most,
-            closed: AtomicBool::new(false),
-        }
-    }
-
-    /// Whether more waits than may.
-    fn is_full(&self) -> bool {
-        self.waiting.load(Relaxed) >= self.most
-    }
-
-    /// How much the saver should hurry, 0 to 1.
-    fn urgency(&self) -> f64 {
-        (self.waiting.load(Relaxed) as f64 * 2.0 / self.most as f64).min(1.0)
-    }
-}
-
-impl Sink for Fronts {
-    fn save(&self, db: usize, entries: &mut dyn Iterator<Item = EntryRef<'_>>) {
-        if self.closed.load(Relaxed) {
-            return;
-        }
-        let mut front = lock(&self.fronts[own_front()]);
-        let bytes: usize = entries.map(|entry| front.add(db, entry)).sum();
-        self.waiting.fetch_add(bytes, Relaxed);
     }
 }
 
@@ -270,7 +138,7 @@ impl Saver {
         let used = sys::alloc::allocated();
         let fronts = Arc::new(Fronts::new((used as u64 / 16).max(LEAST_BOUND) as usize));
         let may_hold_up = target.is_prompt();
-        let output = Output { target, error: None, turns: None, fronts: fronts.clone() };
+        let output = Output { server, target, error: None, turns: None, fronts: fronts.clone() };
         let mut writer = Writer::new(output, version, compress);
         writer.header();
         let now_s = (sys::os::unix_ms() / 1000).to_string();
@@ -489,105 +357,6 @@ fn needed_version(server: &Server, access: &mut Access<'_>, dialect: Dialect) ->
     }
 }
 
-/// A file that gets its name once it is complete and on disk.
-pub struct DumpFile {
-    file: Arc<File>,
-    path: PathBuf,
-    temporary: PathBuf,
-}
-
-struct FileTarget {
-    file: Arc<File>,
-    written: u64,
-    started: u64,
-}
-
-impl Target for FileTarget {
-    fn is_prompt(&self) -> bool {
-        true
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        (&*self.file).write_all(bytes)?;
-        self.written += bytes.len() as u64;
-        if self.written - self.started >= WRITEBACK_BYTES {
-            sys::os::start_writeback(&self.file, self.started, self.written - self.started);
-            self.started = self.written;
-        }
-        Ok(())
-    }
-}
-
-impl DumpFile {
-    /// Creates the temporary file of a snapshot that runs beside others, next to `dir`/`dbfilename`.
-    pub fn create(server: &Server) -> io::Result<DumpFile> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, Relaxed);
-        DumpFile::named(server, format!("{}{number}.rdb", temporary_start()))
-    }
-
-    /// The same for who saves alone; the peers' name for it.
-    fn alone(server: &Server) -> io::Result<DumpFile> {
-        DumpFile::named(server, format!("{}rdb", temporary_start()))
-    }
-
-    fn named(server: &Server, temporary: String) -> io::Result<DumpFile> {
-        let file = Arc::new(File::create(&temporary)?);
-        Ok(DumpFile { file, path: dump_path(server), temporary: temporary.into() })
-    }
-
-    /// The file as a snapshot's target.
-    pub fn target(&self) -> Box<dyn Target> {
-        Box::new(FileTarget { file: self.file.clone(), written: 0, started: 0 })
-    }
-
-    /// Makes the file durable and gives it its name, or removes it if the snapshot failed.
-    pub fn settle(self, result: io::Result<()>) -> io::Result<()> {
-        let rename = || {
-            std::fs::rename(&self.temporary, &self.path).inspect_err(|error| {
-                let (from, to, reason) =
-                    (self.temporary.display(), self.path.display(), config::load::system_words(error));
-                let root = std::env::current_dir().unwrap_or_default();
-                crate::log::warning(&format!(
-                    "Error moving temp DB file {from} on the final destination {to} (in server root dir {}): {reason}",
-                    root.display()
-                ));
-            })
-        };
-        let result = result
-            .and_then(|()| self.file.sync_all())
-            .and_then(|()| rename())
-            .and_then(|()| File::open(".")?.sync_all());
-        if result.is_err() {
-            // The error that counts is the first one.
-            let _ = std::fs::remove_file(&self.temporary);
-        }
-        result
-    }
-}
-
-/// What the names of the files begin with that this process is writing.
-fn temporary_start() -> String {
-    format!("temp-{}.", std::process::id())
-}
-
-/// Removes what this process was writing, before it ends in the middle of it.
-pub fn remove_temporary_files() {
-    let start = temporary_start();
-    for entry in std::fs::read_dir(".").into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        if name.to_string_lossy().starts_with(&start) {
-            // It may have got its name meanwhile.
-            let _ = std::fs::remove_file(name);
-        }
-    }
-}
-
-/// Where the dump file is: the working directory is `dir`.
-pub fn dump_path(server: &Server) -> PathBuf {
-    PathBuf::from(&*server.config.text(Directive::Dbfilename))
-}
-
 /// Begins a snapshot at this moment and walks it on a thread of its own; `done` gets the result there.
 pub fn begin(
     server: &'static Server,
@@ -675,72 +444,4 @@ pub fn save_alone(server: &'static Server, access: &mut Access<'_>) -> Result<()
         }
     }
     result.map_err(|error| error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ds::blob::Blob;
-    use ds::entry::{Entry, Value};
-
-    /// Keys that wait in the fronts, with their databases, and the bytes that they count for.
-    fn waiting(fronts: &Fronts) -> (Vec<(usize, Vec<u8>)>, usize) {
-        let mut keys = Vec::new();
-        for front in &fronts.fronts {
-            for piece in &lock(front).pieces {
-                keys.extend(piece.copies.iter().map(|entry| (piece.db, entry.key().to_vec())));
-            }
-        }
-        keys.sort();
-        (keys, fronts.waiting.load(Relaxed))
-    }
-
-    #[test]
-    fn what_writers_save_is_copied_once_by_database_and_long_strings_are_shared() {
-        let fronts = Fronts::new(1 << 20);
-        let long = Blob::from_vec(vec![1; 500_000]);
-        let small = Entry::new(b"small", Some(5), 0, Value::Bytes(&[2; 100]));
-        let other = Entry::new(b"other", None, 0, Value::Int(7));
-        let shared = Entry::new(b"long", None, 0, Value::Blob(long.clone()));
-        let list = Box::new(ds::object::Object::List(ds::list::List::new()));
-        let list = Entry::new(b"list", None, 0, Value::Object(list));
-        let save = |db, entries: &[&Entry]| fronts.save(db, &mut entries.iter().map(|entry| entry.view()));
-        save(0, &[&small, &shared]);
-        save(3, &[&other]);
-        save(0, &[&other, &list]);
-        let sizes: usize =
-            [&small, &shared, &other, &other].iter().map(|entry| Copies::size(entry.view())).sum();
-        drop((small, other, shared, list));
-        let (keys, bytes) = waiting(&fronts);
-        let key = |db, key: &[u8]| (db, key.to_vec());
-        assert_eq!(keys, [key(0, b"long"), key(0, b"other"), key(0, b"small"), key(3, b"other")]);
-        assert_eq!(bytes, sizes + 500_000 + PIN_BYTES);
-        assert!(fronts.urgency() == 1.0 && !fronts.is_full());
-        let (pieces, pinned) = lock(&fronts.fronts[own_front()]).take();
-        assert_eq!((pieces.len(), pinned.len(), &pinned[0].key[..]), (2, 1, &b"list"[..]));
-        assert_eq!(pieces.iter().map(|piece| piece.weight).sum::<usize>() + PIN_BYTES, bytes);
-        fronts.closed.store(true, Relaxed);
-        save(0, &[&Entry::new(b"late", None, 0, Value::Int(1))]);
-        assert_eq!(waiting(&fronts).0, []);
-    }
-
-    #[test]
-    fn pieces_are_of_one_size_and_used_again() {
-        let mut front = Front::default();
-        let large = Entry::new(&[b'l'; 2 * PIECE_BYTES], None, 0, Value::Int(1));
-        let small = Entry::new(&[b's'; 1000], None, 0, Value::Int(1));
-        front.add(0, large.view());
-        for _ in 0..100 {
-            front.add(0, small.view());
-        }
-        let (mut pieces, _) = front.take();
-        assert_eq!(pieces.iter().map(|piece| piece.copies.iter().count()).sum::<usize>(), 101);
-        assert!(pieces[1..].iter().all(|piece| piece.copies.len() + piece.copies.room() == PIECE_BYTES));
-        pieces.iter_mut().for_each(|piece| piece.copies.clear());
-        let usual = pieces.len() - 1;
-        front.reuse(pieces);
-        assert_eq!(front.spare.len(), usual.min(SPARE_PIECES));
-        front.add(1, small.view());
-        assert_eq!(front.spare.len(), usual.min(SPARE_PIECES) - 1);
-    }
 }
