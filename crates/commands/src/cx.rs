@@ -265,6 +265,14 @@ impl<'a> Cx<'a> {
 
     /// Sets a key to a value, whatever was there; `expire_ms` is Unix milliseconds. Answers whether the key is new.
     pub fn put(&mut self, key: &[u8], value: Value<'_>, expire_ms: Option<u64>) -> bool {
+        let kind = value.kind();
+        let old = self.store(key, value, expire_ms);
+        self.note_overwritten(key, old, kind);
+        old.is_none()
+    }
+
+    /// As [`Cx::put`], for a new state of the value that was there. Answers what kind that was.
+    pub fn store(&mut self, key: &[u8], value: Value<'_>, expire_ms: Option<u64>) -> Option<Kind> {
         let hash = self.hash(key);
         let (db, now_ms) = (self.db, self.now_ms);
         let lru = self.server.fresh_lru(now_ms);
@@ -272,8 +280,9 @@ impl<'a> Cx<'a> {
         match shard.find_mut(db, hash, key, now_ms) {
             Some(mut slot) => {
                 if slot.get().expire_ms().is_some_and(|at| now_ms > at) {
-                    return self.put_over_expired(key, value, expire_ms);
+                    return self.store_over_expired(key, value, expire_ms);
                 }
+                let old_kind = slot.get().kind();
                 let heavy = matches!(slot.get().value(), ds::entry::ValueRef::Object(_));
                 if heavy {
                     let old = slot.replace(Entry::new(key, expire_ms, lru, value));
@@ -286,19 +295,19 @@ impl<'a> Cx<'a> {
                         slot.set_expire_ms(expire_ms);
                     }
                 }
-                false
+                Some(old_kind)
             }
             None => {
                 shard.insert(db, hash, Entry::new(key, expire_ms, lru, value), now_ms);
                 self.came_into_being(key);
-                true
+                None
             }
         }
     }
 
     /// The key that is to be set has expired: it goes first, as if somebody had looked at it.
     #[cold]
-    fn put_over_expired(&mut self, key: &[u8], value: Value<'_>, expire_ms: Option<u64>) -> bool {
+    fn store_over_expired(&mut self, key: &[u8], value: Value<'_>, expire_ms: Option<u64>) -> Option<Kind> {
         let hash = self.hash(key);
         if self.may_delete_past() {
             self.delete_expired(key, hash);
@@ -307,7 +316,20 @@ impl<'a> Cx<'a> {
             let slot = self.access.shard(shard_of(hash)).find_mut(db, hash, key, now_ms);
             drop(slot.map(EntrySlot::remove));
         }
-        self.put(key, value, expire_ms)
+        self.store(key, value, expire_ms)
+    }
+
+    /// Publishes that a value, of a kind that is told, took the place of an old one, if there was any.
+    #[inline]
+    pub fn note_overwritten(&mut self, key: &[u8], old: Option<Kind>, new: Kind) {
+        if let Some(old) = old
+            && self.server.notifies(Events::OVERWRITTEN | Events::TYPE_CHANGED)
+        {
+            self.notify(Events::OVERWRITTEN, "overwritten", key);
+            if old != new {
+                self.notify(Events::TYPE_CHANGED, "type_changed", key);
+            }
+        }
     }
 
     /// Adds an entry whose key is not there.

@@ -156,10 +156,14 @@ impl Events {
     pub const KEYEVENT: u32 = 1 << 12;
     /// `m`: a key was looked up in vain. Not part of `A`.
     pub const KEY_MISS: u32 = 1 << 13;
+    /// `o`, Redis' alone: a value took the place of another. Not part of `A`.
+    pub const OVERWRITTEN: u32 = 1 << 14;
+    /// `c`, Redis' alone: a value took the place of one of another type. Not part of `A`.
+    pub const TYPE_CHANGED: u32 = 1 << 15;
     /// `A`
     pub const ALL: u32 = (1 << 10) - 1;
 
-    const LETTERS: [(u8, u32); 14] = [
+    const LETTERS: [(u8, u32); 16] = [
         (b'g', Self::GENERIC),
         (b'$', Self::STRING),
         (b'l', Self::LIST),
@@ -170,6 +174,8 @@ impl Events {
         (b'e', Self::EVICTED),
         (b't', Self::STREAM),
         (b'd', Self::MODULE),
+        (b'o', Self::OVERWRITTEN),
+        (b'c', Self::TYPE_CHANGED),
         (b'n', Self::NEW),
         (b'K', Self::KEYSPACE),
         (b'E', Self::KEYEVENT),
@@ -182,19 +188,21 @@ impl Events {
     }
 
     /// Reads class letters.
-    pub fn parse(letters: &[u8]) -> Result<Self, &'static str> {
+    pub fn parse(letters: &[u8], family: Family) -> Result<Self, &'static str> {
+        let absent = if family == Family::Redis { 0 } else { Self::OVERWRITTEN | Self::TYPE_CHANGED };
         letters.iter().try_fold(Self(0), |Self(bits), letter| {
-            let known = Self::LETTERS.iter().find(|(l, _)| l == letter).map(|(_, bit)| *bit);
+            let known = Self::LETTERS.iter().find(|&&(l, bit)| l == *letter && bit & absent == 0);
+            let known = known.map(|(_, bit)| *bit);
             let bit = known.or((*letter == b'A').then_some(Self::ALL));
             bit.map(|bit| Self(bits | bit)).ok_or("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
         })
     }
 
-    /// The letters, `A` for all classes.
+    /// The letters. `A` stands for all of its classes, and in the real servers' texts hides those that are not part of it.
     pub fn text(self) -> String {
         let all = self.0 & Self::ALL == Self::ALL;
         let mut out = if all { "A".to_owned() } else { String::new() };
-        let shown = if all { self.0 & !Self::ALL } else { self.0 };
+        let shown = if all { self.0 & (Self::KEYSPACE | Self::KEYEVENT | Self::KEY_MISS) } else { self.0 };
         out.extend(Self::LETTERS.iter().filter(|(_, bit)| shown & bit != 0).map(|(l, _)| char::from(*l)));
         out
     }
@@ -290,11 +298,17 @@ mod tests {
             ("KEmd", "dKEm"),
             ("", ""),
             ("KEAm", "AKEm"),
+            ("KEAnoc", "AKE"),
+            ("cKo", "ocK"),
         ];
         for (letters, text) in cases {
-            assert_eq!(Events::parse(letters.as_bytes()).map(Events::text), Ok(text.to_owned()), "{letters}");
+            assert_eq!(
+                Events::parse(letters.as_bytes(), Family::Redis).map(Events::text),
+                Ok(text.to_owned()),
+                "{letters}"
+            );
         }
-        assert!(Events::parse(b"y").is_err());
+        assert!(Events::parse(b"y", Family::Redis).is_err() && Events::parse(b"o", Family::Valkey).is_err());
     }
 
     #[test]
@@ -321,8 +335,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn events_round_trip(bits in 0..1u32 << 14) {
-            prop_assert_eq!(Events::parse(Events(bits).text().as_bytes()), Ok(Events(bits)));
+        fn events_round_trip(bits in 0..1u32 << 16) {
+            let hidden = match bits & Events::ALL == Events::ALL {
+                true => Events::NEW | Events::OVERWRITTEN | Events::TYPE_CHANGED,
+                false => 0,
+            };
+            prop_assert_eq!(Events::parse(Events(bits).text().as_bytes(), Family::Redis), Ok(Events(bits & !hidden)));
         }
     }
 }

@@ -217,7 +217,7 @@ fn parse_special(
             Value::text(scores.join(" ").into_bytes())
         }
         Special::Events => {
-            let events = Events::parse(words.first().ok_or("wrong number of arguments")?)?;
+            let events = Events::parse(words.first().ok_or("wrong number of arguments")?, family)?;
             Value { number: u64::from(events.0), text: events.text().into_bytes().into() }
         }
         Special::Bind | Special::RdmaBind => Value::text(special::parse_bind(words)?),

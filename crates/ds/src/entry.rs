@@ -153,6 +153,17 @@ pub enum Value<'a> {
     Object(Box<Object>),
 }
 
+impl Value<'_> {
+    /// Its type.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Value::Int(_) | Value::Bytes(_) | Value::Blob(_) => Kind::String,
+            Value::Packed(encoding, _) => encoding.kind(),
+            Value::Object(object) => object.encoding().kind(),
+        }
+    }
+}
+
 /// A value as it stands in an entry.
 #[derive(Clone, Copy)]
 pub enum ValueRef<'a> {

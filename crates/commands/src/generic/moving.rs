@@ -1,6 +1,7 @@
 //! Keys that get another name or another database: RENAME, RENAMENX, COPY, MOVE.
 
 use config::{Directive, Events};
+use ds::entry::Kind;
 use resp::writer::Writer;
 
 use crate::args::{Args, database};
@@ -27,22 +28,25 @@ fn rename_key(cx: &mut Cx<'_>, from: &[u8], to: &[u8], replace: bool) -> Result<
     if from == to || (!replace && cx.find_mut(to).is_some()) {
         return Ok(false);
     }
-    make_room(cx, to);
+    let old = make_room(cx, to);
     let Some(entry) = cx.remove(from) else { return Err(NO_SUCH_KEY) };
+    let kind = entry.view().kind();
     cx.insert(entry.rename(to));
     let hash = cx.hash(from);
     cx.note_touched(from, hash);
     cx.changed(to);
     cx.notify(Events::GENERIC, "rename_from", from);
     cx.notify(Events::GENERIC, "rename_to", to);
+    cx.note_overwritten(to, old, kind);
     Ok(true)
 }
 
-/// Takes away what stands where a key is to go.
-fn make_room(cx: &mut Cx<'_>, key: &[u8]) {
-    if let Some(old) = cx.remove(key) {
-        cx.server.discard(old, cx.server.config.flag(Directive::LazyfreeLazyServerDel));
-    }
+/// Takes away what stands where a key is to go; answers what kind of value that was.
+fn make_room(cx: &mut Cx<'_>, key: &[u8]) -> Option<Kind> {
+    let old = cx.remove(key)?;
+    let kind = old.view().kind();
+    cx.server.discard(old, cx.server.config.flag(Directive::LazyfreeLazyServerDel));
+    Some(kind)
 }
 
 /// COPY source destination [DB n] [REPLACE]
@@ -70,10 +74,11 @@ pub(super) fn copy(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
         if !replace && cx.find_mut(to).is_some() {
             return false;
         }
-        make_room(cx, to);
+        let (old, kind) = (make_room(cx, to), entry.view().kind());
         cx.insert(entry);
         cx.changed(to);
         cx.notify(Events::GENERIC, "copy_to", to);
+        cx.note_overwritten(to, old, kind);
         true
     });
     out.int(i64::from(copied));

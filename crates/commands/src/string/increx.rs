@@ -247,7 +247,7 @@ fn store<N: Number>(
 ) {
     let text = text.as_bytes();
     let value = ds::num::parse_i64(text).map_or(Value::Bytes(text), Value::Int);
-    cx.put(key, value, expire_ms);
+    cx.store(key, value, expire_ms);
     cx.changed(key);
     cx.notify(Events::STRING, N::EVENT, key);
     match expire_ms {
