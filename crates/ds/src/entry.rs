@@ -317,11 +317,7 @@ impl Entry {
     /// Replaces the value; in place where the new one fits exactly, else by a new allocation. Key, expiry and LRU
     /// stay.
     pub fn set_value(&mut self, value: Value<'_>) {
-        if let Value::Bytes(bytes) = value
-            && self.view().encoding() == Encoding::Inline
-            && self.run().len() == bytes.len()
-        {
-            self.run_mut().copy_from_slice(bytes);
+        if self.overwrite(&value) {
             Cursor(self.0.as_ptr()).put(&[self.view().byte(0) & !RAW]);
             return;
         }
@@ -343,6 +339,24 @@ impl Entry {
         replacement.fill(self.view().key(), expire_ms, lru, &stored);
         let stale = std::mem::replace(self, replacement);
         stale.free(old);
+    }
+
+    /// Puts an integer over an integer, or a string over one of its length; false for everything else.
+    #[inline]
+    fn overwrite(&mut self, value: &Value<'_>) -> bool {
+        let view = self.view();
+        match (value, view.encoding()) {
+            (Value::Int(number), Encoding::Int) => {
+                let place = self.0.as_ptr().wrapping_add(view.value_offset());
+                Cursor(place).put(&number.to_le_bytes());
+                true
+            }
+            (Value::Bytes(bytes), Encoding::Inline) if self.run().len() == bytes.len() => {
+                self.run_mut().copy_from_slice(bytes);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Sets or removes the expiry (Unix milliseconds).
