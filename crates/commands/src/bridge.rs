@@ -74,11 +74,12 @@ pub fn dump(entry: EntryRef<'_>, compress: bool, dialect: Dialect) -> Vec<u8> {
     with_saved(entry, |value| rdb::dump(value, compress, dialect))
 }
 
-/// Takes the fields whose time is past out of a loaded hash; false if none is left. Only for who may expire.
-pub fn drop_expired_fields(value: &mut rdb::Value, now_ms: u64) -> bool {
-    let rdb::Value::Hash(HashValue::Fields(fields)) = value else { return true };
-    fields.retain(|field| field.expire_ms.is_none_or(|at| now_ms as i64 <= at));
-    !fields.is_empty()
+/// Takes the fields whose time is past out of a loaded hash; their names, and whether others are left. Only for who may
+/// expire.
+pub fn take_expired_fields(value: &mut rdb::Value, now_ms: u64) -> (Vec<Vec<u8>>, bool) {
+    let rdb::Value::Hash(HashValue::Fields(fields)) = value else { return (Vec::new(), true) };
+    let expired = fields.extract_if(.., |field| field.expire_ms.is_some_and(|at| at < now_ms as i64));
+    (expired.map(|field| field.name).collect(), !fields.is_empty())
 }
 
 /// Why a loaded value has no place in the keyspace: the name of its type.

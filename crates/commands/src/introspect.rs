@@ -128,7 +128,7 @@ fn info_of<H: Copy + 'static>(named: &Named<H>, family: Family, out: &mut impl S
     out.array(10);
     out.bulk(named.name.as_bytes());
     out.int(i64::from(row.arity));
-    simples(row.flags.names(), out);
+    simples(row.flags.names(family), out);
     out.int(i64::from(row.legacy.first));
     out.int(i64::from(row.legacy.last));
     out.int(i64::from(row.legacy.step));

@@ -15,14 +15,14 @@ const SUB: u64 = PUBSUB | NOSCRIPT | LOADING | STALE;
 const SEND: u64 = PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE;
 
 pub(crate) const ROWS: &[Row] = &[
-    Row::new("psubscribe", -2, SUB | DENYOOM | SENTINEL, 0, &[], psubscribe).plan(Plan::Connection),
+    Row::new("psubscribe", -2, SUB | DENYOOM_IN_REDIS | SENTINEL, 0, &[], psubscribe).plan(Plan::Connection),
     Row::new("publish", 3, SEND | SENTINEL, 0, &[], publish).plan(Plan::Registry),
     Row::container("pubsub", -2, 0, 0, SUBCOMMANDS),
     Row::new("punsubscribe", -1, SUB | SENTINEL, 0, &[], punsubscribe).plan(Plan::Connection),
     Row::new("spublish", 3, SEND, 0, &[one(1, NOT_KEY)], spublish).plan(Plan::Registry),
-    Row::new("ssubscribe", -2, SUB | DENYOOM, 0, &[range(1, -1, 1, NOT_KEY)], ssubscribe)
+    Row::new("ssubscribe", -2, SUB | DENYOOM_IN_REDIS, 0, &[range(1, -1, 1, NOT_KEY)], ssubscribe)
         .plan(Plan::Connection),
-    Row::new("subscribe", -2, SUB | DENYOOM | SENTINEL, 0, &[], subscribe).plan(Plan::Connection),
+    Row::new("subscribe", -2, SUB | DENYOOM_IN_REDIS | SENTINEL, 0, &[], subscribe).plan(Plan::Connection),
     Row::new("sunsubscribe", -1, SUB, 0, &[range(1, -1, 1, NOT_KEY)], sunsubscribe).plan(Plan::Connection),
     Row::new("unsubscribe", -1, SUB | SENTINEL, 0, &[], unsubscribe).plan(Plan::Connection),
 ];

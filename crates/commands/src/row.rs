@@ -17,6 +17,8 @@
 //!
 //! `H` is the handler type (a function pointer). Called by dispatch, `keys` and `docs`.
 
+use config::Family;
+
 /// Command flags. Names as in the reference implementation; `Flags::names` gives what `COMMAND` prints.
 pub mod flag {
     /// May change the data set.
@@ -73,10 +75,14 @@ pub mod flag {
     pub const ALL_DBS: u64 = 1 << 25;
     /// Key positions cannot be given as one first/last/step triple. Derived, never typed.
     pub const MOVABLE_KEYS: u64 = 1 << 26;
-    /// Not allowed inside MULTI by Valkey; Redis queues it. Internal: COMMAND shows what Redis says.
+    /// Not allowed inside MULTI by Valkey; Redis queues it. This and what follows are resolved by [`Flags::of`].
     pub const NO_MULTI_IN_VALKEY: u64 = 1 << 27;
-    /// Allowed while the data set is loaded by Valkey; Redis refuses it. Internal: COMMAND shows what Redis says.
+    /// Allowed while the data set is loaded by Valkey; Redis refuses it.
     pub const LOADING_IN_VALKEY: u64 = 1 << 28;
+    /// Allowed while a script is busy by Valkey.
+    pub const ALLOW_BUSY_IN_VALKEY: u64 = 1 << 29;
+    /// Refused by Redis when memory is over `maxmemory`; Valkey takes it.
+    pub const DENYOOM_IN_REDIS: u64 = 1 << 30;
 }
 
 /// ACL categories. Those that follow from flags are added by [`Row::new`].
@@ -333,11 +339,39 @@ impl Flags {
         self.0 & bits != 0
     }
 
+    /// The flags that the command has with a family.
+    pub const fn of(self, family: Family) -> Flags {
+        let mut bits = self.0;
+        let mut i = 0;
+        while i < FAMILIES.len() {
+            let (mark, of, bit) = FAMILIES[i];
+            if self.has(mark)
+                && matches!((of, family), (Family::Redis, Family::Redis) | (Family::Valkey, Family::Valkey))
+            {
+                bits |= bit;
+            }
+            i += 1;
+        }
+        Flags(bits)
+    }
+
     /// The names that COMMAND prints, in its order.
-    pub fn names(self) -> impl Iterator<Item = &'static str> {
-        FLAG_NAMES.iter().filter(move |(bit, _)| self.has(*bit)).map(|(_, name)| *name)
+    pub fn names(self, family: Family) -> impl Iterator<Item = &'static str> {
+        let flags = self.of(family);
+        FLAG_NAMES.iter().filter(move |(bit, _)| flags.has(*bit)).map(move |&(bit, name)| {
+            let renamed = bit == flag::SKIP_COMMANDLOG && family == Family::Valkey;
+            if renamed { "skip_commandlog" } else { name }
+        })
     }
 }
+
+/// Marks of what is so with one family alone: (mark, family, flag).
+const FAMILIES: [(u64, Family, u64); 4] = [
+    (flag::NO_MULTI_IN_VALKEY, Family::Valkey, flag::NO_MULTI),
+    (flag::LOADING_IN_VALKEY, Family::Valkey, flag::LOADING),
+    (flag::ALLOW_BUSY_IN_VALKEY, Family::Valkey, flag::ALLOW_BUSY),
+    (flag::DENYOOM_IN_REDIS, Family::Redis, flag::DENYOOM),
+];
 
 /// Flags that COMMAND prints, in its order; the others are internal.
 const FLAG_NAMES: [(u64, &str); 20] = [

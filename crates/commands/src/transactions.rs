@@ -16,14 +16,21 @@ pub(crate) const ROWS: &[Row] = &[
         .plan(Plan::Connection),
     Row::new("exec", 1, NOSCRIPT | LOADING | STALE | SKIP_COMMANDLOG, acl::TRANSACTION, &[], exec)
         .plan(Plan::Connection),
-    Row::new("multi", 1, NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY, acl::TRANSACTION, &[], multi)
-        .plan(Plan::Connection),
+    Row::new(
+        "multi",
+        1,
+        NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | NO_MULTI_IN_VALKEY,
+        acl::TRANSACTION,
+        &[],
+        multi,
+    )
+    .plan(Plan::Connection),
     Row::new("unwatch", 1, NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY, acl::TRANSACTION, &[], unwatch)
         .plan(Plan::Connection),
     Row::new(
         "watch",
         -2,
-        NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY,
+        NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY | NO_MULTI_IN_VALKEY,
         acl::TRANSACTION,
         &[range(1, -1, 1, RO)],
         watch,

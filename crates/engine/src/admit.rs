@@ -68,7 +68,7 @@ pub fn admit(server: &Server, session: &Session, found: Found) -> Result {
         admit_here(server, session, found)?;
     }
     let (any, all) = match found.id == crate::special().exec {
-        true => crate::exec::flags(session, found),
+        true => crate::exec::flags(session, found, server.config.family()),
         false => (found.row.flags, found.row.flags),
     };
     if any.has(flag::WRITE) {
@@ -90,14 +90,8 @@ pub fn admit(server: &Server, session: &Session, found: Found) -> Result {
     {
         return Err(MASTERDOWN);
     }
-    if server.is_loading() {
-        let allowed = match server.config.family() {
-            Family::Redis => flag::LOADING,
-            Family::Valkey => flag::LOADING | flag::LOADING_IN_VALKEY,
-        };
-        if !all.has(allowed) {
-            return Err(commands::error::loading(&server.config));
-        }
+    if server.is_loading() && !all.of(server.config.family()).has(flag::LOADING) {
+        return Err(commands::error::loading(&server.config));
     }
     if session.kind == ClientType::Replica && (any.has(flag::WRITE) || !found.row.keys.is_empty()) {
         return Err(CommandError::fixed("ERR Replica can't interact with the keyspace"));

@@ -282,7 +282,7 @@ impl<'s> Turn<'s> {
         admit::admit(self.server, session, found).map_err(|error| (Some(found), error))?;
         if !session.is_primary_link && !evict::make_room(self.worker, self.scratch, self.server, self.now_ms)
         {
-            exec::check_memory(session, found).map_err(|error| (Some(found), error))?;
+            exec::check_memory(self.server, session, found).map_err(|error| (Some(found), error))?;
         }
         if session.transaction.is_some() && !exec::runs_inside_multi(found) {
             exec::queue(self.server, session, found, argv).map_err(|error| (Some(found), error))?;

@@ -51,21 +51,17 @@ pub fn writes(transaction: &Transaction) -> bool {
 
 /// The flags that any command of the transaction has, and those that all have, EXEC itself among them: what the server's
 /// state forbids is decided for the whole, before it runs.
-pub(crate) fn flags(session: &Session, found: Found) -> (Flags, Flags) {
+pub(crate) fn flags(session: &Session, found: Found, family: Family) -> (Flags, Flags) {
     let queue = session.transaction.iter().flat_map(|transaction| &transaction.queue);
-    let own = found.row.flags;
-    queue.fold((own, own), |(any, all), queued| {
-        (Flags(any.0 | queued.row.flags.0), Flags(all.0 & queued.row.flags.0))
-    })
+    let own = found.row.flags.of(family);
+    queue
+        .map(|queued| queued.row.flags.of(family))
+        .fold((own, own), |(any, all), flags| (Flags(any.0 | flags.0), Flags(all.0 & flags.0)))
 }
 
 /// Queues a command.
 pub fn queue(server: &Server, session: &mut Session, found: Found, argv: &[&[u8]]) -> Result {
-    let refused = match server.config.family() {
-        Family::Redis => flag::NO_MULTI,
-        Family::Valkey => flag::NO_MULTI | flag::NO_MULTI_IN_VALKEY,
-    };
-    if found.row.flags.has(refused) {
+    if found.row.flags.of(server.config.family()).has(flag::NO_MULTI) {
         return Err(commands::transactions::not_inside(server, table().full_name(found.id)));
     }
     if let Some(transaction) = &mut session.transaction {
@@ -79,12 +75,13 @@ pub fn queue(server: &Server, session: &mut Session, found: Found, argv: &[&[u8]
 /// When there is no memory left: refuses a command that needs some, also where it would be queued, and a transaction
 /// that holds one.
 #[cold]
-pub(crate) fn check_memory(session: &Session, found: Found) -> Result {
-    let queue = session.transaction.iter().flat_map(|transaction| &transaction.queue);
-    let needs = |row: &commands::table::CommandRow| row.flags.has(flag::DENYOOM);
-    let refused =
-        needs(found.row) || found.id == special().exec && queue.into_iter().any(|queued| needs(queued.row));
-    if refused { Err(OUT_OF_MEMORY) } else { Ok(()) }
+pub(crate) fn check_memory(server: &Server, session: &Session, found: Found) -> Result {
+    let family = server.config.family();
+    let (any, _) = match found.id == special().exec {
+        true => flags(session, found, family),
+        false => (found.row.flags.of(family), found.row.flags),
+    };
+    if any.has(flag::DENYOOM) { Err(OUT_OF_MEMORY) } else { Ok(()) }
 }
 
 /// EXEC. [`Stop::Busy`] leaves everything as it was, to be tried again.

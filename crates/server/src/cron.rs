@@ -33,6 +33,7 @@ pub async fn run(server: &'static Server) {
             ping_replicas(server, &mut last_ping_ms);
             drop_idle_clients(server);
             crate::migrate::release(server);
+            sys::alloc::decay();
         }
         server.journal.wake_readers();
         count(server, sys::os::monotonic_us() - started_us);

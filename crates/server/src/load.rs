@@ -20,8 +20,9 @@ pub struct Loaded {
     pub expired: u64,
     /// Keys whose collections had no elements: old servers wrote them by mistake.
     pub empty: u64,
-    /// Those that expired, if the file names a history: replicas that go on with it have them still.
-    pub expired_keys: Vec<(usize, Vec<u8>)>,
+    /// What deletes the keys and fields that expired, with its database, if the file names a history: replicas that go on
+    /// with it have them still.
+    pub deletions: Vec<(usize, Vec<Vec<u8>>)>,
     /// The replication history that the data set belongs to.
     pub history: Option<(String, u64)>,
     /// The database that its stream has selected there.
@@ -120,15 +121,15 @@ pub fn load(
             Event::Key(mut record) => {
                 let now_ms = sys::os::unix_ms();
                 let expired = record.expire_ms.is_some_and(|at| at < now_ms as i64);
-                // Replicas that go on with this history have the expired fields too: they are then loaded, and deleted by
-                // the timer, of which replicas hear.
-                let keep_fields = keep_expired || aux.0.is_some();
-                let mut gone = || !keep_fields && !bridge::drop_expired_fields(&mut record.value, now_ms);
-                if (expired && !keep_expired) || gone() {
+                let (fields, some_left) = match keep_expired || expired {
+                    true => (Vec::new(), keep_expired),
+                    false => bridge::take_expired_fields(&mut record.value, now_ms),
+                };
+                if aux.0.is_some() && !(some_left && fields.is_empty()) {
+                    loaded.deletions.push((db, deletion(server, &record.key, some_left.then_some(fields))));
+                }
+                if !some_left {
                     loaded.expired += 1;
-                    if aux.0.is_some() {
-                        loaded.expired_keys.push((db, record.key));
-                    }
                     continue;
                 }
                 let hash = ds::hash::of(&record.key);
@@ -162,6 +163,16 @@ pub fn load(
     server.persistence.keys_loaded.store(loaded.keys, Relaxed);
     server.persistence.keys_expired_at_load.store(loaded.expired, Relaxed);
     Ok(loaded)
+}
+
+/// What deletes a key, or some fields of a hash.
+fn deletion(server: &Server, key: &[u8], fields: Option<Vec<Vec<u8>>>) -> Vec<Vec<u8>> {
+    let word: &[u8] = match &fields {
+        Some(_) => b"HDEL",
+        None if server.config.flag(Directive::LazyfreeLazyExpire) => b"UNLINK",
+        None => b"DEL",
+    };
+    [word.to_vec(), key.to_vec()].into_iter().chain(fields.into_iter().flatten()).collect()
 }
 
 /// `key-load-delay`, which tests use: microseconds for each key, or one for each so many keys if it is negative.
@@ -214,7 +225,7 @@ pub fn load_at_start(server: &'static Server) -> Result<(), String> {
     crate::log::notice(&format!("DB loaded from disk: {seconds:.3} seconds"));
     if let Some((id, offset)) = loaded.history {
         server.replication.stream_db.store(loaded.stream_db, Relaxed);
-        crate::replica::adopt_history(server, &id, offset, &loaded.expired_keys);
+        crate::replica::adopt_history(server, &id, offset, &loaded.deletions);
     }
     Ok(())
 }

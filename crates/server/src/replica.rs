@@ -459,8 +459,8 @@ fn finish_group(
 }
 
 /// Takes over the history that a dump file belongs to: a restarted server can then go on with a partial sync.
-/// Keys that expired before they were loaded are deleted in its stream.
-pub fn adopt_history(server: &Server, id: &str, offset: u64, expired: &[(usize, Vec<u8>)]) {
+/// What expired before it was loaded is deleted in its stream.
+pub fn adopt_history(server: &Server, id: &str, offset: u64, deletions: &[(usize, Vec<Vec<u8>>)]) {
     if id.len() != 40 {
         return;
     }
@@ -474,11 +474,9 @@ pub fn adopt_history(server: &Server, id: &str, offset: u64, expired: &[(usize, 
         history.second_offset = offset as i64 + 1;
     }
     drop(history);
-    let lazy = server.config.flag(Directive::LazyfreeLazyExpire);
-    let word: &[u8] = if lazy { b"UNLINK" } else { b"DEL" };
-    for (db, key) in expired {
+    for (db, argv) in deletions {
         let mut unit = journal::Unit::default();
-        unit.push(*db, &[word, key]);
+        unit.push(*db, argv);
         server.journal.append(&unit);
     }
 }

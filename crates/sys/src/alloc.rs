@@ -211,9 +211,18 @@ fn read(name: &std::ffi::CStr) -> usize {
 
 /// Gives all unused pages of all arenas back to the system (`MEMORY PURGE`).
 pub fn purge() {
-    // 4096 is jemalloc's MALLCTL_ARENAS_ALL.
-    let name = c"arena.4096.purge";
-    // SAFETY: "arena.<i>.purge" takes and gives nothing.
+    command(c"arena.4096.purge");
+}
+
+/// Gives those unused pages back whose time has come. The allocator looks at that itself only while it is used, so somebody
+/// has to ask for it now and then, lest an idle process keep what its last work has freed.
+pub fn decay() {
+    command(c"arena.4096.decay");
+}
+
+/// One of the commands for all arenas; 4096 is jemalloc's MALLCTL_ARENAS_ALL.
+fn command(name: &std::ffi::CStr) {
+    // SAFETY: "arena.<i>.purge" and "arena.<i>.decay" take and give nothing.
     unsafe {
         je::mallctl(name.as_ptr(), std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut(), 0);
     }

@@ -31,7 +31,8 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("readwrite", 1, LOADING | STALE | FAST, acl::CONNECTION, &[], control::readwrite)
         .plan(Plan::Registry),
     Row::new("reset", 1, OPEN, acl::CONNECTION, &[], auth::reset).plan(Plan::Registry),
-    Row::new("select", 2, LOADING | STALE | FAST, acl::CONNECTION, &[], basic::select).plan(Plan::Connection),
+    Row::new("select", 2, LOADING | STALE | FAST | ALLOW_BUSY_IN_VALKEY, acl::CONNECTION, &[], basic::select)
+        .plan(Plan::Connection),
 ];
 
 /// A subcommand of CLIENT.
@@ -40,22 +41,22 @@ const fn sub(name: &'static str, arity: i16, flags: u64, run: crate::cx::Handler
 }
 
 const CLIENT: &[Row] = &[
-    sub("caching", 3, ASK | SENTINEL, control::caching),
+    sub("caching", 3, ASK | SENTINEL | ALLOW_BUSY_IN_VALKEY, control::caching),
     sub("capa", -3, ASK | ALLOW_BUSY, identity::capa),
-    sub("getname", 2, ASK | SENTINEL, identity::getname),
-    sub("getredir", 2, ASK | SENTINEL, control::getredir),
+    sub("getname", 2, ASK | SENTINEL | ALLOW_BUSY_IN_VALKEY, identity::getname),
+    sub("getredir", 2, ASK | SENTINEL | ALLOW_BUSY_IN_VALKEY, control::getredir),
     sub("help", 2, LOADING | STALE | SENTINEL, client_help),
-    sub("id", 2, ASK | SENTINEL, identity::id),
+    sub("id", 2, ASK | SENTINEL | ALLOW_BUSY_IN_VALKEY, identity::id),
     sub("import-source", 3, ASK, identity::import_source),
     sub("info", 2, ASK | SENTINEL, list::info),
     sub("kill", -3, ADMIN | ASK | SENTINEL, filter::kill),
     sub("list", -2, ADMIN | ASK | SENTINEL, list::list),
-    sub("no-evict", 3, ADMIN | ASK | SENTINEL, control::no_evict),
-    sub("no-touch", 3, ASK, control::no_touch),
+    sub("no-evict", 3, ADMIN | ASK | SENTINEL | ALLOW_BUSY_IN_VALKEY, control::no_evict),
+    sub("no-touch", 3, ASK | ALLOW_BUSY_IN_VALKEY, control::no_touch),
     sub("pause", -3, ADMIN | ASK | SENTINEL, control::pause),
-    sub("reply", 3, ASK | SENTINEL | NO_MULTI_IN_VALKEY, control::reply),
-    sub("setinfo", 4, ASK | SENTINEL, identity::setinfo),
-    sub("setname", 3, ASK | SENTINEL, identity::setname),
+    sub("reply", 3, ASK | SENTINEL | NO_MULTI_IN_VALKEY | ALLOW_BUSY_IN_VALKEY, control::reply),
+    sub("setinfo", 4, ASK | SENTINEL | ALLOW_BUSY_IN_VALKEY, identity::setinfo),
+    sub("setname", 3, ASK | SENTINEL | ALLOW_BUSY_IN_VALKEY, identity::setname),
     sub("tracking", -3, ASK | SENTINEL, control::tracking),
     sub("trackinginfo", 2, ASK | SENTINEL, control::trackinginfo),
     sub("unblock", -3, ADMIN | ASK | SENTINEL, control::unblock),
