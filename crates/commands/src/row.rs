@@ -340,19 +340,9 @@ impl Flags {
     }
 
     /// The flags that the command has with a family.
-    pub const fn of(self, family: Family) -> Flags {
-        let mut bits = self.0;
-        let mut i = 0;
-        while i < FAMILIES.len() {
-            let (mark, of, bit) = FAMILIES[i];
-            if self.has(mark)
-                && matches!((of, family), (Family::Redis, Family::Redis) | (Family::Valkey, Family::Valkey))
-            {
-                bits |= bit;
-            }
-            i += 1;
-        }
-        Flags(bits)
+    pub fn of(self, family: Family) -> Flags {
+        let its = FAMILIES.iter().filter(|&&(mark, of, _)| of == family && self.has(mark));
+        Flags(its.fold(self.0, |bits, (_, _, bit)| bits | bit))
     }
 
     /// The names that COMMAND prints, in its order.

@@ -67,10 +67,7 @@ pub fn admit(server: &Server, session: &Session, found: Found) -> Result {
     if session.redirects && server.replication.is_replica() {
         admit_here(server, session, found)?;
     }
-    let (any, all) = match found.id == crate::special().exec {
-        true => crate::exec::flags(session, found, server.config.family()),
-        false => (found.row.flags, found.row.flags),
-    };
+    let (any, all) = crate::exec::flags(server, session, found);
     if any.has(flag::WRITE) {
         admit_write(server)?;
     } else if !server.persistence.last_ok.load(Relaxed)

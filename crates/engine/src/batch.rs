@@ -66,12 +66,6 @@ fn is_plain(found: Found) -> bool {
         && !may_reach_beyond(found.row)
 }
 
-/// Whether a command, or a transaction that it ends, may change data.
-fn writes(session: &Session, found: Found) -> bool {
-    found.row.flags.has(flag::WRITE)
-        || (found.id == special().exec && session.transaction.as_ref().is_some_and(exec::writes))
-}
-
 /// Why a batch ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stop {
@@ -292,7 +286,7 @@ impl<'s> Turn<'s> {
         if self.is_paused(session, found) {
             return Ok(Stop::Paused);
         }
-        if self.server.keyspace.is_snapshot_behind() && writes(session, found) {
+        if self.server.keyspace.is_snapshot_behind() && self.may(session, found, flag::WRITE) {
             return Ok(Stop::Busy);
         }
         if found.id == special().exec {
@@ -313,8 +307,12 @@ impl<'s> Turn<'s> {
         }
         let writes_only = self.server.pause_writes_only.load(Relaxed);
         !writes_only && session.kind != commands::client::ClientType::Replica
-            || found.row.flags.has(flag::MAY_REPLICATE)
-            || writes(session, found)
+            || self.may(session, found, flag::WRITE | flag::MAY_REPLICATE)
+    }
+
+    /// Whether a command, or any of the transaction that it ends, has one of these flags.
+    fn may(&self, session: &Session, found: Found, flags: u64) -> bool {
+        exec::flags(self.server, session, found).0.has(flags)
     }
 
     fn lock_and_call(

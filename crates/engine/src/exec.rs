@@ -10,7 +10,6 @@ use commands::row::{Flags, Plan, flag};
 use commands::server::Server;
 use commands::session::{Queued, Session, Transaction};
 use commands::table::{Found, table};
-use config::Family;
 use keyspace::{Access, shard_of};
 use resp::writer::Writer;
 
@@ -44,14 +43,13 @@ pub fn needs_gate(transaction: &Transaction) -> bool {
             .any(|queued| alone(queued.row) || reaches_beyond(queued.row, &queued.argv))
 }
 
-/// Whether any queued command writes.
-pub fn writes(transaction: &Transaction) -> bool {
-    transaction.queue.iter().any(|queued| queued.row.flags.has(flag::WRITE | flag::MAY_REPLICATE))
-}
-
 /// The flags that any command of the transaction has, and those that all have, EXEC itself among them: what the server's
-/// state forbids is decided for the whole, before it runs.
-pub(crate) fn flags(session: &Session, found: Found, family: Family) -> (Flags, Flags) {
+/// state forbids is decided for the whole, before it runs. Of every other command its own, as its row has them.
+pub(crate) fn flags(server: &Server, session: &Session, found: Found) -> (Flags, Flags) {
+    if found.id != special().exec {
+        return (found.row.flags, found.row.flags);
+    }
+    let family = server.config.family();
     let queue = session.transaction.iter().flat_map(|transaction| &transaction.queue);
     let own = found.row.flags.of(family);
     queue
@@ -76,12 +74,8 @@ pub fn queue(server: &Server, session: &mut Session, found: Found, argv: &[&[u8]
 /// that holds one.
 #[cold]
 pub(crate) fn check_memory(server: &Server, session: &Session, found: Found) -> Result {
-    let family = server.config.family();
-    let (any, _) = match found.id == special().exec {
-        true => flags(session, found, family),
-        false => (found.row.flags.of(family), found.row.flags),
-    };
-    if any.has(flag::DENYOOM) { Err(OUT_OF_MEMORY) } else { Ok(()) }
+    let (any, _) = flags(server, session, found);
+    if any.of(server.config.family()).has(flag::DENYOOM) { Err(OUT_OF_MEMORY) } else { Ok(()) }
 }
 
 /// EXEC. [`Stop::Busy`] leaves everything as it was, to be tried again.
