@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use backlog::Backlog;
 pub use record::Unit;
 use sys::bell::Bell;
+use sys::hold::Hold;
 use sys::order::{Ordered, OrderedGuard, Rank};
 
 /// Called, from any thread, when there is something new for a reader.
@@ -28,7 +29,7 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 pub struct Journal {
     inner: Ordered<Inner>,
     end: AtomicU64,
-    held: AtomicU64,
+    hold: Hold<Wake>,
     /// Whether effects must be encoded at all.
     recording: AtomicBool,
     /// Rung by what is appended, for the readers.
@@ -41,7 +42,6 @@ struct Inner {
     last_db: Option<usize>,
     readers: Vec<Reader>,
     next_reader: u64,
-    waiting: Vec<Wake>,
 }
 
 struct Reader {
@@ -72,7 +72,7 @@ impl Journal {
         Journal {
             inner: Ordered::new(Rank::Journal, Inner::default()),
             end: AtomicU64::new(0),
-            held: AtomicU64::new(u64::MAX),
+            hold: Hold::default(),
             recording: AtomicBool::new(false),
             news: Bell::new(),
         }
@@ -98,21 +98,17 @@ impl Journal {
     /// have been in a longer history than the present one.
     #[inline]
     pub fn released(&self) -> u64 {
-        self.held.load(Ordering::Acquire)
+        self.hold.position()
     }
 
     /// Holds all replies behind `position`; `u64::MAX` holds none. For whoever makes effects durable.
     pub fn hold(&self, position: u64) {
-        self.held.store(position, Ordering::Release);
-        let waiting = std::mem::take(&mut self.inner().waiting);
-        waiting.iter().for_each(|wake| wake());
+        self.hold.move_to(position).iter().for_each(|wake| wake());
     }
 
     /// Calls `wake` when the hold moves next, or at once if it has let `position` go meanwhile.
     pub fn on_release(&self, position: u64, wake: Wake) {
-        self.inner().waiting.push(wake.clone());
-        // `hold` moves the position first and takes the list then, so one of the two sides sees the other.
-        if position <= self.released() {
+        if let Some(wake) = self.hold.wait(position, wake) {
             wake();
         }
     }

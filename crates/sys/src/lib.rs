@@ -3,8 +3,9 @@
 //! One of the two crates that may contain `unsafe`; everything public here is a safe interface.
 //!
 //! - [`lock`]: the shard lock, a spin lock that never sleeps.
-//! - [`gate`]: the batch counters that let one thread run alone, and that say when freed memory is out of sight.
-//! - [`claim`]: the right to end something once. - [`bell`]: whether listeners have to be woken.
+//! - [`gate`]: the batch counters that let one thread run alone. - [`limbo`]: memory that may still be in somebody's sight.
+//! - [`claim`]: the right to end something once. - [`bell`]: whether listeners have to be woken. - [`hold`]: who waits for a
+//!   position.
 //! - [`order`]: the order in which locks are taken, asserted in debug builds.
 //! - [`alloc`]: jemalloc with a running count of allocated bytes.
 //! - [`ticks`]: a cheap clock for durations; [`clock`]: the time by which data lives.
@@ -20,6 +21,8 @@ pub mod clock;
 pub mod crash;
 pub mod durations;
 pub mod gate;
+pub mod hold;
+pub mod limbo;
 pub mod lock;
 pub mod order;
 pub mod os;

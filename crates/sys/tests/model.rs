@@ -107,6 +107,11 @@ mod durations;
 #[allow(dead_code)]
 #[path = "../src/gate.rs"]
 mod gate;
+#[path = "../src/hold.rs"]
+mod hold;
+#[allow(dead_code)]
+#[path = "../src/limbo.rs"]
+mod limbo;
 #[allow(dead_code)]
 #[path = "../src/lock.rs"]
 mod lock;
@@ -114,11 +119,13 @@ mod lock;
 use bell::Bell;
 use claim::Claim;
 use gate::Gate;
+use hold::Hold;
+use limbo::Limbo;
 use lock::ShardLock;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
-use sync::{AtomicBool, Ordering};
+use sync::{AtomicBool, AtomicU64, Ordering};
 
 /// A cell that loom watches: two accesses that nothing orders fail the test.
 struct Watched(UnsafeCell<u64>);
@@ -203,6 +210,67 @@ fn what_is_unlinked_before_a_stamp_is_out_of_sight_when_it_passes() {
             block.add();
         }
         reader.join().expect("the reader ended well");
+    });
+}
+
+/// A reader follows directory and segment without a lock, as the prefetch passes do, while the table splits a segment and
+/// then grows its directory. What is freed is written to: loom sees whether the reader could still be there.
+#[test]
+fn a_segment_that_splits_in_front_of_a_reader_outlives_its_batch() {
+    loom::model(|| {
+        let gate = Arc::new(Gate::new(1));
+        // Blocks 0 and 1 are segments, 2 and 3 directories; a directory's word names a segment.
+        let blocks: Arc<[Watched; 4]> = Arc::new(std::array::from_fn(|_| Watched::new()));
+        let (directory, words) =
+            (Arc::new(AtomicU64::new(2)), Arc::new([AtomicU64::new(0), AtomicU64::new(1)]));
+        let reader = {
+            let (gate, blocks, directory, words) =
+                (gate.clone(), blocks.clone(), directory.clone(), words.clone());
+            thread::spawn(move || {
+                let mut slot = gate.register().expect("a slot is free");
+                if let Some(_batch) = gate.enter(&mut slot) {
+                    let at = directory.load(Ordering::SeqCst) as usize;
+                    blocks[at].get();
+                    let segment = words[at - 2].load(Ordering::SeqCst) as usize;
+                    blocks[segment].get();
+                }
+            })
+        };
+        let limbo = Limbo::default();
+        let retire = |block: Option<usize>| {
+            for freed in limbo.retire(&gate, block) {
+                blocks[freed].add();
+            }
+        };
+        // The new segment is made before it is shown.
+        blocks[1].add();
+        words[0].store(1, Ordering::SeqCst);
+        retire(Some(0));
+        blocks[3].add();
+        directory.store(3, Ordering::SeqCst);
+        retire(Some(2));
+        retire(None);
+        reader.join().expect("the reader ended well");
+    });
+}
+
+/// Whoever waits for a position is woken by its release, or told that there is nothing to wait for.
+#[test]
+fn nobody_waits_for_a_position_that_has_been_let_go() {
+    loom::model(|| {
+        let hold = Arc::new(Hold::<()>::default());
+        assert!(hold.move_to(0).is_empty());
+        let sync = {
+            let hold = hold.clone();
+            thread::spawn(move || hold.move_to(5).len() + hold.move_to(9).len())
+        };
+        let mut told = 0;
+        for position in [3, 8] {
+            told += usize::from(hold.wait(position, ()).is_some());
+        }
+        let woken = sync.join().expect("the thread ended well");
+        assert_eq!(told + woken, 2);
+        assert_eq!(hold.position(), 9);
     });
 }
 

@@ -59,6 +59,7 @@ pub fn snapshot(options: &Options) -> Result<()> {
         "p99.9 us saving",
         "max us saving",
         "ratio",
+        "rate ratio",
     ];
     table::publish("snapshot", "Snapshot under write load", &head, &cells, options)
 }
@@ -70,14 +71,15 @@ fn snapshot_of(side: &Side, options: &Options) -> Result<Vec<String>> {
         Template::parse("SET key:{k} {v}; ZADD bigz {k} m:{k}", options.keys, options.value_bytes)?;
     let before = procstat::family_bytes(server.pid());
     let (mut control, mut saving) = (Vec::new(), Vec::new());
-    let (mut seconds, mut peak, mut max) = (Vec::new(), before, 0);
+    let (mut seconds, mut rates, mut peak, mut max) = (Vec::new(), Vec::new(), before, 0);
+    // Peers have no statistics of locks; an error tells so.
+    server.client()?.words("CONFIG RESETSTAT")?;
     for _ in 0..options.rounds {
-        let one = load_without_saving(&server, &template, options)?;
-        control.push(one.latency.quantile(0.999) as f64 / 1e3);
-        // Peers have no such statistics; an error tells so.
-        server.client()?.words("CONFIG RESETSTAT")?;
         let (outcome, took, top) = load_while_saving(&server, &template, options)?;
         saving.push(outcome.latency.quantile(0.999) as f64 / 1e3);
+        let one = load_without_saving(&server, &template, options, took)?;
+        control.push(one.latency.quantile(0.999) as f64 / 1e3);
+        rates.push(outcome.rate() / one.rate());
         max = max.max(outcome.latency.max());
         seconds.push(took.as_secs_f64());
         peak = peak.max(top);
@@ -95,6 +97,7 @@ fn snapshot_of(side: &Side, options: &Options) -> Result<Vec<String>> {
         format!("{saving:.0}"),
         format!("{:.0}", max as f64 / 1e3),
         format!("{:.2}", saving / control),
+        format!("{:.2}", median(rates)),
     ])
 }
 
@@ -126,16 +129,25 @@ fn with_peak<T>(server: &Server, work: impl FnOnce() -> T) -> (T, u64) {
     })
 }
 
-/// Writes 60,000 times while the state of saving is asked for.
-fn load_without_saving(server: &Server, template: &Template, options: &Options) -> Result<Outcome> {
-    let (mut client, mut next_look, mut trouble) = (server.client()?, Instant::now(), None);
+/// Writes for as long as the save took, while the state of saving is asked for: a shorter run would meet fewer of the
+/// machine's own pauses.
+fn load_without_saving(
+    server: &Server,
+    template: &Template,
+    options: &Options,
+    took: Duration,
+) -> Result<Outcome> {
+    let (mut client, mut trouble) = (server.client()?, None);
+    let begun = Instant::now();
+    let mut next_look = begun;
     let run = || {
-        load::run(&writes(server, template, options, Some(60_000)), || {
-            if Instant::now() >= next_look {
-                next_look = Instant::now() + LOOK;
+        load::run(&writes(server, template, options, None), || {
+            let now = Instant::now();
+            if now >= next_look {
+                next_look = now + LOOK;
                 trouble = is_saving(&mut client).err();
             }
-            trouble.is_some()
+            trouble.is_some() || now - begun >= took
         })
     };
     let outcome = with_peak(server, run).0?;

@@ -6,10 +6,11 @@
 //! table replaces are *retired* here, and freed after every thread has left the batch it was in.
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
-use sys::gate::{BatchGuard, Gate, Stamp};
+use sys::gate::{BatchGuard, Gate};
+use sys::limbo::Limbo;
 use sys::os::prefetch;
 
 use super::directory::Directory;
@@ -20,7 +21,7 @@ use super::segment::SegmentRef;
 pub struct Hints {
     tables: Box<[Published]>,
     gate: Arc<Gate>,
-    bag: Mutex<Bag>,
+    limbo: Limbo<Retired>,
 }
 
 /// What a prefetch pass knows of a table.
@@ -37,14 +38,7 @@ pub(super) enum Retired {
     Segment(SegmentRef),
 }
 
-#[derive(Default)]
-struct Bag {
-    open: Vec<Retired>,
-    sealed: Vec<Retired>,
-    stamp: Option<Stamp>,
-}
-
-// SAFETY: retired blocks are owned by the bag alone and hold only atomics.
+// SAFETY: retired blocks are owned by the limbo alone and hold only atomics.
 unsafe impl Send for Retired {}
 
 /// The line that pass 2 found, for the others; lives no longer than the batch.
@@ -55,7 +49,7 @@ impl Hints {
     /// Room for `tables` tables whose readers enter batches at `gate`.
     pub fn new(tables: usize, gate: Arc<Gate>) -> Arc<Hints> {
         let tables = (0..tables).map(|_| Published::default()).collect();
-        Arc::new(Hints { tables, gate, bag: Mutex::default() })
+        Arc::new(Hints { tables, gate, limbo: Limbo::default() })
     }
 
     /// Says where a table has come to stand, so that pass 1 can ask for it too.
@@ -125,15 +119,9 @@ impl Hints {
 
     /// Takes blocks that the caller has just unlinked.
     pub(super) fn retire(&self, blocks: impl IntoIterator<Item = Retired>) {
-        let mut bag = self.bag.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        bag.open.extend(blocks);
-        if bag.stamp.as_ref().is_none_or(|stamp| self.gate.passed(stamp)) {
-            let old = std::mem::take(&mut bag.open);
-            let free = std::mem::replace(&mut bag.sealed, old);
-            bag.stamp = Some(self.gate.stamp());
-            drop(bag);
-            // SAFETY: these were sealed before the stamp that has now passed: no batch sees them.
-            free.into_iter().for_each(|block| unsafe { block.free() });
+        for block in self.limbo.retire(&self.gate, blocks) {
+            // SAFETY: no batch sees it any more.
+            unsafe { block.free() }
         }
     }
 
@@ -170,8 +158,7 @@ impl Retired {
 
 impl Drop for Hints {
     fn drop(&mut self) {
-        let bag = self.bag.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
-        for block in bag.open.drain(..).chain(bag.sealed.drain(..)) {
+        for block in self.limbo.take_all() {
             // SAFETY: nobody shares these hints any more, so no prefetch pass is running.
             unsafe { block.free() }
         }
