@@ -9,39 +9,75 @@
 const MAX_LITERAL: usize = 32;
 const MAX_OFFSET: usize = 1 << 13;
 const MAX_COPY: usize = 264;
-const HASH_BITS: u32 = 14;
+/// The table of sequences has at least as many slots as the input has bytes, within these powers of two.
+const LEAST_BITS: u32 = 8;
+const MOST_BITS: u32 = 14;
 
-/// Compresses; None unless the result is shorter than `input` by four bytes or more.
-pub fn compress(input: &[u8]) -> Option<Vec<u8>> {
-    let limit = input.len().checked_sub(4).filter(|limit| *limit > 0)?;
-    let mut out = Vec::with_capacity(limit.min(1 << 16));
-    // Positions plus one of three-byte sequences; zero is empty.
-    let mut seen = vec![0u32; 1 << HASH_BITS];
-    let (mut at, mut literals) = (0, 0);
-    while at + 2 < input.len() {
-        let sequence = u32::from_le_bytes([input[at], input[at + 1], input[at + 2], 0]);
-        let slot = (sequence.wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS)) as usize;
-        let before = std::mem::replace(&mut seen[slot], u32::try_from(at + 1).ok()?) as usize;
-        let found = before
-            .checked_sub(1)
-            .filter(|from| at - from <= MAX_OFFSET && input[*from..from + 3] == input[at..at + 3]);
-        let Some(from) = found else {
-            at += 1;
-            continue;
-        };
-        put_literals(&mut out, &input[literals..at]);
-        let most = MAX_COPY.min(input.len() - at);
-        let len =
-            3 + input[at + 3..at + most].iter().zip(&input[from + 3..]).take_while(|(a, b)| a == b).count();
-        put_copy(&mut out, at - from - 1, len);
-        at += len;
-        literals = at;
-        if out.len() > limit {
+/// Compresses many strings with one table, which is never cleared between them: most strings are far shorter than it.
+#[derive(Default)]
+pub struct Compressor {
+    /// By the hash of three bytes: `base` + their last position in the input + 1. What is not above `base` is of an input
+    /// before.
+    seen: Vec<u32>,
+    base: u32,
+    out: Vec<u8>,
+}
+
+impl Compressor {
+    /// Compresses; None unless the result is shorter than `input` by four bytes or more.
+    pub fn compress(&mut self, input: &[u8]) -> Option<&[u8]> {
+        let limit = input.len().checked_sub(4).filter(|limit| *limit > 0)?;
+        let bits = (usize::BITS - input.len().leading_zeros()).clamp(LEAST_BITS, MOST_BITS);
+        let base = self.make_room(input.len(), bits)?;
+        let (seen, out) = (&mut self.seen[..1 << bits], &mut self.out);
+        out.clear();
+        let (mut at, mut literals) = (0, 0);
+        while at + 2 < input.len() {
+            let sequence = u32::from_le_bytes([input[at], input[at + 1], input[at + 2], 0]);
+            let slot = (sequence.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize;
+            let before = std::mem::replace(&mut seen[slot], base + at as u32 + 1);
+            let found = before
+                .checked_sub(base + 1)
+                .map(|from| from as usize)
+                .filter(|from| at - from <= MAX_OFFSET && input[*from..from + 3] == input[at..at + 3]);
+            let Some(from) = found else {
+                at += 1;
+                continue;
+            };
+            put_literals(out, &input[literals..at]);
+            let most = MAX_COPY.min(input.len() - at);
+            let equal = input[at + 3..at + most].iter().zip(&input[from + 3..]).take_while(|(a, b)| a == b);
+            let len = 3 + equal.count();
+            put_copy(out, at - from - 1, len);
+            at += len;
+            literals = at;
+            if out.len() > limit {
+                return None;
+            }
+        }
+        // What is left may say already that it is of no use, as it is with most short strings.
+        if out.len() + (input.len() - literals) >= limit {
             return None;
         }
+        put_literals(out, &input[literals..]);
+        (out.len() <= limit).then_some(out)
     }
-    put_literals(&mut out, &input[literals..]);
-    (out.len() <= limit).then_some(out)
+
+    /// Makes the table large enough and moves `base` behind all that stands in it; None for what no table can count.
+    fn make_room(&mut self, len: usize, bits: u32) -> Option<u32> {
+        let len = u32::try_from(len).ok().filter(|len| *len < u32::MAX - 1)?;
+        if self.seen.len() < 1 << bits {
+            self.seen.resize(1 << bits, 0);
+        }
+        let base = self.base;
+        if let Some(next) = base.checked_add(len + 1) {
+            self.base = next;
+            return Some(base);
+        }
+        self.seen.fill(0);
+        self.base = len + 1;
+        Some(0)
+    }
 }
 
 fn put_literals(out: &mut Vec<u8>, literals: &[u8]) {
@@ -104,6 +140,23 @@ pub fn decompress(input: &[u8], len: usize) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn compress(input: &[u8]) -> Option<Vec<u8>> {
+        Compressor::default().compress(input).map(<[u8]>::to_vec)
+    }
+
+    /// One table for many inputs finds nothing of the inputs before, even when its positions begin anew.
+    #[test]
+    fn inputs_do_not_see_each_other() {
+        let inputs: Vec<Vec<u8>> =
+            (0..200u32).map(|n| format!("{n}:{}", "abcdef".repeat(n as usize % 40)).into_bytes()).collect();
+        for base in [0, u32::MAX - 3000] {
+            let mut shared = Compressor { base, ..Compressor::default() };
+            for input in &inputs {
+                assert_eq!(shared.compress(input).map(<[u8]>::to_vec), compress(input));
+            }
+        }
+    }
 
     proptest! {
         #[test]

@@ -3,7 +3,8 @@
 use crc_fast::{CrcAlgorithm, Digest};
 use ds::num::parse_i64;
 
-use crate::{Dialect, SaveValue, Version, lzf, opcodes};
+use crate::lzf::Compressor;
+use crate::{Dialect, SaveValue, Version, opcodes};
 
 /// Strings from this length on are compressed.
 const COMPRESS_FROM: usize = 21;
@@ -41,14 +42,15 @@ pub struct Writer<S: Sink> {
     buffer: Vec<u8>,
     digest: Digest,
     version: Version,
-    compress: bool,
+    compressor: Option<Compressor>,
 }
 
 impl<S: Sink> Writer<S> {
     /// A writer for a version; `compress` as in `rdbcompression`.
     pub fn new(sink: S, version: Version, compress: bool) -> Self {
         let digest = Digest::new(CrcAlgorithm::Crc64Redis);
-        Self { sink, buffer: Vec::with_capacity(256), digest, version, compress }
+        let compressor = compress.then(Compressor::default);
+        Self { sink, buffer: Vec::with_capacity(256), digest, version, compressor }
     }
 
     /// Header of the file.
@@ -196,15 +198,25 @@ impl<S: Sink> Writer<S> {
         {
             return self.integer(value);
         }
-        if self.compress
-            && text.len() >= COMPRESS_FROM
-            && let Some(packed) = lzf::compress(text)
+        if text.len() >= COMPRESS_FROM
+            && let Some(mut compressor) = self.compressor.take()
         {
-            self.raw(&[0xc3]);
-            self.length(packed.len() as u64);
-            self.length(text.len() as u64);
-            return self.raw(&packed);
+            let packed = compressor.compress(text);
+            if let Some(packed) = packed {
+                self.raw(&[0xc3]);
+                self.length(packed.len() as u64);
+                self.length(text.len() as u64);
+                self.raw(packed);
+            } else {
+                self.verbatim(text);
+            }
+            self.compressor = Some(compressor);
+            return;
         }
+        self.verbatim(text);
+    }
+
+    fn verbatim(&mut self, text: &[u8]) {
         self.length(text.len() as u64);
         self.raw(text);
     }
