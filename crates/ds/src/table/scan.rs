@@ -112,6 +112,8 @@ impl<I: Item> Table<I> {
         let hash = from.first_hash();
         let segment = self.directory()?.segment(hash);
         let home = segment.home(segment.bits_of(hash));
+        // The walk comes to the next line at once.
+        segment.prefetch_items(home + 1);
         self.unsaved(hash, segment, home).into_iter().flatten().for_each(|item| visit(number, item));
         Self::next(hash, segment, home)
     }

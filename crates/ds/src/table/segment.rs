@@ -16,6 +16,8 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
+use sys::os::prefetch;
+
 use super::line::{Line, SLOTS, Word};
 
 /// Lines per segment, by class: multiples of 64 bytes that the allocator has as size classes, and the large ones only
@@ -269,11 +271,22 @@ impl SegmentRef {
         here.chain(stash.into_iter().flatten())
     }
 
-    /// Everything in the segment: (pointer, stored bits).
+    /// Everything in the segment: (pointer, stored bits). Whoever goes through them misses the cache at each, so those of the
+    /// next line are asked for beforehand.
     pub fn items(self) -> impl Iterator<Item = (NonNull<u8>, u32)> {
-        self.lines()
-            .iter()
-            .flat_map(|line| line.taken().map(|slot| (line.word(slot).pointer(), line.bits(slot))))
+        let lines = self.lines();
+        lines.iter().enumerate().flat_map(move |(at, line)| {
+            self.prefetch_items(at + 1);
+            line.taken().map(move |slot| (line.word(slot).pointer(), line.bits(slot)))
+        })
+    }
+
+    /// Asks for the items of a line if there is one.
+    #[inline]
+    pub fn prefetch_items(self, line: usize) {
+        if let Some(line) = self.lines().get(line) {
+            line.taken().for_each(|slot| prefetch(line.word(slot).pointer().as_ptr()));
+        }
     }
 
     pub fn len(self) -> usize {
