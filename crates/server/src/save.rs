@@ -84,6 +84,8 @@ impl rdb::Sink for Output {
             let behind = self.server.keyspace.is_snapshot_behind();
             self.server.keyspace.set_snapshot_behind(false);
             self.error = self.target.write(bytes).err();
+            // Nobody reads the rest, so writers need not copy it.
+            self.fronts.closed.fetch_or(self.error.is_some(), Relaxed);
             self.server.keyspace.set_snapshot_behind(behind);
         }
         self.pass();

@@ -72,10 +72,11 @@ fn snapshot_of(side: &Side, options: &Options) -> Result<Vec<String>> {
     let before = procstat::family_bytes(server.pid());
     let (mut control, mut saving) = (Vec::new(), Vec::new());
     let (mut seconds, mut rates, mut peak, mut max) = (Vec::new(), Vec::new(), before, 0);
-    // Peers have no statistics of locks; an error tells so.
-    server.client()?.words("CONFIG RESETSTAT")?;
     for _ in 0..options.rounds {
+        server.client()?.words("CONFIG RESETSTAT")?;
         let (outcome, took, top) = load_while_saving(&server, &template, options)?;
+        print_locks(&format!("{} saving", side.name), &server)?;
+        server.client()?.words("CONFIG RESETSTAT")?;
         saving.push(outcome.latency.quantile(0.999) as f64 / 1e3);
         let one = load_without_saving(&server, &template, options, took)?;
         control.push(one.latency.quantile(0.999) as f64 / 1e3);
@@ -84,7 +85,8 @@ fn snapshot_of(side: &Side, options: &Options) -> Result<Vec<String>> {
         seconds.push(took.as_secs_f64());
         peak = peak.max(top);
     }
-    print_locks(&side.name, &server)?;
+    // What holds took without a snapshot: how much of the longest ones above is the machine's.
+    print_locks(&format!("{} control", side.name), &server)?;
     let median = super::rounds::median;
     let (control, saving) = (median(control), median(saving));
     Ok(vec![
