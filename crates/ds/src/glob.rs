@@ -165,7 +165,9 @@ mod tests {
     #[test]
     fn a_thousand_stars_are_enough() {
         let text = vec![b'a'; 8000];
-        for (unit, most) in [("*?", 1000), ("**a", 1000), ("*[a]", 1000), ("*\\a", 1000), ("?*", 1001), ("\\a*", 1001)] {
+        for (unit, most) in
+            [("*?", 1000), ("**a", 1000), ("*[a]", 1000), ("*\\a", 1000), ("?*", 1001), ("\\a*", 1001)]
+        {
             assert!(glob_match(&unit.as_bytes().repeat(most), &text, false), "{unit} {most}");
             assert!(!glob_match(&unit.as_bytes().repeat(most + 1), &text, false), "{unit} {most} and one");
         }
