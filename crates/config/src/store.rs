@@ -161,7 +161,8 @@ impl Store {
     /// `latency-tracking-info-percentiles`
     pub fn percentiles(&self) -> Vec<f64> {
         let text = self.bytes(Directive::LatencyTrackingInfoPercentiles);
-        special::parse_percentiles(&value::words_of(&text)).expect("invariant: a stored text is canonical")
+        special::parse_percentiles(&value::words_of(&text), self.family)
+            .expect("invariant: a stored text is canonical")
     }
 
     /// `bind`: addresses as written, a leading `-` (may be missing) included.

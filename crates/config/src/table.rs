@@ -131,7 +131,7 @@ directives! {
     ClusterAnnounceIp "cluster-announce-ip" => text("").checked(check::is_announced_address),
     ClusterAnnouncePort "cluster-announce-port" => int(0, 65535, 0),
     ClusterAnnounceTlsPort "cluster-announce-tls-port" => int(0, 65535, 0),
-    ClusterBlacklistTtl "cluster-blacklist-ttl" => int(0, u64::MAX, 60),
+    ClusterBlacklistTtl "cluster-blacklist-ttl" => int(i64::MIN, I64, 60),
     ClusterCompatibilitySampleRatio "cluster-compatibility-sample-ratio" => int(0, 100, 0),
     ClusterConfigFile "cluster-config-file" => text("nodes.conf").checked(check::is_cluster_file_name).immutable(),
     ClusterConfigSaveBehavior "cluster-config-save-behavior" => choice(&["sync", "best-effort"], 0),

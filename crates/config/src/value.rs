@@ -223,7 +223,7 @@ fn parse_special(
         Special::Bind | Special::RdmaBind => Value::text(special::parse_bind(words)?),
         Special::ReplicaOf => Value::text(special::parse_replicaof(words, family)?),
         Special::Percentiles => {
-            let percentiles = special::parse_percentiles(words)?;
+            let percentiles = special::parse_percentiles(words, family)?;
             Value::text(special::percentiles_text(&percentiles).into_bytes())
         }
         Special::Dir => match words {

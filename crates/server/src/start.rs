@@ -197,6 +197,10 @@ fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
         crate::threads::show_on_alarm().map_err(|error| error.to_string())?;
         orders::Signals::new()?
     };
+    if !server.apply_collation() {
+        let name = server.config.text(Directive::LocaleCollate);
+        return Err(format!("Failed to configure LOCALE for invalid locale name: '{name}'."));
+    }
     let listeners = listen::bind(server)?;
     let (tcp, unix) = (!listeners.tcp.is_empty(), listeners.unix.is_some());
     if server.config.flag(Directive::AlwaysShowLogo) {

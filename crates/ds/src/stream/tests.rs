@@ -304,11 +304,11 @@ fn lag_of_valkey() {
     stream.trim(TrimTo::MaxLen(4), false, None, RefPolicy::Keep);
     assert_eq!([lag(&stream, 3, Some(3)), lag(&stream, 3, None)], [Some(7), Some(4)]);
     assert_eq!(read(&mut stream, b"g", 1), Some(1));
-    assert_eq!(stream.groups().get(b"g").and_then(|g| g.entries_read), Some(4));
+    assert_eq!(stream.groups().get(b"g").and_then(|g| g.entries_read), Some(7));
     stream.delete(id(7));
     assert_eq!(
-        [lag(&stream, 0, None), lag(&stream, 6, None), lag(&stream, 7, Some(4))],
-        [Some(3), None, Some(3)]
+        [lag(&stream, 0, None), lag(&stream, 6, None), lag(&stream, 7, Some(4)), lag(&stream, 8, Some(12))],
+        [Some(3), None, Some(3), Some(-2)]
     );
     stream.trim(TrimTo::MaxLen(0), false, None, RefPolicy::Keep);
     assert_eq!([lag(&stream, 3, Some(3)), lag(&stream, 3, None)], [Some(7), Some(0)]);
