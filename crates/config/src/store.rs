@@ -254,7 +254,7 @@ impl Store {
                 }
                 Err(reason) => {
                     self.restore(before);
-                    return Err(failed(name, &reason));
+                    return Err(failed(&name.to_ascii_lowercase(), &reason));
                 }
             }
         }
@@ -436,6 +436,7 @@ mod tests {
             ("foo bar", "Unknown option or number of arguments for CONFIG SET - 'foo'".to_owned()),
             ("hz 12 foo bar", "Unknown option or number of arguments for CONFIG SET - 'foo'".to_owned()),
             ("hz 10 HZ 20", format!("{prefix} 'HZ') - duplicate parameter")),
+            ("HZ abc", format!("{prefix} 'hz') - argument couldn't be parsed into an integer")),
             ("hz 11 databases 5", format!("{prefix} 'databases') - can't set immutable config")),
             ("dir /tmp", format!("{prefix} 'dir') - can't set protected config")),
             ("timeout 5 hz abc", format!("{prefix} 'hz') - argument couldn't be parsed into an integer")),

@@ -167,3 +167,28 @@ fn hand_over(workers: &[Handle], accepted: Accepted) {
         let _ = worker.sockets.send(accepted);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_multipath_listener_serves_those_who_know_one_path() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = match bind_one(any, 1, protocol(true)) {
+            Ok(listener) => listener,
+            // A kernel without it says so when the server starts.
+            Err(error) => {
+                let errors = [rustix::io::Errno::PROTONOSUPPORT, rustix::io::Errno::NOPROTOOPT];
+                assert!(
+                    errors.map(|error| Some(error.raw_os_error())).contains(&error.raw_os_error()),
+                    "{error}"
+                );
+                return;
+            }
+        };
+        assert_eq!(socket2::SockRef::from(&listener).protocol().ok().flatten(), Some(Protocol::MPTCP));
+        let plain = std::net::TcpStream::connect(listener.local_addr().expect("it is bound"));
+        assert!(plain.is_ok());
+    }
+}

@@ -48,7 +48,7 @@ const SUBS: &[Sub] = &[
     sub("populate", 1, 3, server::populate),
     sub("protocol", 1, 1, protocol::protocol),
     sub("quicklist-packed-threshold", 1, 1, packed_threshold),
-    sub("reload", 0, 3, server::reload),
+    sub("reload", 0, ANY, server::reload),
     sub("replicate", 1, ANY, server::replicate),
     sub("replybuffer", 2, 2, replybuffer),
     sub("sdslen", 1, 1, look::sdslen),
