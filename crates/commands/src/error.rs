@@ -52,6 +52,15 @@ pub fn wrong_arity(name: &str) -> CommandError {
     CommandError::new(format!("ERR wrong number of arguments for '{name}' command"))
 }
 
+/// `ERR unknown subcommand or wrong number of arguments for 'x'. Try NAME HELP.`
+pub fn wrong_syntax(container: &str, word: &[u8]) -> CommandError {
+    let shown = String::from_utf8_lossy(&word[..word.len().min(128)]);
+    let container = container.to_uppercase();
+    CommandError::new(format!(
+        "ERR unknown subcommand or wrong number of arguments for '{shown}'. Try {container} HELP."
+    ))
+}
+
 /// `ERR unknown subcommand 'x'. Try NAME HELP.`
 pub fn unknown_subcommand(container: &str, given: &[u8]) -> CommandError {
     let shown = String::from_utf8_lossy(&given[..given.len().min(128)]).into_owned();

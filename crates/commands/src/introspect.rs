@@ -139,7 +139,7 @@ fn info_of<H: Copy + 'static>(named: &Named<H>, family: Family, out: &mut impl S
     out.set(row.keys.len());
     for (index, spec) in row.keys.iter().enumerate() {
         let note = doc.notes.iter().find(|(of, _)| *of == index).map(|(_, note)| *note);
-        key_spec(spec, note, out);
+        key_spec(spec, note, family, out);
     }
     if row.subs.is_empty() && family == Family::Redis {
         out.set(0);
@@ -156,18 +156,14 @@ fn simples<'a>(names: impl Iterator<Item = &'a str>, out: &mut impl Sink) {
     names.iter().for_each(|name| out.simple(name));
 }
 
-fn key_flags(flags: u16) -> impl Iterator<Item = &'static str> {
-    key::NAMES.iter().enumerate().filter(move |(bit, _)| flags & 1 << bit != 0).map(|(_, name)| *name)
-}
-
-fn key_spec(spec: &KeySpec, note: Option<&str>, out: &mut impl Sink) {
+fn key_spec(spec: &KeySpec, note: Option<&str>, family: Family, out: &mut impl Sink) {
     out.map(3 + usize::from(note.is_some()));
     if let Some(note) = note {
         out.bulk(b"notes");
         out.bulk(note.as_bytes());
     }
     out.bulk(b"flags");
-    simples(key_flags(spec.flags), out);
+    simples(key::names(spec.flags, family), out);
     out.bulk(b"begin_search");
     match spec.begin {
         Begin::Index(at) => search("index", &[("index", i64::from(at))], out),
@@ -381,12 +377,12 @@ pub fn list<H: Copy + 'static>(
     names.iter().for_each(|name| out.bulk(name.as_bytes()));
 }
 
-/// COMMAND GETKEYS and, with `flags`, GETKEYSANDFLAGS, for the command that `argv` is. An error is its text,
+/// COMMAND GETKEYS and, with the family in whose words the flags are, GETKEYSANDFLAGS, for the command that `argv` is. An error is its text,
 /// without `ERR`.
 pub fn getkeys<H: Copy + 'static, A: AsRef<[u8]>>(
     table: Table<'_, H>,
     argv: &[A],
-    flags: bool,
+    flags: Option<Family>,
     out: &mut impl Sink,
 ) -> Result<(), &'static str> {
     let name = argv.first().map(A::as_ref).unwrap_or_default();
@@ -411,10 +407,10 @@ pub fn getkeys<H: Copy + 'static, A: AsRef<[u8]>>(
     out.array(found.len());
     for found in found.iter() {
         let name = argv[found.index as usize].as_ref();
-        if flags {
+        if let Some(family) = flags {
             out.array(2);
             out.bulk(name);
-            simples(key_flags(found.flags), out);
+            simples(key::names(found.flags, family), out);
         } else {
             out.bulk(name);
         }
@@ -545,7 +541,7 @@ mod tests {
         for (line, expected) in cases {
             let argv: Vec<_> = line.split(' ').collect();
             let mut result = Ok(());
-            let text = reply(false, |out| result = getkeys(TABLE, &argv, true, out));
+            let text = reply(false, |out| result = getkeys(TABLE, &argv, Some(Family::Redis), out));
             assert_eq!(result.map(|()| text.as_str()), expected, "{line}");
         }
     }

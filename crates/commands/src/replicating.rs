@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use config::Family;
 use ds::num;
 use resp::writer::Writer;
 
@@ -9,7 +10,7 @@ use crate::args::int;
 use crate::block::{BlockRequest, TimeoutReply};
 use crate::client::ClientType;
 use crate::cx::Cx;
-use crate::error::{CommandError, NOT_AN_INTEGER, Result, SYNTAX};
+use crate::error::{CommandError, Result, SYNTAX};
 use crate::row::{Plan, acl, flag::*};
 use crate::server::LogLevel;
 use crate::session::Takeover;
@@ -91,15 +92,21 @@ fn replconf(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
         let (name, value) = (pair[0].to_ascii_lowercase(), pair[1]);
         match &name[..] {
             b"listening-port" => {
-                let port = int(value)?;
-                cx.session.replica.listening_port = u16::try_from(port).map_err(|_| NOT_AN_INTEGER)?;
+                // What is no port is shown as none.
+                cx.session.replica.listening_port = u16::try_from(int(value)?).unwrap_or(0);
             }
             b"ip-address" => cx.session.replica.address = String::from_utf8_lossy(value).into_owned(),
             b"capa" => {
                 cx.session.replica.capa_eof |= value.eq_ignore_ascii_case(b"eof");
                 cx.session.replica.capa_psync2 |= value.eq_ignore_ascii_case(b"psync2");
             }
-            b"version" => cx.session.replica.valkey = is_valkey(value),
+            // Redis neither says nor knows a version: under its name a Valkey's is taken as it comes.
+            b"version" => match version(value) {
+                // A Valkey 9 or later, or one that knows its files as Russet does.
+                Some([major, ..]) => cx.session.replica.valkey = major >= 9,
+                None if cx.family() == Family::Valkey => return Err(unrecognized("version format", value)),
+                None => {}
+            },
             b"ack" => {
                 acknowledge(cx, value);
                 cx.session.replica.acknowledged = true;
@@ -120,21 +127,31 @@ fn replconf(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
                 }
                 cx.session.replica.rdb_only = wanted == 1;
             }
-            b"rdb-filter-only" => return Err(CommandError::fixed("ERR rdb-filter-only is not supported")),
-            _ => {
-                let shown = String::from_utf8_lossy(pair[0]).into_owned();
-                return Err(CommandError::new(format!("ERR Unrecognized REPLCONF option: {shown}")));
+            b"rdb-filter-only" => {
+                let mut wanted = value.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+                if let Some(word) = wanted.next() {
+                    let shown = String::from_utf8_lossy(word);
+                    return Err(CommandError::new(format!(
+                        "ERR Unsupported rdb-filter-only option: {shown}"
+                    )));
+                }
             }
+            _ => return Err(unrecognized("REPLCONF option", pair[0])),
         }
     }
     out.ok();
     Ok(())
 }
 
-/// Whether a replica that says this version is a Valkey 9 or later, or knows its files as Russet does. Redis says none.
-fn is_valkey(version: &[u8]) -> bool {
-    let major = version.split(|&byte| byte == b'.').next().and_then(num::parse_i64);
-    major.is_some_and(|major| major >= 9)
+fn unrecognized(what: &str, word: &[u8]) -> CommandError {
+    CommandError::new(format!("ERR Unrecognized {what}: {}", String::from_utf8_lossy(word)))
+}
+
+/// `9.1.2`: three numbers that fit a byte each.
+fn version(text: &[u8]) -> Option<[u8; 3]> {
+    let mut parts = text.split(|&byte| byte == b'.').map(|part| num::parse_u64(part)?.try_into().ok());
+    let version = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(version)
 }
 
 /// A replica tells how far it is. No reply.

@@ -145,6 +145,11 @@ impl LocalExpires {
         Some((db, key))
     }
 
+    /// When the next one is due, in Unix milliseconds.
+    pub fn next_ms(&self) -> u64 {
+        self.by_time.first().map_or(u64::MAX, |(at_ms, ..)| *at_ms)
+    }
+
     /// Number of keys.
     pub fn len(&self) -> usize {
         self.times.len()

@@ -182,6 +182,21 @@ pub mod key {
     pub const INCOMPLETE: u16 = 1 << 9;
     /// The flags depend on the arguments.
     pub const VARIABLE_FLAGS: u16 = 1 << 10;
+    /// In Valkey it is said that the flags depend on the arguments.
+    pub const VARIABLE_IN_VALKEY: u16 = 1 << 14;
+    /// In Valkey it inserts rather than updates.
+    pub const INSERT_IN_VALKEY: u16 = 1 << 15;
+
+    /// The names of flags, as COMMAND prints them for a family.
+    pub fn names(flags: u16, family: super::Family) -> impl Iterator<Item = &'static str> {
+        let valkey = family == super::Family::Valkey;
+        let said = match flags {
+            flags if valkey && flags & INSERT_IN_VALKEY != 0 => flags & !UPDATE | INSERT,
+            flags if valkey && flags & VARIABLE_IN_VALKEY != 0 => flags | VARIABLE_FLAGS,
+            flags => flags,
+        };
+        NAMES.iter().enumerate().filter(move |(bit, _)| said & 1 << bit != 0).map(|(_, name)| *name)
+    }
 
     /// Names in bit order, as COMMAND prints them.
     pub const NAMES: [&str; 11] = [

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use config::{Directive, Events, Store};
 use ds::entry::{Entry, EntryRef};
 use journal::Journal;
 use keyspace::{Access, Keyspace};
+use sys::collate::Collation;
 
 use crate::channels::Channels;
 use crate::client::Clients;
@@ -114,6 +115,8 @@ pub struct Server {
     pub timed_clients: AtomicI64,
     random: AtomicU64,
     pub eviction: Eviction,
+    /// How SORT orders texts; none: by their bytes.
+    collation: RwLock<Option<Arc<Collation>>>,
 }
 
 impl Server {
@@ -161,6 +164,7 @@ impl Server {
             timed_clients: AtomicI64::new(0),
             random: AtomicU64::new(ds::hash::of(b"random numbers")),
             eviction: Eviction::default(),
+            collation: RwLock::default(),
             config,
         };
         server.apply_config();
@@ -192,6 +196,27 @@ impl Server {
         if self.journal.is_recording() {
             self.journal.resize(self.config.int(Directive::ReplBacklogSize).max(0) as usize);
         }
+    }
+
+    /// How texts are ordered; none: by their bytes.
+    pub fn collation(&self) -> Option<Arc<Collation>> {
+        self.collation.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// Takes the order of texts from `locale-collate`; false if the system does not have it. An environment that names one
+    /// that is not there is no fault of the configuration.
+    pub fn apply_collation(&self) -> bool {
+        let name = self.config.text(Directive::LocaleCollate);
+        let collation = match &*name {
+            "C" | "POSIX" => None,
+            name => Collation::new(name),
+        };
+        let known = collation.is_some() || matches!(&*name, "" | "C" | "POSIX");
+        if known {
+            let mut current = self.collation.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+            *current = collation.map(Arc::new);
+        }
+        known
     }
 
     /// The program around the engine.

@@ -29,3 +29,4 @@ pub use rewrite::{Extent, rewrite};
 pub use special::{Events, OutputLimit, OutputLimits, SavePoint};
 pub use store::{Access, Environment, Refusal, SetError, Store};
 pub use table::Directive;
+pub use value::parse_memory as memory;

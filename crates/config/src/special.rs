@@ -24,15 +24,27 @@ pub fn parse_save(words: &[&[u8]]) -> Result<Vec<SavePoint>, &'static str> {
     if !words.len().is_multiple_of(2) {
         return Err(INVALID);
     }
-    let number =
-        |word: &[u8]| std::str::from_utf8(word).ok().and_then(|t| t.parse::<u32>().ok()).map(u64::from);
     words
         .chunks_exact(2)
-        .map(|pair| match (number(pair[0]), number(pair[1])) {
+        .map(|pair| match (c_number(pair[0]), c_number(pair[1])) {
             (Some(seconds), Some(changes)) if seconds >= 1 => Ok(SavePoint { seconds, changes }),
             _ => Err(INVALID),
         })
         .collect()
+}
+
+/// A number that is not negative as C's strtoll reads it: blanks before it, a sign, as near as 64 bits come; nothing is 0.
+fn c_number(word: &[u8]) -> Option<u64> {
+    if word.is_empty() {
+        return Some(0);
+    }
+    let text = std::str::from_utf8(word).ok()?.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
+    let number = digits.parse::<i64>().unwrap_or(i64::MAX) as u64;
+    (number == 0 || !text.starts_with('-')).then_some(number)
 }
 
 /// `900 1 300 10`
@@ -227,13 +239,17 @@ pub fn parse_replicaof(words: &[&[u8]], family: Family) -> Result<Vec<u8>, Strin
     if valid { Ok([*host, *port].join(&b' ')) } else { Err(format!("Invalid {} port", family.primary())) }
 }
 
-/// Parses percentiles; a single empty word means none.
-pub fn parse_percentiles(words: &[&[u8]]) -> Result<Vec<f64>, &'static str> {
+/// Parses percentiles; a single empty word means none. Redis knows hexadecimal ones.
+pub fn parse_percentiles(words: &[&[u8]], family: Family) -> Result<Vec<f64>, &'static str> {
     if matches!(words, [word] if word.is_empty()) {
         return Ok(Vec::new());
     }
     let percentile = |word: &&[u8]| {
-        let number = std::str::from_utf8(word).ok().and_then(|text| text.parse::<f64>().ok());
+        let text = std::str::from_utf8(word).unwrap_or_default();
+        let number = match family {
+            Family::Redis => hexadecimal(text).or_else(|| decimal(text)),
+            Family::Valkey => decimal(text),
+        };
         match number.filter(|n| !n.is_nan()) {
             None => Err("Invalid latency-tracking-info-percentiles parameters"),
             Some(n) if !(0.0..=100.0).contains(&n) => {
@@ -243,6 +259,39 @@ pub fn parse_percentiles(words: &[&[u8]]) -> Result<Vec<f64>, &'static str> {
         }
     };
     words.iter().map(percentile).collect()
+}
+
+/// A decimal number that is not too small for an `f64`.
+fn decimal(text: &str) -> Option<f64> {
+    let number: f64 = text.parse().ok()?;
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    let vanished = number.abs() < f64::MIN_POSITIVE && mantissa.contains(|c: char| matches!(c, '1'..='9'));
+    (!vanished).then_some(number)
+}
+
+/// `0x1.8p3`; digits behind the 13th fraction digit are beyond what a percentile can tell.
+fn hexadecimal(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let body = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X"))?;
+    let (digits, power) = match body.split_once(['p', 'P']) {
+        Some((digits, power)) => (digits, power.parse::<i32>().ok()?),
+        None => (body, 0),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let mut number = 0.0;
+    for digit in whole.chars() {
+        number = number * 16.0 + f64::from(digit.to_digit(16)?);
+    }
+    let mut unit = 1.0;
+    for digit in fraction.chars() {
+        unit /= 16.0;
+        number += f64::from(digit.to_digit(16)?) * unit;
+    }
+    let number = number * f64::powi(2.0, power);
+    Some(if text.starts_with('-') { -number } else { number })
 }
 
 /// `50 99 99.9`
@@ -264,9 +313,14 @@ mod tests {
     fn save_points() {
         let point = |seconds, changes| SavePoint { seconds, changes };
         assert_eq!(parse_save(&words("900 1 300 10")), Ok(vec![point(900, 1), point(300, 10)]));
+        // As in both real servers: what is missing is a zero.
+        assert_eq!(parse_save(&words("1 ")), Ok(vec![point(1, 0)]));
+        assert_eq!(parse_save(&words("\t1 -0")), Ok(vec![point(1, 0)]));
+        assert_eq!(parse_save(&words("1  2 3")), Ok(vec![point(1, 0), point(2, 3)]));
+        assert_eq!(parse_save(&words("99999999999999999999 +1")), Ok(vec![point(i64::MAX as u64, 1)]));
         assert_eq!(parse_save(&words("")), Ok(vec![]));
         assert_eq!(parse_save(&[]), Ok(vec![]));
-        for bad in ["900", "0 1", "a b", "1 -1", "900 1 300", "1  2 3"] {
+        for bad in ["900", "0 1", "a b", "1 -1", "900 1 300", "1 +", "1 2\t", " 1"] {
             assert_eq!(parse_save(&words(bad)), Err("Invalid save parameters"), "{bad}");
         }
     }
@@ -326,7 +380,18 @@ mod tests {
 
     #[test]
     fn percentiles() {
-        let text = |line: &str| parse_percentiles(&words(line)).map(|p| percentiles_text(&p));
+        let text_as =
+            |line: &str, family| parse_percentiles(&words(line), family).map(|p| percentiles_text(&p));
+        let text = |line: &str| text_as(line, Family::Valkey);
+        for (word, shown) in
+            [("0x10", "16"), ("0X.8", "0.5"), ("0x1.8p1", "3"), ("0x1p+2", "4"), ("0x64", "100")]
+        {
+            assert_eq!(text_as(word, Family::Redis), Ok(shown.to_owned()), "{word}");
+            assert!(text(word).is_err(), "{word}");
+        }
+        for word in ["0x", "0xg", "0x1p", "0x65", "1e-400", "nan"] {
+            assert!(text_as(word, Family::Redis).is_err(), "{word}");
+        }
         assert_eq!(text("50.5 1e1 99.9"), Ok("50.5 10 99.9".to_owned()));
         assert_eq!(text(""), Ok(String::new()));
         assert!(text("101").is_err_and(|e| e.ends_with("[0.0,100.0]")));

@@ -161,7 +161,8 @@ impl Store {
     /// `latency-tracking-info-percentiles`
     pub fn percentiles(&self) -> Vec<f64> {
         let text = self.bytes(Directive::LatencyTrackingInfoPercentiles);
-        special::parse_percentiles(&value::words_of(&text)).expect("invariant: a stored text is canonical")
+        special::parse_percentiles(&value::words_of(&text), self.family)
+            .expect("invariant: a stored text is canonical")
     }
 
     /// `bind`: addresses as written, a leading `-` (may be missing) included.
@@ -253,7 +254,7 @@ impl Store {
                 }
                 Err(reason) => {
                     self.restore(before);
-                    return Err(failed(name, &reason));
+                    return Err(failed(&name.to_ascii_lowercase(), &reason));
                 }
             }
         }
@@ -435,6 +436,7 @@ mod tests {
             ("foo bar", "Unknown option or number of arguments for CONFIG SET - 'foo'".to_owned()),
             ("hz 12 foo bar", "Unknown option or number of arguments for CONFIG SET - 'foo'".to_owned()),
             ("hz 10 HZ 20", format!("{prefix} 'HZ') - duplicate parameter")),
+            ("HZ abc", format!("{prefix} 'hz') - argument couldn't be parsed into an integer")),
             ("hz 11 databases 5", format!("{prefix} 'databases') - can't set immutable config")),
             ("dir /tmp", format!("{prefix} 'dir') - can't set protected config")),
             ("timeout 5 hz abc", format!("{prefix} 'hz') - argument couldn't be parsed into an integer")),

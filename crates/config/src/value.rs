@@ -184,7 +184,7 @@ fn parse_octal(word: &[u8]) -> Option<i128> {
 
 /// Bytes, with an optional unit: `k` is 1000, `kb` is 1024, and so on for `m` and `g`. No digits are a zero, as in the real
 /// servers.
-pub(crate) fn parse_memory(word: &[u8]) -> Option<u64> {
+pub fn parse_memory(word: &[u8]) -> Option<u64> {
     let end = word.iter().position(|c| !c.is_ascii_digit()).unwrap_or(word.len());
     let (digits, unit) = word.split_at(end);
     let factor: u64 = match unit.to_ascii_lowercase().as_slice() {
@@ -223,7 +223,7 @@ fn parse_special(
         Special::Bind | Special::RdmaBind => Value::text(special::parse_bind(words)?),
         Special::ReplicaOf => Value::text(special::parse_replicaof(words, family)?),
         Special::Percentiles => {
-            let percentiles = special::parse_percentiles(words)?;
+            let percentiles = special::parse_percentiles(words, family)?;
             Value::text(special::percentiles_text(&percentiles).into_bytes())
         }
         Special::Dir => match words {

@@ -100,6 +100,9 @@ pub fn run(
     out: &mut Writer,
 ) -> Report {
     let now_ms = server.clock.unix_ms();
+    if let Some(stir) = worker.at_rest.take() {
+        stir();
+    }
     let Worker { index, slot, scratch, .. } = worker;
     let started_us = sys::ticks::micros();
     scratch.clock_us = started_us;

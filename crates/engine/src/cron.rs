@@ -22,25 +22,30 @@ const ROUND: Duration = Duration::from_millis(5);
 const FIELDS_STEP: usize = 128;
 
 /// Expires keys that are due in every `workers`-th shard from the worker's own on. Replicas leave expiry to their primary,
-/// a server in import mode to the tool that imports.
-pub fn expire_due(worker: &mut Worker, server: &Server, workers: usize) {
+/// a server in import mode to the tool that imports. Answers when the next may be due in the worker's share (Unix milliseconds;
+/// a time that is past if there is more to do, or nothing may be done about it now).
+pub fn expire_due(worker: &mut Worker, server: &Server, workers: usize) -> u64 {
     let (start, now_ms) = (Instant::now(), server.clock.unix_ms());
     let paused = server.is_paused(now_ms);
-    if server.replication.is_replica() && worker.index == 0 && !paused {
-        expire_local(worker, server, now_ms, start);
+    let mut next_ms = u64::MAX;
+    if server.replication.is_replica() && worker.index == 0 {
+        if !paused {
+            expire_local(worker, server, now_ms, start);
+        }
+        next_ms = server.replication.local_expires().next_ms();
     }
     let left_to_others = server.replication.is_replica() || server.config.flag(Directive::ImportMode);
-    if left_to_others || server.is_loading() || paused || !server.active_expire.load(Relaxed) {
-        return;
-    }
-    for shard in (worker.index..SHARDS).step_by(workers) {
-        if server.keyspace.due_ms(shard as u16) <= now_ms {
-            expire_shard(worker, server, shard as u16, now_ms, start);
+    let may_expire = !left_to_others && !server.is_loading() && !paused && server.active_expire.load(Relaxed);
+    for shard in (worker.index..SHARDS).step_by(workers).map(|shard| shard as u16) {
+        if may_expire && server.keyspace.due_ms(shard) <= now_ms {
             if start.elapsed() > ROUND {
-                return;
+                return now_ms;
             }
+            expire_shard(worker, server, shard, now_ms, start);
         }
+        next_ms = next_ms.min(server.keyspace.due_ms(shard));
     }
+    next_ms
 }
 
 /// Expires what clients wrote to a writable replica.
@@ -82,6 +87,7 @@ fn expire_shard(worker: &mut Worker, server: &Server, shard: u16, now_ms: u64, s
     let mut cx = context(server, *index, &mut session, access, &mut effects, now_ms);
     for db in 0..server.keyspace.databases() {
         cx.db = db;
+        let mut emptied = false;
         loop {
             let expired = cx.access.shard(shard).expired(db, now_ms);
             for (hash, key) in &expired.keys {
@@ -95,9 +101,13 @@ fn expire_shard(worker: &mut Worker, server: &Server, shard: u16, now_ms: u64, s
                     cx.db = db;
                 }
             }
+            emptied |= !expired.keys.is_empty();
             if !expired.more || start.elapsed() > ROUND {
                 break;
             }
+        }
+        if emptied {
+            cx.access.shard(shard).trim(db);
         }
         expire_fields(&mut cx, shard, start);
     }

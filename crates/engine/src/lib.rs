@@ -31,6 +31,8 @@ pub struct Worker {
     pub spare_input: Spare,
     /// The same for what they reply from.
     pub spare_output: Vec<u8>,
+    /// Set by who does the regular work while there is none; the next batch takes it and calls it.
+    pub at_rest: Option<Box<dyn FnOnce()>>,
     scratch: Scratch,
 }
 
@@ -60,6 +62,7 @@ impl Worker {
             slot,
             spare_input: Spare::default(),
             spare_output: Vec::with_capacity(SPARE_BYTES),
+            at_rest: None,
             scratch: Scratch::default(),
         }
     }

@@ -6,7 +6,7 @@
 //! named, or everything behind the closed gate.
 //!
 //! - [`shard`]: one shard and its databases. - [`access`]: lock plans. - [`ttl`]: what expires when.
-//! - [`wait`]: blocked clients and watched keys. - [`cursor`]: SCAN over all shards.
+//! - [`wait`]: blocked clients and watched keys. - [`cursor`]: SCAN over all shards. - `sleeper`: who expires keys.
 //! - [`snapshot`]: the point-in-time walk that BGSAVE and full syncs use.
 
 #![forbid(unsafe_code)]
@@ -14,6 +14,7 @@
 pub mod access;
 pub mod cursor;
 pub mod shard;
+mod sleeper;
 pub mod snapshot;
 pub mod wait;
 
@@ -24,6 +25,7 @@ pub use access::Access;
 pub use ds::table::Hint;
 use ds::table::Hints;
 pub use shard::{EntrySlot, Shard};
+pub use sleeper::Wake;
 use sys::gate::{BatchGuard, Gate};
 use sys::lock::{ShardGuard, ShardLock};
 
@@ -38,6 +40,7 @@ pub struct Keyspace {
     databases: usize,
     /// For each shard the time (Unix ms) at which something in it may expire.
     due_ms: Box<[AtomicU64]>,
+    sleepers: sleeper::Sleepers,
     snapshot: snapshot::Slot,
 }
 
@@ -58,6 +61,7 @@ impl Keyspace {
             gate,
             databases,
             due_ms: (0..SHARDS).map(|_| AtomicU64::new(u64::MAX)).collect(),
+            sleepers: sleeper::Sleepers::default(),
             snapshot: snapshot::Slot::default(),
         }
     }
@@ -121,7 +125,19 @@ impl Keyspace {
     pub(crate) fn publish_due(&self, shard: &mut Shard) {
         if let Some(at) = shard.take_due_ms() {
             self.due_ms[usize::from(shard.index())].store(at, Relaxed);
+            self.sleepers.rouse(shard.index(), at);
         }
+    }
+
+    /// Says, once, who expires keys, each in every so many-th shard.
+    pub fn set_sleepers(&self, wakes: Vec<Wake>) {
+        self.sleepers.set(wakes);
+    }
+
+    /// Who expires keys wants to sleep until then (Unix milliseconds), and to be woken if something may be due earlier; 0 when he
+    /// is awake. See the module `sleeper` for what else he must do.
+    pub fn sleep_until(&self, index: usize, at_ms: u64) {
+        self.sleepers.note(index, at_ms);
     }
 
     /// Keys, keys with an expiry, and their average time to live in ms, of a database.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::Read;
 
-use ds::stream::{Block, Group, Groups, Nack, Stream, StreamId, StreamMeta};
+use ds::stream::{Block, Group, Groups, LagRule, Nack, Stream, StreamId, StreamMeta};
 
 use crate::input::{Input, Result};
 use crate::types;
@@ -57,7 +57,8 @@ fn group<R: Read>(input: &mut Input<R>, kind: u8, stream: &mut Stream) -> Result
     let name = input.string()?;
     let last_id = id(input)?;
     let entries_read = if kind == types::STREAM {
-        stream.distance_from_start(last_id)
+        // Such a stream does not know deletions, on which the rules differ.
+        stream.distance_from_start(last_id, LagRule::Redis)
     } else {
         // -1 is "not known".
         Some(input.length()?).filter(|read| *read <= i64::MAX as u64)

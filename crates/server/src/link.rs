@@ -112,17 +112,19 @@ async fn once(
 
 /// Connects, from `bind-source-addr` if there is one.
 async fn connect(server: &Server, host: &str, port: u16) -> io::Result<TcpStream> {
-    let source = server.config.text(Directive::BindSourceAddr);
-    let Ok(source) = source.parse::<std::net::IpAddr>() else {
-        return TcpStream::connect((host, port)).await;
-    };
+    let source = server.config.text(Directive::BindSourceAddr).parse::<std::net::IpAddr>().ok();
+    let protocol = crate::listen::protocol(server.config.flag(Directive::ReplMptcp));
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in tokio::net::lookup_host((host, port)).await? {
-        let socket = match source {
-            std::net::IpAddr::V4(_) => tokio::net::TcpSocket::new_v4(),
-            std::net::IpAddr::V6(_) => tokio::net::TcpSocket::new_v6(),
-        }?;
-        let connected = match socket.bind((source, 0).into()) {
+        let socket = socket2::Socket::new(
+            socket2::Domain::for_address(address),
+            socket2::Type::STREAM,
+            Some(protocol),
+        )?;
+        socket.set_nonblocking(true)?;
+        let socket = tokio::net::TcpSocket::from_std_stream(socket.into());
+        let bound = source.map_or(Ok(()), |source| socket.bind((source, 0).into()));
+        let connected = match bound {
             Ok(()) => socket.connect(address).await,
             Err(error) => Err(error),
         };

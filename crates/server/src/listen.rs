@@ -33,8 +33,18 @@ pub fn bind(server: &Server) -> Result<Listeners, String> {
     Ok(Listeners { tcp, unix })
 }
 
+/// TCP, over one path or over several at once. Who does not know the latter gets the former from the kernel.
+pub fn protocol(multipath: bool) -> Protocol {
+    if multipath { Protocol::MPTCP } else { Protocol::TCP }
+}
+
 /// Binds the addresses; those with a leading `-` may be missing.
-fn bind_tcp(addresses: &[String], port: u16, backlog: i32) -> Result<Vec<TcpListener>, String> {
+fn bind_tcp(
+    addresses: &[String],
+    port: u16,
+    backlog: i32,
+    protocol: Protocol,
+) -> Result<Vec<TcpListener>, String> {
     if port == 0 {
         return Ok(Vec::new());
     }
@@ -51,7 +61,7 @@ fn bind_tcp(addresses: &[String], port: u16, backlog: i32) -> Result<Vec<TcpList
         };
         let result = (name, port).to_socket_addrs().and_then(|mut found| {
             let address = found.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
-            bind_one(address, backlog)
+            bind_one(address, backlog, protocol)
         });
         match result {
             Ok(listener) => bound.push(listener),
@@ -67,8 +77,8 @@ fn bind_tcp(addresses: &[String], port: u16, backlog: i32) -> Result<Vec<TcpList
     Ok(bound)
 }
 
-fn bind_one(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+fn bind_one(address: SocketAddr, backlog: i32, protocol: Protocol) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(protocol))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -100,7 +110,8 @@ pub type Acceptors = Vec<tokio::task::JoinHandle<()>>;
 /// Binds what `bind` and `port` name.
 pub fn bind_all_tcp(server: &Server) -> Result<Vec<TcpListener>, String> {
     let port = server.config.int(Directive::Port) as u16;
-    bind_tcp(&server.config.bind_addresses(), port, server.config.int(Directive::TcpBacklog) as i32)
+    let backlog = server.config.int(Directive::TcpBacklog) as i32;
+    bind_tcp(&server.config.bind_addresses(), port, backlog, protocol(server.config.flag(Directive::Mptcp)))
 }
 
 /// Accepts on TCP listeners.
@@ -154,5 +165,30 @@ fn hand_over(workers: &[Handle], accepted: Accepted) {
     if let Some(worker) = fewest {
         // A worker ends only with the process.
         let _ = worker.sockets.send(accepted);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_multipath_listener_serves_those_who_know_one_path() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = match bind_one(any, 1, protocol(true)) {
+            Ok(listener) => listener,
+            // A kernel without it says so when the server starts.
+            Err(error) => {
+                let errors = [rustix::io::Errno::PROTONOSUPPORT, rustix::io::Errno::NOPROTOOPT];
+                assert!(
+                    errors.map(|error| Some(error.raw_os_error())).contains(&error.raw_os_error()),
+                    "{error}"
+                );
+                return;
+            }
+        };
+        assert_eq!(socket2::SockRef::from(&listener).protocol().ok().flatten(), Some(Protocol::MPTCP));
+        let plain = std::net::TcpStream::connect(listener.local_addr().expect("it is bound"));
+        assert!(plain.is_ok());
     }
 }

@@ -98,7 +98,7 @@ impl Shell for Program {
     fn reconfigure(&self, directive: Directive) -> Result<(), String> {
         let config = &self.server.config;
         match directive {
-            Directive::Port => self.listen_anew("Unable to listen on this port"),
+            Directive::Port => self.listen_anew("Unable to listen on this port. Check server logs."),
             Directive::Bind => self.listen_anew("Failed to bind to specified addresses."),
             Directive::Maxclients => enough_descriptors(config.int(directive).max(0) as u64),
             Directive::Loglevel

@@ -197,6 +197,10 @@ fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
         crate::threads::show_on_alarm().map_err(|error| error.to_string())?;
         orders::Signals::new()?
     };
+    if !server.apply_collation() {
+        let name = server.config.text(Directive::LocaleCollate);
+        return Err(format!("Failed to configure LOCALE for invalid locale name: '{name}'."));
+    }
     let listeners = listen::bind(server)?;
     let (tcp, unix) = (!listeners.tcp.is_empty(), listeners.unix.is_some());
     if server.config.flag(Directive::AlwaysShowLogo) {
@@ -209,7 +213,14 @@ fn main_loop(server: &'static Server, threads: usize) -> Result<(), String> {
         server.replication.set_primary(Some((host, port)));
     }
     server.set_loading(true);
-    let workers: Result<Vec<_>, _> = (0..threads).map(|index| worker::start(server, index)).collect();
+    let stirs: Vec<_> = (0..threads).map(|_| Arc::new(crate::alarm::Alarm::default())).collect();
+    let wake = |stir: &Arc<crate::alarm::Alarm>| -> keyspace::Wake {
+        let stir = stir.clone();
+        Box::new(move || stir.ring())
+    };
+    server.keyspace.set_sleepers(stirs.iter().map(wake).collect());
+    let start = |(index, stir)| worker::start(server, index, stir);
+    let workers: Result<Vec<_>, _> = stirs.into_iter().enumerate().map(start).collect();
     let workers = Arc::new(workers.map_err(|error| error.to_string())?);
     let slot = server.keyspace.gate().register().ok_or("the gate has no slot left")?;
     let worker = Rc::new(RefCell::new(engine::Worker::new(threads, slot)));

@@ -1,6 +1,7 @@
 //! A worker thread: a runtime of its own, the connections that were handed to it, and its share of the regular work.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ pub fn runtime() -> std::io::Result<LocalRuntime> {
 }
 
 /// Starts the worker's thread.
-pub fn start(server: &'static Server, index: usize) -> std::io::Result<Handle> {
+pub fn start(server: &'static Server, index: usize, stir: Arc<Alarm>) -> std::io::Result<Handle> {
     let (sockets, inbox) = mpsc::unbounded_channel();
     let connections = Arc::new(AtomicUsize::new(0));
     let count = connections.clone();
@@ -52,7 +53,7 @@ pub fn start(server: &'static Server, index: usize) -> std::io::Result<Handle> {
             Err(error) => return drop(started.send(Err(error))),
         };
         drop(started.send(Ok(())));
-        runtime.block_on(run(server, worker, inbox, count));
+        runtime.block_on(run(server, worker, inbox, count, stir));
     })?;
     outcome.recv().map_err(std::io::Error::other)??;
     Ok(Handle { sockets, connections })
@@ -63,31 +64,54 @@ async fn run(
     worker: Rc<RefCell<Worker>>,
     mut inbox: mpsc::UnboundedReceiver<Accepted>,
     connections: Arc<AtomicUsize>,
+    stir: Arc<Alarm>,
 ) {
-    tokio::task::spawn_local(tick(server, worker.clone()));
+    tokio::task::spawn_local(tick(server, worker.clone(), stir));
     while let Some(accepted) = inbox.recv().await {
         let task = accept(server, worker.clone(), accepted, connections.clone());
         tokio::task::spawn_local(task);
     }
 }
 
-/// The regular work of this worker, ten times a second; oftener when keys expire.
-async fn tick(server: &'static Server, worker: Rc<RefCell<Worker>>) {
+/// Time between two turns of the regular work.
+const TICK: Duration = Duration::from_millis(20);
+/// Longest time without one.
+const REST: Duration = Duration::from_secs(1);
+
+/// The regular work of this worker: fifty times a second while it runs commands or has something to do, else when the next
+/// key expires. `stir` ends a rest: a batch runs, or a key came that expires earlier.
+async fn tick(server: &'static Server, worker: Rc<RefCell<Worker>>, stir: Arc<Alarm>) {
     let workers = server.workers.len() - 1;
-    let mut interval = tokio::time::interval(Duration::from_millis(20));
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let index = worker.borrow().index;
+    let mut quiet = false;
     loop {
-        interval.tick().await;
-        engine::cron::expire_due(&mut worker.borrow_mut(), server, workers);
-        if worker.borrow().index == 0 {
-            engine::evict::go_on(&mut worker.borrow_mut(), server);
-        }
+        let now_ms = sys::os::unix_ms();
+        let next_ms = {
+            let mut worker = worker.borrow_mut();
+            // Noted before anything is looked at.
+            server.keyspace.sleep_until(index, now_ms + REST.as_millis() as u64);
+            if worker.at_rest.is_none() {
+                quiet = false;
+                let stir = stir.clone();
+                worker.at_rest = Some(Box::new(move || stir.ring()));
+            }
+            engine::evict::go_on(&mut worker, server);
+            engine::cron::expire_due(&mut worker, server, workers)
+        };
         // What this thread has not told yet must not make others evict too much or too little.
         sys::alloc::publish();
         server.journal.wake_readers();
-        if worker.borrow().index == 0 {
-            server.keyspace.reclaim();
+        server.keyspace.reclaim();
+        let rest = Duration::from_millis(next_ms.saturating_sub(now_ms)).clamp(TICK, REST);
+        // Two turns in a row must have found nothing to do.
+        if std::mem::replace(&mut quiet, true) && !server.eviction.is_over() {
+            let rung = poll_fn(|cx| stir.poll_rung(cx));
+            if tokio::time::timeout(rest, rung).await.is_err() {
+                continue;
+            }
+            quiet = false;
         }
+        tokio::time::sleep(TICK).await;
     }
 }
 

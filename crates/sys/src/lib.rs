@@ -11,13 +11,14 @@
 //! - [`ticks`]: a cheap clock for durations; [`clock`]: the time by which data lives.
 //! - [`durations`]: how long locks are held and the gate is closed. - [`turns`]: background work in short turns.
 //! - [`crash`]: what happens when the process ends by a fault.
-//! - [`title`]: what `ps` shows of the process.
+//! - [`title`]: what `ps` shows of the process. - [`collate`]: the order of texts in a locale.
 //! - [`os`]: clocks, resident size, CPU times, affinity, limits, signals.
 
 pub mod alloc;
 pub mod bell;
 pub mod claim;
 pub mod clock;
+pub mod collate;
 pub mod crash;
 pub mod durations;
 pub mod gate;

@@ -6,7 +6,7 @@ use resp::writer::Writer;
 use super::{LEAD, help, row, show};
 use crate::args::int;
 use crate::cx::Cx;
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Result, wrong_syntax};
 use crate::row::{Acl, acl, flag::*};
 use crate::table::{CommandRow as Row, table};
 
@@ -65,7 +65,7 @@ fn cat(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
             return Ok(());
         }
         [_, _, name] => name,
-        _ => return Err(crate::error::wrong_arity("acl|cat")),
+        _ => return Err(wrong_syntax("acl", argv[1])),
     };
     let category = Acl::category(name).ok_or_else(|| {
         CommandError::new(format!("ERR Unknown category '{}'", String::from_utf8_lossy(name)))
@@ -128,9 +128,10 @@ fn getuser(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
 
 /// There are no secrets to guess from: the bits come from the system's generator.
 fn genpass(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let bits = match argv.get(2) {
-        None => 256,
-        Some(bits) => int(bits)?,
+    let bits = match argv[2..] {
+        [] => 256,
+        [bits] => int(bits)?,
+        _ => return Err(wrong_syntax("acl", argv[1])),
     };
     if !(1..=4096).contains(&bits) {
         return Err(PASSWORD_BITS);

@@ -4,7 +4,8 @@ use resp::writer::Writer;
 
 use crate::args::{Args, int};
 use crate::cx::Cx;
-use crate::error::Result;
+use crate::error::{CommandError, Result};
+use config::Family;
 
 /// The largest picture.
 const MOST: (i64, i64) = (160, 40);
@@ -26,12 +27,26 @@ fn waves(columns: usize, rows: usize, phase: f64) -> String {
     text
 }
 
-/// LOLWUT [VERSION n] [columns] [rows]
+/// LOLWUT [VERSION n] [columns] [rows] [real imaginary]
 pub(super) fn lolwut(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let mut args = Args::new(argv, 1);
-    if args.take_with("VERSION", 1) {
-        // Every version is drawn alike.
-        args.int()?;
+    // Every version is drawn alike, but what each takes differs.
+    let version = if args.take_with("VERSION", 1) { Some(args.int()?) } else { None };
+    let takes_sizes = version.is_some_and(|version| matches!(version, 5 | 6));
+    if !takes_sizes && (cx.family() == Family::Redis || version == Some(8)) {
+        args = Args::new(&argv[..1], 1);
+    } else if !takes_sizes {
+        let rest = &argv[if version.is_some() { 3 } else { 1 }..];
+        if !matches!(rest.len(), 0 | 2 | 4) {
+            return Err(CommandError::fixed("ERR Syntax error. Use: LOLWUT [columns rows] [real imaginary]"));
+        }
+        for size in rest.iter().take(2) {
+            int(size)?;
+        }
+        for number in rest.iter().skip(2) {
+            crate::args::double(number, Family::Valkey)
+                .ok_or(CommandError::fixed("ERR value is not a valid float"))?;
+        }
     }
     let mut size = |default: i64, most: i64| -> Result<usize> {
         match args.peek() {

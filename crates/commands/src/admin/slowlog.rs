@@ -50,7 +50,7 @@ pub(super) fn slow_get(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Res
     let count = match argv {
         [_, _] => DEFAULT_COUNT,
         [_, _, given] => count(given)?,
-        _ => return Err(crate::error::wrong_arity("slowlog|get")),
+        _ => return Err(crate::error::wrong_syntax("slowlog", argv[1])),
     };
     show(&cx.server.slow_log, count, out);
     Ok(())

@@ -60,14 +60,14 @@ fn list(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
 }
 
 fn getkeys(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    keys(argv, false, out)
+    keys(argv, None, out)
 }
 
-fn getkeysandflags(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    keys(argv, true, out)
+fn getkeysandflags(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    keys(argv, Some(cx.family()), out)
 }
 
-fn keys(argv: &[&[u8]], flags: bool, out: &mut Writer) -> Result {
+fn keys(argv: &[&[u8]], flags: Option<Family>, out: &mut Writer) -> Result {
     introspect::getkeys(&rows(), &argv[2..], flags, out)
         .map_err(|text| CommandError::new(format!("ERR {text}")))
 }

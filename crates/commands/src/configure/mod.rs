@@ -78,6 +78,12 @@ fn apply(server: &Server, changed: &[Directive]) -> std::result::Result<(), Refu
     if changed.contains(&Directive::Maxmemory) {
         warn_of_less_memory(server);
     }
+    if changed.contains(&Directive::LocaleCollate) && !server.apply_collation() {
+        return Err(Refusal {
+            directive: Directive::LocaleCollate,
+            reason: "Invalid locale name".to_owned(),
+        });
+    }
     for &directive in changed {
         server.shell().reconfigure(directive).map_err(|reason| Refusal { directive, reason })?;
     }

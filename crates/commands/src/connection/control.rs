@@ -8,7 +8,7 @@ use resp::writer::Writer;
 use super::identity::on_or_off;
 use crate::args::{int, int_or};
 use crate::cx::Cx;
-use crate::error::{CommandError, Result, SYNTAX, wrong_arity};
+use crate::error::{CommandError, Result, SYNTAX, wrong_syntax};
 use crate::session::ReplyMode;
 
 pub(super) fn reply(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
@@ -59,14 +59,23 @@ pub(super) fn no_touch(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Res
     Ok(())
 }
 
+/// More arguments than a subcommand has: an error in Redis; Valkey then looks at none of the options.
+fn surplus(cx: &Cx<'_>, argv: &[&[u8]]) -> Result<bool> {
+    match cx.family() {
+        Family::Redis => Err(wrong_syntax("client", argv[1])),
+        Family::Valkey => Ok(false),
+    }
+}
+
 /// A pause that is running is only ever made longer and stricter; UNPAUSE ends it.
 pub(super) fn pause(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let writes_only = match argv {
         [_, _, _] => false,
+        // As Valkey does it: too many arguments are none.
+        [_, _, _, _, _, ..] => surplus(cx, argv)?,
         [_, _, _, mode] if mode.eq_ignore_ascii_case(b"write") => true,
         [_, _, _, mode] if mode.eq_ignore_ascii_case(b"all") => false,
-        [_, _, _, _] => return Err(CommandError::fixed("ERR CLIENT PAUSE mode must be WRITE or ALL")),
-        _ => return Err(wrong_arity("client|pause")),
+        _ => return Err(CommandError::fixed("ERR CLIENT PAUSE mode must be WRITE or ALL")),
     };
     let ms = int_or(argv[2], CommandError::fixed("ERR timeout is not an integer or out of range"))?;
     if ms < 0 {
@@ -91,7 +100,10 @@ pub(super) fn unpause(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result 
 }
 
 pub(super) fn unblock(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let how = match argv.get(3) {
+    if argv.len() > 4 {
+        surplus(cx, argv)?;
+    }
+    let how = match argv.get(3).filter(|_| argv.len() == 4) {
         None => 1,
         Some(word) if word.eq_ignore_ascii_case(b"timeout") => 1,
         Some(word) if word.eq_ignore_ascii_case(b"error") => 2,
@@ -99,9 +111,6 @@ pub(super) fn unblock(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
             return Err(CommandError::fixed("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
         }
     };
-    if argv.len() > 4 {
-        return Err(wrong_arity("client|unblock"));
-    }
     let id = int(argv[2])?;
     let client = u64::try_from(id).ok().and_then(|id| cx.server.clients.get(id));
     match client.filter(|client| client.details().unblockable) {

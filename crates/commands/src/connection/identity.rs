@@ -61,11 +61,12 @@ pub(super) fn capa(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
 }
 
 pub(super) fn import_source(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let on = on_or_off(argv[2])?;
     // The mode may end before the tool does.
-    if on && !cx.server.config.flag(config::Directive::ImportMode) {
+    let may_import = cx.server.config.flag(config::Directive::ImportMode);
+    if !may_import && !argv[2].eq_ignore_ascii_case(b"off") {
         return Err(CommandError::fixed("ERR Server is not in import mode"));
     }
+    let on = on_or_off(argv[2])?;
     cx.session.import_source = on;
     cx.session.publish();
     out.ok();

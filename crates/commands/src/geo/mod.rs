@@ -7,6 +7,8 @@ mod search;
 use crate::row::{Extract, acl, flag::*, key::*};
 use crate::table::CommandRow as Row;
 
+const STORES: u16 = OW | UPDATE | VARIABLE_IN_VALKEY;
+
 pub(crate) const ROWS: &[Row] = &[
     Row::new("geoadd", -5, WRITE | DENYOOM, acl::GEO, &[one(1, RW | UPDATE)], point::geoadd),
     Row::new("geodist", -4, READONLY, acl::GEO, &[one(1, RO | ACCESS)], point::geodist),
@@ -17,7 +19,7 @@ pub(crate) const ROWS: &[Row] = &[
         -6,
         WRITE | DENYOOM,
         acl::GEO,
-        &[one(1, RO | ACCESS), after("STORE", 6, OW | UPDATE), after("STOREDIST", 6, OW | UPDATE)],
+        &[one(1, RO | ACCESS), after("STORE", 6, STORES), after("STOREDIST", 6, STORES)],
         search::georadius,
     )
     .extract(Extract::GeoRadius { options: 6 }),
@@ -27,7 +29,7 @@ pub(crate) const ROWS: &[Row] = &[
         -5,
         WRITE | DENYOOM,
         acl::GEO,
-        &[one(1, RO | ACCESS), after("STORE", 5, OW | UPDATE), after("STOREDIST", 5, OW | UPDATE)],
+        &[one(1, RO | ACCESS), after("STORE", 5, STORES), after("STOREDIST", 5, STORES)],
         search::georadiusbymember,
     )
     .extract(Extract::GeoRadius { options: 5 }),

@@ -129,16 +129,28 @@ fn by_number(
     Ok(weighed.into_iter().map(|(_, index)| index).collect())
 }
 
-/// The elements in the order of their bytes, or of those that a pattern finds: elements without any come first.
+/// The elements in the order of the locale, or of what a pattern finds: elements without any come first. What is stored is in the
+/// order of bytes, which is the same everywhere.
 fn by_text(cx: &mut Cx<'_>, elements: &Texts, query: &Query<'_>, window: (usize, usize)) -> Vec<usize> {
     let mut order: Vec<usize> = (0..elements.len()).collect();
+    let collation = if query.store.is_some() { None } else { cx.server.collation() };
+    let compare = |a: &[u8], b: &[u8]| match &collation {
+        Some(collation) => collation.compare(a, b),
+        None => a.cmp(b),
+    };
     let directed = |order: std::cmp::Ordering| if query.descending { order.reverse() } else { order };
     if let By::Pattern(pattern) = query.by {
         let weights: Vec<_> = elements.iter().map(|element| pattern::look_up(cx, pattern, element)).collect();
         // Equal ones stay as they came.
-        sort_window(&mut order, window, |&a, &b| directed(weights[a].cmp(&weights[b])).then(a.cmp(&b)));
+        sort_window(&mut order, window, |&a, &b| {
+            let order = match (&weights[a], &weights[b]) {
+                (Some(a), Some(b)) => compare(a, b),
+                (a, b) => a.is_some().cmp(&b.is_some()),
+            };
+            directed(order).then(a.cmp(&b))
+        });
     } else {
-        sort_window(&mut order, window, |&a, &b| directed(elements.get(a).cmp(elements.get(b))));
+        sort_window(&mut order, window, |&a, &b| directed(compare(elements.get(a), elements.get(b))));
     }
     order
 }

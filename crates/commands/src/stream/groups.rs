@@ -1,6 +1,6 @@
 //! XGROUP, XACK, XACKDEL.
 
-use config::Events;
+use config::{Events, Family};
 use ds::entry::Value;
 use ds::object::Object;
 use ds::stream::{ConsumerId, Deletion, Group, Stream, StreamId};
@@ -90,9 +90,12 @@ impl Options {
         Ok(options)
     }
 
-    /// No group has read more than was ever added; the other family believes what it is told.
-    fn entries_read(&self, stream: &Stream) -> Option<u64> {
-        self.entries_read.map(|read| read.min(stream.meta().entries_added))
+    /// In Redis no group has read more than was ever added; Valkey believes what it is told.
+    fn entries_read(&self, stream: &Stream, family: Family) -> Option<u64> {
+        match family {
+            Family::Redis => self.entries_read.map(|read| read.min(stream.meta().entries_added)),
+            Family::Valkey => self.entries_read,
+        }
     }
 }
 
@@ -121,8 +124,9 @@ pub(super) fn create(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
         let stream = new_stream(cx);
         cx.put(key, Value::Object(Box::new(Object::Stream(stream))), None);
     }
+    let family = cx.family();
     let made = update(cx, key, |stream| {
-        let group = Group::new(id, options.entries_read(stream));
+        let group = Group::new(id, options.entries_read(stream, family));
         stream.groups_mut().insert(name, group)
     })?;
     if made != Some(true) {
@@ -148,8 +152,9 @@ pub(super) fn set_id(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     let options = Options::parse(argv, false)?;
     check(cx, key, Some(name))?;
     let id = group_id(argv[4], find(cx, key)?, StreamId::parse_bound)?;
+    let family = cx.family();
     update(cx, key, |stream| {
-        let entries_read = options.entries_read(stream);
+        let entries_read = options.entries_read(stream, family);
         if let Some(group) = stream.groups_mut().get_mut(name) {
             (group.last_id, group.entries_read) = (id, entries_read);
         }

@@ -5,7 +5,7 @@ use ds::stream::{Consumer, Group, Stream, StreamId};
 use resp::writer::Writer;
 
 use super::range::reply_entries;
-use super::{find, reply_entry, reply_id};
+use super::{find, lag_rule, reply_entry, reply_id};
 use crate::args::int;
 use crate::cx::Cx;
 use crate::error::{CommandError, NO_SUCH_KEY, Result};
@@ -32,10 +32,10 @@ fn number(name: &str, value: u64, out: &mut Writer) {
     out.int(value as i64);
 }
 
-fn optional(name: &str, value: Option<u64>, out: &mut Writer) {
+fn optional(name: &str, value: Option<i64>, out: &mut Writer) {
     out.bulk(name.as_bytes());
     match value {
-        Some(value) => out.int(value as i64),
+        Some(value) => out.int(value),
         None => out.null(),
     }
 }
@@ -133,18 +133,24 @@ pub(super) fn stream(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     out.bulk(b"groups");
     out.array(stream.groups().len());
     for (name, group) in stream.groups().iter() {
-        full_group(stream, name, group, most, out);
+        full_group(stream, (name, group), most, family, out);
     }
     Ok(())
 }
 
-fn full_group(stream: &Stream, name: &[u8], group: &Group, most: usize, out: &mut Writer) {
+fn full_group(
+    stream: &Stream,
+    (name, group): (&[u8], &Group),
+    most: usize,
+    family: Family,
+    out: &mut Writer,
+) {
     out.map(7);
     out.bulk(b"name");
     out.bulk(name);
     id("last-delivered-id", group.last_id, out);
-    optional("entries-read", group.entries_read, out);
-    optional("lag", stream.lag(group), out);
+    optional("entries-read", group.entries_read.map(|read| read as i64), out);
+    optional("lag", stream.lag(group, lag_rule(family)), out);
     number("pel-count", group.pending_len() as u64, out);
     out.bulk(b"pending");
     out.array(group.pending_len().min(most));
@@ -184,6 +190,7 @@ fn full_consumer(group: &Group, consumer: &Consumer, most: usize, out: &mut Writ
 }
 
 pub(super) fn groups(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let family = cx.family();
     let stream = find(cx, argv[2])?.ok_or(NO_SUCH_KEY)?;
     out.array(stream.groups().len());
     for (name, group) in stream.groups().iter() {
@@ -193,8 +200,8 @@ pub(super) fn groups(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
         number("consumers", group.consumer_count() as u64, out);
         number("pending", group.pending_len() as u64, out);
         id("last-delivered-id", group.last_id, out);
-        optional("entries-read", group.entries_read, out);
-        optional("lag", stream.lag(group), out);
+        optional("entries-read", group.entries_read.map(|read| read as i64), out);
+        optional("lag", stream.lag(group, lag_rule(family)), out);
     }
     Ok(())
 }

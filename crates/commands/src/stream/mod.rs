@@ -16,9 +16,10 @@ mod range;
 mod read;
 mod readgroup;
 
+use config::Family;
 use ds::entry::{EntryRef, Kind, ValueRef};
 use ds::object::Object;
-use ds::stream::{Entry, Stream, StreamId};
+use ds::stream::{Entry, LagRule, Stream, StreamId};
 use keyspace::EntrySlot;
 use resp::writer::Writer;
 
@@ -148,5 +149,13 @@ fn reply_fields(entry: Entry<'_>, out: &mut Writer) {
                 ds::listpack::LpValue::Str(bytes) => out.bulk(bytes),
             }
         }
+    }
+}
+
+/// By whose rules groups are counted.
+fn lag_rule(family: Family) -> LagRule {
+    match family {
+        Family::Redis => LagRule::Redis,
+        Family::Valkey => LagRule::Valkey,
     }
 }

@@ -50,6 +50,15 @@ pub enum RefPolicy {
     Acked,
 }
 
+/// Whose rules say when a group's lag is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LagRule {
+    /// A group that is before the first entry has read what is gone; an empty stream has no lag.
+    Redis,
+    /// What was trimmed still counts as not read; before a deleted entry nothing is known but at the very start.
+    Valkey,
+}
+
 /// Outcome of a deletion of one entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deletion {
@@ -381,12 +390,15 @@ impl Stream {
     }
 
     /// How many entries were ever added up to `id`, as far as that can be told without counting.
-    pub fn distance_from_start(&self, id: StreamId) -> Option<u64> {
+    pub fn distance_from_start(&self, id: StreamId, rule: LagRule) -> Option<u64> {
         if self.entries_added == 0 {
             return Some(0);
         }
         if self.length == 0 && id <= self.last_id || id == self.last_id {
             return Some(self.entries_added);
+        }
+        if rule == LagRule::Valkey && id != StreamId::MIN && id < self.max_deleted_id {
+            return None;
         }
         let compact = self.max_deleted_id == StreamId::MIN || self.max_deleted_id < self.first_id;
         if id > self.last_id || !compact || id > self.first_id {
@@ -396,16 +408,18 @@ impl Stream {
         Some(before_first + u64::from(id == self.first_id))
     }
 
-    /// Entries that a group has not read yet (XINFO's lag), if that is known.
-    pub fn lag(&self, group: &Group) -> Option<u64> {
-        if self.length == 0 {
+    /// Entries that a group has not read yet (XINFO's lag), if that is known; below 0 for a group that was told to have read
+    /// more than there ever was.
+    pub fn lag(&self, group: &Group, rule: LagRule) -> Option<i64> {
+        if self.entries_added == 0 || self.length == 0 && rule == LagRule::Redis {
             return Some(0);
         }
+        let counts = rule == LagRule::Valkey || group.last_id >= self.first_id;
         let read = match group.entries_read {
-            Some(read) if group.last_id >= self.first_id && !self.has_tombstone_from(group.last_id) => read,
-            _ => self.distance_from_start(group.last_id)?,
+            Some(read) if counts && !self.has_tombstone_from(group.last_id) => read,
+            _ => self.distance_from_start(group.last_id, rule)?,
         };
-        Some(self.entries_added.saturating_sub(read))
+        Some(self.entries_added.wrapping_sub(read) as i64)
     }
 
     /// XREADGROUP with `>`: gives up to `count` entries after the group's last ID to `visit`, moves the group on, and unless
@@ -426,9 +440,10 @@ impl Stream {
             let id = entry.id();
             state.entries_read = match state.entries_read {
                 Some(read) if state.last_id >= self.first_id && !self.has_tombstone_from(state.last_id) => {
-                    Some(read + 1)
+                    Some(read.saturating_add(1))
                 }
-                _ => self.distance_from_start(id),
+                // The rules agree about entries that are there.
+                _ => self.distance_from_start(id, LagRule::Redis),
             };
             state.last_id = id;
             visit(entry);

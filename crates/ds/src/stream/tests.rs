@@ -229,7 +229,9 @@ fn lag_of_a_real_server() {
     for (name, last_id) in [(b"g", id(0)), (b"h", id(5)), (b"i", id(10)), (b"k", StreamId::new(3, 5))] {
         assert!(stream.groups_mut().insert(name, Group::new(last_id, None)));
     }
-    let lags = |s: &Stream| s.groups().iter().map(|(_, g)| (g.entries_read, s.lag(g))).collect::<Vec<_>>();
+    let lags = |s: &Stream| {
+        s.groups().iter().map(|(_, g)| (g.entries_read, s.lag(g, LagRule::Redis))).collect::<Vec<_>>()
+    };
     let none = (None, None);
     assert_eq!(lags(&stream), [(None, Some(10)), none, (None, Some(0)), none]);
     stream.delete(id(7));
@@ -271,7 +273,9 @@ fn lag_behind_a_trim() {
     for (name, last_id, read) in [(b"h", id(3), 3), (b"m", StreamId::new(5, 5), 5), (b"z", id(0), 0)] {
         assert!(stream.groups_mut().insert(name, Group::new(last_id, Some(read))));
     }
-    let lags = |s: &Stream| s.groups().iter().map(|(_, g)| (g.entries_read, s.lag(g))).collect::<Vec<_>>();
+    let lags = |s: &Stream| {
+        s.groups().iter().map(|(_, g)| (g.entries_read, s.lag(g, LagRule::Redis))).collect::<Vec<_>>()
+    };
     assert_eq!(lags(&stream), [(Some(3), Some(7)), (Some(5), Some(5)), (Some(0), Some(10))]);
     stream.trim(TrimTo::MaxLen(4), false, None, RefPolicy::Keep);
     assert_eq!(lags(&stream), [(Some(3), Some(4)), (Some(5), Some(4)), (Some(0), Some(4))]);
@@ -285,6 +289,29 @@ fn lag_behind_a_trim() {
     stream.delete(id(7));
     stream.delete(id(8));
     assert_eq!(lags(&stream), [(Some(7), Some(1)), (Some(10), Some(0)), (None, Some(1))]);
+}
+
+/// Lags of XINFO GROUPS on a Valkey 9.1.2 for the same steps.
+#[test]
+fn lag_of_valkey() {
+    let id = |ms| StreamId::new(ms, 0);
+    let (lag, read) = (
+        |s: &Stream, last, read| s.lag(&Group::new(id(last), read), LagRule::Valkey),
+        |s: &mut Stream, name: &[u8], most| s.read_new(name, None, Some(most), 0, |_| ()),
+    );
+    let mut stream = numbered(10);
+    stream.groups_mut().insert(b"g", Group::new(id(3), Some(3)));
+    stream.trim(TrimTo::MaxLen(4), false, None, RefPolicy::Keep);
+    assert_eq!([lag(&stream, 3, Some(3)), lag(&stream, 3, None)], [Some(7), Some(4)]);
+    assert_eq!(read(&mut stream, b"g", 1), Some(1));
+    assert_eq!(stream.groups().get(b"g").and_then(|g| g.entries_read), Some(7));
+    stream.delete(id(7));
+    assert_eq!(
+        [lag(&stream, 0, None), lag(&stream, 6, None), lag(&stream, 7, Some(4)), lag(&stream, 8, Some(12))],
+        [Some(3), None, Some(3), Some(-2)]
+    );
+    stream.trim(TrimTo::MaxLen(0), false, None, RefPolicy::Keep);
+    assert_eq!([lag(&stream, 3, Some(3)), lag(&stream, 3, None)], [Some(7), Some(0)]);
 }
 
 /// A block without a live entry, which a trim in Redis can leave behind, is dropped.

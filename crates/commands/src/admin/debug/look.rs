@@ -1,6 +1,6 @@
 //! How keys and tables are stored.
 
-use config::Directive;
+use config::{Directive, Family};
 use ds::entry::{Encoding, EntryRef, ValueRef};
 use ds::listpack::LpRef;
 use ds::object::Object;
@@ -8,7 +8,7 @@ use resp::writer::Writer;
 
 use crate::args::int;
 use crate::cx::Cx;
-use crate::error::{CommandError, NO_SUCH_KEY, Result};
+use crate::error::{CommandError, NO_SUCH_KEY, Result, wrong_syntax};
 use crate::generic::encoding_name;
 
 /// The longest subject of STRINGMATCH-LEN.
@@ -20,6 +20,10 @@ fn saved_bytes(entry: EntryRef<'_>) -> usize {
 }
 
 pub(super) fn object(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    // `fast` is Valkey's.
+    if argv.len() > 3 && cx.family() == Family::Redis {
+        return Err(wrong_syntax("debug", argv[1]));
+    }
     let now_ms = cx.now_ms;
     let fill = cx.server.config.int(Directive::ListMaxListpackSize);
     // Lists are never compressed here; what is asked for is shown.

@@ -10,7 +10,7 @@ mod server;
 use resp::writer::Writer;
 
 use crate::cx::{Cx, Handler};
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Result, wrong_syntax};
 
 /// A subcommand: its word, how many arguments follow it (at least, at most).
 struct Sub {
@@ -37,8 +37,8 @@ const SUBS: &[Sub] = &[
     sub("force-free-primary-async", 1, 1, granted),
     sub("hashtable-can-abort-shrink", 1, 1, granted),
     sub("help", 0, 0, help),
-    sub("htstats", 1, 2, look::htstats),
-    sub("htstats-key", 1, 2, look::htstats_key),
+    sub("htstats", 1, ANY, look::htstats),
+    sub("htstats-key", 1, ANY, look::htstats_key),
     sub("jmap", 0, 0, look::jmap),
     sub("listpack", 1, 1, look::listpack),
     sub("log", 1, 1, server::log),
@@ -47,8 +47,8 @@ const SUBS: &[Sub] = &[
     sub("pause-cron", 1, 1, server::pause_cron),
     sub("populate", 1, 3, server::populate),
     sub("protocol", 1, 1, protocol::protocol),
-    sub("quicklist-packed-threshold", 1, 1, granted),
-    sub("reload", 0, 3, server::reload),
+    sub("quicklist-packed-threshold", 1, 1, packed_threshold),
+    sub("reload", 0, ANY, server::reload),
     sub("replicate", 1, ANY, server::replicate),
     sub("replybuffer", 2, 2, replybuffer),
     sub("sdslen", 1, 1, look::sdslen),
@@ -142,15 +142,8 @@ pub(super) fn debug(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result
     });
     match sub {
         Some(sub) => (sub.run)(cx, argv, out),
-        None => Err(unknown(argv[1])),
+        None => Err(wrong_syntax("debug", argv[1])),
     }
-}
-
-fn unknown(word: &[u8]) -> CommandError {
-    let shown = String::from_utf8_lossy(&word[..word.len().min(128)]).into_owned();
-    CommandError::new(format!(
-        "ERR unknown subcommand or wrong number of arguments for '{shown}'. Try DEBUG HELP."
-    ))
 }
 
 fn help(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
@@ -163,10 +156,18 @@ fn granted(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
     Ok(())
 }
 
+fn packed_threshold(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
+    let bytes = config::memory(argv[2]).filter(|bytes| *bytes < u64::from(u32::MAX));
+    bytes.ok_or(CommandError::fixed(
+        "ERR argument must be a memory value bigger than 1 and smaller than 4gb",
+    ))?;
+    granted(cx, argv, out)
+}
+
 fn replybuffer(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let known = [&b"peak-reset-time"[..], b"resizing"];
     if !known.iter().any(|word| argv[2].eq_ignore_ascii_case(word)) {
-        return Err(unknown(argv[1]));
+        return Err(wrong_syntax("debug", argv[1]));
     }
     granted(cx, argv, out)
 }
