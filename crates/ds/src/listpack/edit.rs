@@ -117,7 +117,7 @@ impl Listpack {
     }
 
     /// Makes room for `extra` more bytes and as much again as there is, so that a listpack which is appended to all the time
-    /// rarely moves. [`Pack::seal`] gives it back.
+    /// rarely moves.
     pub fn reserve_ahead(&mut self, extra: usize) {
         let (len, need) = (self.0.len(), self.0.len() + extra);
         if need > self.0.capacity() {
@@ -136,11 +136,6 @@ impl Listpack {
         self.0.push(END);
         self.set_total();
         self.add_count(count);
-    }
-
-    /// Gives unused room back: nothing will be appended any more.
-    pub fn seal(&mut self) {
-        self.0.shrink_to(size_class(self.0.len()));
     }
 
     /// All elements in order.

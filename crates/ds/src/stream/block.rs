@@ -28,7 +28,51 @@ pub struct Block {
     master: StreamId,
     /// The counts of the master entry, which stand in the listpack too.
     counts: Counts,
-    pack: Arc<Listpack>,
+    pack: Shared,
+}
+
+/// The listpack of a block.
+#[derive(Clone, Debug)]
+enum Shared {
+    /// One that may grow.
+    Open(Arc<Listpack>),
+    /// One allocation for all of it, as nearly all blocks of a long stream are: what an open one costs beside its bytes is a
+    /// third of a byte for each entry.
+    Sealed(Arc<[u8]>),
+}
+
+impl Shared {
+    fn view(&self) -> LpRef<'_> {
+        match self {
+            Shared::Open(pack) => pack.view(),
+            Shared::Sealed(bytes) => LpRef::new(bytes),
+        }
+    }
+
+    /// The listpack, for changing it: from now on an open one that nobody else sees.
+    fn make_mut(&mut self) -> &mut Listpack {
+        if let Shared::Sealed(bytes) = self {
+            *self = Shared::Open(Arc::new(Listpack::from_valid(bytes.to_vec())));
+        }
+        match self {
+            Shared::Open(pack) => make_mut(pack),
+            Shared::Sealed(_) => unreachable!("it was opened just now"),
+        }
+    }
+
+    fn seal(&mut self) {
+        if let Shared::Open(pack) = self {
+            *self = Shared::Sealed(Arc::from(pack.as_bytes()));
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        const COUNTS: usize = 2 * size_of::<usize>();
+        match self {
+            Shared::Open(pack) => COUNTS + size_of::<Listpack>() + pack.capacity(),
+            Shared::Sealed(bytes) => COUNTS + bytes.len(),
+        }
+    }
 }
 
 /// How many entries there are. A block is far smaller than 2^32 bytes.
@@ -37,6 +81,8 @@ struct Counts {
     live: u32,
     dead: u32,
 }
+
+const _: () = assert!(size_of::<Block>() == 40, "a block costs little beside its bytes");
 
 impl Weight for Block {
     fn weight(&self) -> usize {
@@ -112,7 +158,7 @@ impl Block {
     /// Takes over a listpack from an RDB file after checking it as a block.
     pub fn from_listpack(master: StreamId, pack: Listpack) -> Result<Self, BlockError> {
         let counts = check(master, pack.view())?;
-        Ok(Self { master, counts, pack: Arc::new(pack) })
+        Ok(Self { master, counts, pack: Shared::Sealed(Arc::from(pack.as_bytes())) })
     }
 
     /// A block whose first entry, with the ID `master`, has these fields and values.
@@ -123,7 +169,7 @@ impl Block {
         pack.push_values(
             number(0).chain(number(0)).chain(number(argv.len() / 2)).chain(fields).chain(number(0)),
         );
-        let mut block = Self { master, counts: Counts::default(), pack: Arc::new(pack) };
+        let mut block = Self { master, counts: Counts::default(), pack: Shared::Open(Arc::new(pack)) };
         block.append(master, argv);
         block
     }
@@ -135,12 +181,12 @@ impl Block {
 
     /// The listpack, as it goes into RDB files.
     pub fn as_bytes(&self) -> &[u8] {
-        self.pack.as_bytes()
+        self.pack.view().as_bytes()
     }
 
     /// Heap bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        size_of::<Listpack>() + 16 + self.pack.capacity()
+        self.pack.heap_bytes()
     }
 
     /// Entries that are not deleted.
@@ -167,7 +213,7 @@ impl Block {
         let (from, step) = if same { (1, 2) } else { (0, 1) };
         let parts = argv[from..].iter().step_by(step).map(|part| LpValue::from_bytes(part));
         let ints = head.into_iter().chain(pair_count).map(LpValue::Int);
-        let pack = make_mut(&mut self.pack);
+        let pack = self.pack.make_mut();
         pack.reserve_ahead(argv.iter().map(|part| part.len() + 2).sum::<usize>() + ENTRY_BYTES);
         pack.push_values(ints.chain(parts).chain([LpValue::Int(count as i64)]));
         self.set_counts(Counts { live: self.counts.live + 1, ..self.counts });
@@ -175,7 +221,7 @@ impl Block {
 
     /// Nothing will be appended any more.
     pub(super) fn seal(&mut self) {
-        make_mut(&mut self.pack).seal();
+        self.pack.seal();
     }
 
     fn has_same_fields(&self, argv: &[&[u8]]) -> bool {
@@ -195,7 +241,7 @@ impl Block {
     /// Notes the counts, here and in the master entry.
     fn set_counts(&mut self, counts: Counts) {
         let old = std::mem::replace(&mut self.counts, counts);
-        let pack = make_mut(&mut self.pack);
+        let pack = self.pack.make_mut();
         if old.live != counts.live
             && let Some(pos) = pack.view().first()
         {
@@ -204,13 +250,13 @@ impl Block {
         if old.dead != counts.dead
             && let Some(pos) = self.dead_pos()
         {
-            make_mut(&mut self.pack).replace_int(pos, i64::from(counts.dead));
+            self.pack.make_mut().replace_int(pos, i64::from(counts.dead));
         }
     }
 
     /// Bytes of the listpack.
     pub(super) fn bytes(&self) -> usize {
-        self.pack.as_bytes().len()
+        self.as_bytes().len()
     }
 
     /// Marks the entry with this ID deleted; false if it is not here or already deleted.
@@ -220,7 +266,7 @@ impl Block {
             return false;
         }
         let flags = found.flags;
-        let pack = make_mut(&mut self.pack);
+        let pack = self.pack.make_mut();
         let old = pack.view().value(flags).as_i64().unwrap_or(0);
         // Flags are always one byte, so no position moves.
         pack.replace_int(flags, old | DELETED);
