@@ -255,6 +255,23 @@ mod tests {
     }
 
     #[test]
+    fn sizes_that_fill_a_page_have_larger_slabs() {
+        let of_bin = |bin: usize, figure: &str| {
+            let name = std::ffi::CString::new(format!("arenas.bin.{bin}.{figure}")).expect("no zero byte");
+            read(&name)
+        };
+        let slab_bytes = |size| {
+            let bin = (0..64).find(|&bin| of_bin(bin, "size") == size).expect("a small size class");
+            of_bin(bin, "slab_size")
+        };
+        for (size, bytes) in
+            [(64, 32 << 10), (128, 32 << 10), (1024, 64 << 10), (8192, 64 << 10), (4096, 4096)]
+        {
+            assert_eq!(slab_bytes(size), bytes, "objects of {size} bytes");
+        }
+    }
+
+    #[test]
     fn huge_pages_come_with_the_first_megabytes() {
         // SAFETY: PR_GET_THP_DISABLE takes nothing and no pointers.
         let forbidden = || unsafe { libc::prctl(libc::PR_GET_THP_DISABLE, 0, 0, 0, 0) };
