@@ -308,7 +308,11 @@ mod tests {
                 "9223372036854775808",
                 "error: argument couldn't be parsed into an integer",
             ),
-            ("cluster-blacklist-ttl", "9223372036854775808", "9223372036854775808"),
+            (
+                "cluster-blacklist-ttl",
+                "9223372036854775808",
+                "error: argument couldn't be parsed into an integer",
+            ),
             ("port", "99999", "error: argument must be between 0 and 65535 inclusive"),
             ("timeout", "2147483648", "error: argument must be between 0 and 2147483647 inclusive"),
             ("maxclients", "0", "error: argument must be between 1 and 4294967295 inclusive"),

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::ffi::{CStr, CString, c_char, c_int};
 
+// SAFETY: as POSIX declares it.
 unsafe extern "C" {
     fn strcoll_l(a: *const c_char, b: *const c_char, locale: libc::locale_t) -> c_int;
 }
