@@ -139,41 +139,4 @@ impl Keyspace {
     pub fn sleep_until(&self, index: usize, at_ms: u64) {
         self.sleepers.note(index, at_ms);
     }
-
-    /// Keys, keys with an expiry, and their average time to live in ms, of a database.
-    pub fn count(&self, db: usize, now_ms: u64) -> DbCount {
-        let mut count = DbCount::default();
-        for index in 0..SHARDS {
-            let shard = self.shards[index].lock();
-            count.keys += shard.len(db);
-            count.expires += shard.expires(db);
-            count.ttl_sum_ms += shard.ttl_sum_ms(db, now_ms);
-        }
-        count
-    }
-
-    /// Keys of a database.
-    pub fn len(&self, db: usize) -> usize {
-        (0..SHARDS).map(|index| self.shards[index].lock().len(db)).sum()
-    }
-
-    /// Bytes of the hash tables of a database.
-    pub fn index_bytes(&self, db: usize) -> usize {
-        (0..SHARDS).map(|index| self.shards[index].lock().index_bytes(db)).sum()
-    }
-}
-
-/// See [`Keyspace::count`].
-#[derive(Default, Clone, Copy, Debug)]
-pub struct DbCount {
-    pub keys: usize,
-    pub expires: usize,
-    ttl_sum_ms: u128,
-}
-
-impl DbCount {
-    /// Average time to live of the keys that expire, in ms; estimated from the index of expiry times.
-    pub fn average_ttl_ms(&self) -> u64 {
-        if self.expires == 0 { 0 } else { (self.ttl_sum_ms / self.expires as u128) as u64 }
-    }
 }

@@ -87,6 +87,11 @@ impl Shard {
         self.others.iter().find(|(number, _)| *number == db).map(|(_, db)| &**db)
     }
 
+    /// The databases that may have something here.
+    pub fn present(&self) -> impl Iterator<Item = usize> {
+        std::iter::once(0).chain(self.others.iter().map(|(number, _)| *number))
+    }
+
     /// As [`Shard::db`], to change it.
     #[inline]
     fn db_mut(&mut self, db: usize) -> Option<&mut Db> {

@@ -78,11 +78,17 @@ pub fn store(registers: &Registers, bytes: &mut [u8]) {
 
 /// Counts how many registers have each value.
 pub fn histogram(bytes: &[u8], histogram: &mut [u32; RANKS]) {
+    add_up(bytes.as_chunks::<3>().0.iter().map(|group| unpack(*group)), histogram);
+}
+
+/// Counts how many of the registers have each value.
+#[inline]
+pub fn add_up(registers: impl Iterator<Item = [u8; 4]>, histogram: &mut [u32; RANKS]) {
     // Four tables, so that equal neighbours do not wait for each other.
     let mut parts = [[0u32; RANKS]; 4];
-    for group in bytes.as_chunks::<3>().0 {
-        for (part, register) in parts.iter_mut().zip(unpack(*group)) {
-            part[usize::from(register)] += 1;
+    for group in registers {
+        for (part, register) in parts.iter_mut().zip(group) {
+            part[usize::from(register) % RANKS] += 1;
         }
     }
     for (rank, count) in histogram.iter_mut().enumerate() {

@@ -159,6 +159,13 @@ pub fn absorb<R: Room>(
     if as_dense {
         make_dense(value)?;
     }
+    if value.bytes()[4] == DENSE {
+        let mut registers = *registers;
+        let bytes = &mut value.bytes_mut()[HEADER_BYTES..];
+        dense::merge(bytes, &mut registers);
+        dense::store(&registers, bytes);
+        return Ok(());
+    }
     for (index, &rank) in registers.iter().enumerate().filter(|&(_, &rank)| rank > 0) {
         raise(value, index, rank, most_sparse_bytes)?;
     }
@@ -178,6 +185,6 @@ pub fn count(bytes: &[u8]) -> Result<u64, Corrupt> {
 /// How many different elements went into the registers, about.
 pub fn count_registers(registers: &Registers) -> u64 {
     let mut histogram = [0; estimate::RANKS];
-    registers.iter().for_each(|&rank| histogram[usize::from(rank) % estimate::RANKS] += 1);
+    dense::add_up(registers.as_chunks().0.iter().copied(), &mut histogram);
     estimate::count(&histogram)
 }

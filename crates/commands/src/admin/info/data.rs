@@ -84,7 +84,8 @@ pub(super) fn keyspace(cx: &mut Cx<'_>, text: &mut Text) {
     let now_ms = cx.now_ms;
     let mut counts = vec![(0usize, 0usize, 0usize, 0u128); cx.server.keyspace.databases()];
     cx.each_shard(|shard| {
-        for (db, (keys, expires, volatile, left_ms)) in counts.iter_mut().enumerate() {
+        for db in shard.present() {
+            let (keys, expires, volatile, left_ms) = &mut counts[db];
             *keys += shard.len(db);
             *expires += shard.expires(db);
             *volatile += shard.with_volatile_fields(db);

@@ -51,7 +51,8 @@ impl Usage {
         let databases = cx.server.keyspace.databases();
         let mut tables = vec![(0, 0); databases];
         cx.each_shard(|shard| {
-            for (db, (keys, bytes)) in tables.iter_mut().enumerate() {
+            for db in shard.present() {
+                let (keys, bytes) = &mut tables[db];
                 *keys += shard.len(db);
                 *bytes += shard.index_bytes(db) as u64;
             }
