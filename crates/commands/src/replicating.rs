@@ -128,13 +128,15 @@ fn replconf(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
                 cx.session.replica.rdb_only = wanted == 1;
             }
             b"rdb-filter-only" => {
+                // Of what can be asked for there are no functions yet, and keys cannot be asked for.
                 let mut wanted = value.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
-                if let Some(word) = wanted.next() {
+                if let Some(word) = wanted.find(|word| !word.eq_ignore_ascii_case(b"functions")) {
                     let shown = String::from_utf8_lossy(word);
                     return Err(CommandError::new(format!(
                         "ERR Unsupported rdb-filter-only option: {shown}"
                     )));
                 }
+                cx.session.replica.without_data = true;
             }
             _ => return Err(unrecognized("REPLCONF option", pair[0])),
         }

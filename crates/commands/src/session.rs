@@ -53,7 +53,8 @@ pub struct ReplicaInfo {
     pub rdb_only: bool,
     /// The history that it was told to go on with.
     pub history: String,
-    pub filter_data: bool,
+    /// Whether it wants the stream only: its dump has no keys.
+    pub without_data: bool,
 }
 
 /// What the connection's task must do next, besides sending replies.

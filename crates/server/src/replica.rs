@@ -53,6 +53,8 @@ struct Waiting {
     wake: journal::Wake,
     /// Whether it understands a stream that ends with a mark.
     eof: bool,
+    /// Whether it wants no keys, only what follows.
+    without_data: bool,
     /// Whose types it understands where Redis and Valkey differ.
     dialect: Dialect,
     since: Instant,
@@ -133,9 +135,13 @@ async fn full(
 ) -> io::Result<()> {
     server.workers[0].add(Counter::SyncFull, 1);
     let (messages, mut inbox) = mpsc::channel(CHANNEL);
-    let eof = connection.session.replica.capa_eof && server.config.flag(Directive::ReplDisklessSync);
-    let dialect = if connection.session.replica.valkey { Dialect::Valkey } else { Dialect::Redis };
-    let waiting = Waiting { messages, wake: waker(connection), eof, dialect, since: Instant::now() };
+    let told = &connection.session.replica;
+    let without_data = told.without_data;
+    // A dump without data must never become the dump file.
+    let eof = without_data || told.capa_eof && server.config.flag(Directive::ReplDisklessSync);
+    let dialect = if told.valkey { Dialect::Valkey } else { Dialect::Redis };
+    let wake = waker(connection);
+    let waiting = Waiting { messages, wake, eof, without_data, dialect, since: Instant::now() };
     WAITING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(waiting);
     if !STARTER.swap(true, Relaxed) {
         std::thread::Builder::new().name("full sync".into()).spawn(move || serve_waiting(server))?;
@@ -373,8 +379,9 @@ fn serve_waiting(server: &'static Server) {
 /// `repl-diskless-sync-max-replicas` are there.
 fn next_group(server: &Server, waiting: &mut Vec<Waiting>) -> Option<Vec<Waiting>> {
     let first = waiting.first()?;
-    let (eof, dialect) = (first.eof, first.dialect);
-    let alike = |replica: &Waiting| replica.eof == eof && replica.dialect == dialect;
+    let kind = |replica: &Waiting| (replica.eof, replica.without_data, replica.dialect);
+    let (eof, wanted) = (first.eof, kind(first));
+    let alike = |replica: &Waiting| kind(replica) == wanted;
     let delay = Duration::from_secs(server.config.int(Directive::ReplDisklessSyncDelay).max(0) as u64);
     let enough = server.config.int(Directive::ReplDisklessSyncMaxReplicas).max(0) as usize;
     let count = waiting.iter().filter(|replica| alike(replica)).count();
@@ -389,6 +396,7 @@ fn next_group(server: &Server, waiting: &mut Vec<Waiting>) -> Option<Vec<Waiting
 fn serve_group(server: &'static Server, group: Vec<Waiting>) {
     let eof = group.iter().all(|replica| replica.eof);
     let dialect = group.first().map_or(Dialect::Redis, |replica| replica.dialect);
+    let without_data = group.iter().all(|replica| replica.without_data);
     let senders: Vec<_> = group.iter().map(|replica| replica.messages.clone()).collect();
     crate::log::notice(if eof {
         "Starting BGSAVE for SYNC with target: replicas sockets"
@@ -422,7 +430,8 @@ fn serve_group(server: &'static Server, group: Vec<Waiting>) {
             }
         }
         let mut access = server.keyspace.access_all();
-        save::begin(server, &mut access, target, dialect, Some(position), move |result| {
+        let what = if without_data { save::What::NoKeys } else { save::What::All };
+        save::begin(server, &mut access, (target, what), dialect, Some(position), move |result| {
             drop(done.send(result))
         })
     };

@@ -359,11 +359,19 @@ fn needed_version(server: &Server, access: &mut Access<'_>, dialect: Dialect) ->
     }
 }
 
+/// What of the data set is saved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    All,
+    /// For who wants to see what comes, not what is there.
+    NoKeys,
+}
+
 /// Begins a snapshot at this moment and walks it on a thread of its own; `done` gets the result there.
 pub fn begin(
     server: &'static Server,
     access: &mut Access<'_>,
-    target: Box<dyn Target>,
+    (target, what): (Box<dyn Target>, What),
     dialect: Dialect,
     replication_offset: Option<u64>,
     done: impl FnOnce(io::Result<()>) + Send + 'static,
@@ -378,7 +386,9 @@ pub fn begin(
             return;
         }
         saver.writer.sink_mut().turns = Some(Turns::begin());
-        server.keyspace.walk_snapshot(&mut saver);
+        if what == What::All {
+            server.keyspace.walk_snapshot(&mut saver);
+        }
         // The hooks are off: nothing comes to the fronts any more.
         let result = saver.finish();
         if for_replicas {
@@ -388,7 +398,7 @@ pub fn begin(
     };
     let thread = std::thread::Builder::new().name("saver".into());
     thread.spawn(walk).map_err(|error| error.to_string())?;
-    if !server.keyspace.begin_snapshot(access, &sink) {
+    if what == What::All && !server.keyspace.begin_snapshot(access, &sink) {
         return Err("Background save already in progress".into());
     }
     if for_replicas {
@@ -405,7 +415,7 @@ pub fn begin_to_file(server: &'static Server, access: &mut Access<'_>) -> Result
     })?;
     let target = file.target();
     let start_ms = sys::os::unix_ms();
-    begin(server, access, target, server.persistence.dialect(), None, move |result| {
+    begin(server, access, (target, What::All), server.persistence.dialect(), None, move |result| {
         let result = file.settle(result);
         match &result {
             Ok(()) => {

@@ -599,3 +599,39 @@ fn clients_that_can_be_redirected_are() {
     assert_eq!(run(&mut r, "GET k"), "nil-bulk");
     assert_eq!(run(&mut r, "SET k v"), redirect);
 }
+
+/// As `valkey-cli --replica` asks.
+#[test]
+fn who_wants_no_keys_gets_an_empty_dump_and_the_stream() {
+    let primary = ours(&format!("{FAST} --enable-debug-command yes"));
+    let mut p = client(&primary);
+    for disk in ["yes", "no"] {
+        ok(&mut p, &format!("CONFIG SET repl-diskless-sync {disk}"));
+        ok(&mut p, "SET before secret");
+        ok(&mut p, "SAVE");
+        let mut link = socket(&primary);
+        link.write_all(b"REPLCONF capa eof rdb-filter-only \"\"\r\nSYNC\r\n").expect("send");
+        let mut got = Vec::new();
+        let mut read_until = |link: &mut std::net::TcpStream, text: &[u8]| {
+            while !got.windows(text.len()).any(|window| window == text) {
+                let mut piece = [0; 4096];
+                let len = link.read(&mut piece).expect("receive");
+                assert!(len > 0, "the link ended");
+                got.extend_from_slice(&piece[..len]);
+            }
+            got.clone()
+        };
+        let head = read_until(&mut link, b"\r\nREDIS0");
+        let mark = head.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"$EOF:"));
+        let mark = mark.expect("a stream with a mark").strip_suffix(b"\r").expect("a line").to_vec();
+        link.write_all(b"REPLCONF ACK 0\r\n").expect("send");
+        ok(&mut p, "SET later news");
+        let all = read_until(&mut link, b"news");
+        let ends = all.windows(40).filter(|window| *window == mark).count();
+        assert_eq!((ends, all.windows(6).any(|window| window == b"secret")), (2, false));
+        drop(link);
+        wait_for("the end", || info(&mut p, "connected_slaves") == "0");
+        assert_eq!(run(&mut p, "DEBUG RELOAD NOSAVE"), "+OK", "the dump file is as it was");
+        assert_eq!(run(&mut p, "GET before"), "\"secret\"");
+    }
+}
