@@ -5,7 +5,7 @@ use resp::writer::Writer;
 use crate::channels::Topic;
 use crate::client::{Client, ClientType};
 use crate::cx::Cx;
-use crate::error::{CommandError, Result};
+use crate::error::{Result, wrong_syntax};
 use crate::row::{Plan, flag::*, key::*};
 use crate::server::Server;
 use crate::session::Session;
@@ -193,10 +193,7 @@ fn spublish(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
 
 fn names(cx: &mut Cx<'_>, topic: Topic, argv: &[&[u8]], out: &mut Writer) -> Result {
     if argv.len() > 3 {
-        let shown = String::from_utf8_lossy(argv[1]);
-        return Err(CommandError::new(format!(
-            "ERR unknown subcommand or wrong number of arguments for '{shown}'. Try PUBSUB HELP."
-        )));
+        return Err(wrong_syntax("pubsub", argv[1]));
     }
     let names = cx.server.channels.names(topic, argv.get(2).copied());
     out.array(names.len());

@@ -201,23 +201,21 @@ impl<S: Sink> Writer<S> {
         if text.len() >= COMPRESS_FROM
             && let Some(mut compressor) = self.compressor.take()
         {
-            let packed = compressor.compress(text);
-            if let Some(packed) = packed {
-                self.raw(&[0xc3]);
-                self.length(packed.len() as u64);
-                self.length(text.len() as u64);
-                self.raw(packed);
-            } else {
-                self.verbatim(text);
-            }
+            let packed = compressor.compress(text).map(|packed| self.packed(packed, text.len()));
             self.compressor = Some(compressor);
-            return;
+            if packed.is_some() {
+                return;
+            }
         }
-        self.verbatim(text);
-    }
-
-    fn verbatim(&mut self, text: &[u8]) {
         self.length(text.len() as u64);
         self.raw(text);
+    }
+
+    /// A string of `len` bytes, compressed.
+    fn packed(&mut self, packed: &[u8], len: usize) {
+        self.raw(&[0xc3]);
+        self.length(packed.len() as u64);
+        self.length(len as u64);
+        self.raw(packed);
     }
 }

@@ -13,7 +13,7 @@ use super::info::no_group;
 use super::{find, update};
 use crate::args::{Args, int};
 use crate::cx::Cx;
-use crate::error::{CommandError, Result};
+use crate::error::{CommandError, Result, wrong_syntax};
 
 const HELP: &[&str] = &[
     "XGROUP <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -62,12 +62,7 @@ struct Options {
 impl Options {
     /// MKSTREAM is for CREATE alone.
     fn parse(argv: &[&[u8]], creates: bool) -> Result<Options> {
-        let wrong = || {
-            let shown = String::from_utf8_lossy(argv[1]);
-            CommandError::new(format!(
-                "ERR unknown subcommand or wrong number of arguments for '{shown}'. Try XGROUP HELP."
-            ))
-        };
+        let wrong = || wrong_syntax("xgroup", argv[1]);
         const RANGE: CommandError = CommandError::fixed("ERR value for ENTRIESREAD must be positive or -1");
         let mut options = Options { make_stream: false, entries_read: None };
         let mut args = Args::new(argv, 5);

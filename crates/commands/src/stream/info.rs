@@ -8,7 +8,7 @@ use super::range::reply_entries;
 use super::{find, lag_rule, reply_entry, reply_id};
 use crate::args::int;
 use crate::cx::Cx;
-use crate::error::{CommandError, NO_SUCH_KEY, Result};
+use crate::error::{CommandError, NO_SUCH_KEY, Result, wrong_syntax};
 
 const HELP: &[&str] = &[
     "XINFO <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -98,12 +98,7 @@ pub(super) fn stream(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
         {
             Some(int(number)?)
         }
-        _ => {
-            let shown = String::from_utf8_lossy(argv[1]);
-            return Err(CommandError::new(format!(
-                "ERR unknown subcommand or wrong number of arguments for '{shown}'. Try XINFO HELP."
-            )));
-        }
+        _ => return Err(wrong_syntax("xinfo", argv[1])),
     };
     let (resp3, now_ms, family) = (cx.session.resp3, cx.now_ms, cx.family());
     let stream = find(cx, argv[2])?.ok_or(NO_SUCH_KEY)?;
