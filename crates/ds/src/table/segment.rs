@@ -8,10 +8,14 @@
 //! ```
 //!
 //! An item stands in its home line, or, while that line is full, in one of two stash lines that the home's
-//! index names, the emptier one. Where both are full, an item of another home moves to its other stash line. So a
-//! segment takes items until some 85 % of its slots are taken. Invariant: an item stands in the stash only while its home line is full; so a look-up reads
+//! index names, the emptier one. Where both are full, an item of another home moves to its other stash line. Homes that share
+//! one of their stash lines rarely share the other, so a segment takes items until some 89 % of its slots are taken. Invariant: an item stands in the stash only while its home line is full; so a look-up reads
 //! one line, and two more only after a full one. A segment grows through [`CLASSES`] (size classes of the
 //! allocator, each a seventh to a half larger), which needs only the stored bits; at the end it splits.
+//!
+//! All segments of a table are about equally full, and so they change their class at about the same time; what the allocator
+//! puts into one slab with others is then kept for long by the last of them. A large table goes through the classes from 64
+//! lines on only, of which one to four share a slab: a split of the largest leaves two that fill the smallest to four fifths.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
@@ -20,16 +24,18 @@ use sys::os::prefetch;
 
 use super::line::{Line, SLOTS, Word};
 
-/// Lines per segment, by class: multiples of 64 bytes that the allocator has as size classes, and the large ones only
-/// where it puts few of them into one slab. All segments of a table are about equally full and so change their class at
-/// about the same time; a slab of eight (2,560 and 3,584 bytes) is then kept for long by its last one.
-pub(super) const CLASSES: [u8; 17] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64];
+/// Lines per segment, by class: multiples of 64 bytes that the allocator has as size classes, and from 1,280 bytes on only
+/// those of which it puts few into one slab.
+pub(super) const CLASSES: [u8; 20] =
+    [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64, 80, 96, 112];
+/// Items that may move to make room for another.
+const MOST_MOVES: usize = 2;
 /// Home lines and stash lines of each class.
 const PARTS: [(u8, u8); CLASSES.len()] = {
     let mut parts = [(0, 0); CLASSES.len()];
     let mut class = 0;
     while class < CLASSES.len() {
-        let stash = (CLASSES[class] + 4) / 6;
+        let stash = (CLASSES[class] + 3) / 5;
         parts[class] = (CLASSES[class] - stash, stash);
         class += 1;
     }
@@ -80,7 +86,7 @@ impl SegmentRef {
     }
 
     fn layout_of(class: usize) -> Layout {
-        Layout::array::<Line>(usize::from(CLASSES[class])).expect("invariant: a segment has 4 KB at most")
+        Layout::array::<Line>(usize::from(CLASSES[class])).expect("invariant: a segment has 7 KB at most")
     }
 
     /// Frees the lines, not the items.
@@ -172,12 +178,15 @@ impl SegmentRef {
         ((home << STORED_BITS).div_ceil(self.homes())) as u32
     }
 
-    /// The stash lines in which items of `home` may stand.
+    /// The stash lines in which items of `home` may stand: two, unless there are fewer.
     #[inline]
     pub fn stash_of(self, home: usize) -> impl Iterator<Item = usize> {
+        const APART: usize = 5;
         let (stash, homes) = (self.stash_lines(), self.homes());
-        let first = home * stash / homes;
-        (0..stash.min(2)).map(move |i| homes + (first + i) % stash)
+        let first = home % stash.max(1);
+        let second = first + 1 + home * APART % stash.saturating_sub(1).max(1);
+        let second = if second < stash { second } else { second.wrapping_sub(stash) };
+        [first, second].into_iter().take(stash).map(move |line| homes + line)
     }
 
     /// Finds an item with these bits for which `matches` says yes.
@@ -225,17 +234,20 @@ impl SegmentRef {
         lines[line].push(word, bits) || self.make_way(home) && self.push_to_stash(home, word, bits)
     }
 
-    /// Moves one item from the stash lines of `home`, which are full, to its other one; false if all of these are full.
+    /// Makes a free slot in one of the stash lines of `home`, which are full; false if that would take too many moves.
     fn make_way(self, home: usize) -> bool {
+        (1..=MOST_MOVES).any(|moves| self.stash_of(home).any(|line| self.make_way_in(line, moves)))
+    }
+
+    /// Makes a free slot in a full stash line with so many moves of items to their other lines.
+    fn make_way_in(self, line: usize, moves: usize) -> bool {
         let lines = self.lines();
-        for line in self.stash_of(home) {
-            for slot in lines[line].taken() {
-                let bits = lines[line].bits(slot);
-                let other =
-                    self.stash_of(self.home(bits)).find(|&other| other != line && !lines[other].is_full());
-                if let Some(other) = other {
-                    return lines[other].push(lines[line].clear(slot), bits);
-                }
+        for slot in lines[line].taken() {
+            let bits = lines[line].bits(slot);
+            let Some(other) = self.stash_of(self.home(bits)).find(|&other| other != line) else { continue };
+            let full = lines[other].is_full();
+            if full == (moves > 1) && (!full || self.make_way_in(other, moves - 1)) {
+                return lines[other].push(lines[line].clear(slot), bits);
             }
         }
         false
@@ -293,8 +305,8 @@ impl SegmentRef {
         self.lines().iter().map(Line::len).sum()
     }
 
-    /// The class for `items` items at about two thirds of the slots; `None` if they need more than one segment.
+    /// The class for `items` items at about four fifths of the slots; `None` if they need more than one segment.
     pub fn class_for(items: usize) -> Option<usize> {
-        CLASSES.iter().position(|&lines| usize::from(lines) * SLOTS * 2 >= items * 3)
+        CLASSES.iter().position(|&lines| usize::from(lines) * SLOTS * 4 >= items * 5)
     }
 }
