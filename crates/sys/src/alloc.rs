@@ -25,16 +25,17 @@ thread_local! {
 /// after a second, and larger slabs for sizes of which few or a single one fill a page. Each slab costs 128 bytes beside
 /// itself: 2 for each entry of 64 bytes when they share a page, 128 for each chunk of a list. With the pages that these get here a
 /// slab has as many objects as those of the sizes between them, 64 to 512; a chunk shares one with seven others. The sizes
-/// from 2 to 7 KB stay as they are: they are those of a table's segments, which come and go as tables grow, and of a large
-/// slab the last one would keep all.
+/// from 2 to 14 KB stay as they are: they are those of a small table's segments, which come and go as tables grow, and of a large
+/// slab the last one would keep all. The segments of a large table are whole pages, and get no page more for spreading their
+/// beginnings over the cache's sets: which of their lines is used is random anyway.
 // SAFETY: no other item of the program has this name; jemalloc declares it weak and only reads it.
 #[unsafe(export_name = "_rjem_malloc_conf")]
 static MALLOC_CONF: Option<&'static c_char> = Some(malloc_conf());
 
 const fn malloc_conf() -> &'static c_char {
     let text: &'static std::ffi::CStr =
-        c"thp:always,metadata_thp:auto,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4,\
-        slab_sizes:32-32:4|64-64:8|128-128:8|256-256:8|512-512:8|1024-1024:16|8192-8192:16";
+        c"thp:always,metadata_thp:auto,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4,cache_oblivious:false,\
+        slab_sizes:32-32:4|64-64:8|96-96:12|128-128:8|256-256:8|512-512:8|1024-1024:16|8192-8192:16";
     // SAFETY: the pointer of a `CStr` literal is valid for its first character for the whole program.
     unsafe { &*text.as_ptr() }
 }

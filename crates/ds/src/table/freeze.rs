@@ -1,7 +1,7 @@
 //! Frozen views of a table, made without copying it, for a reader on another thread.
 //!
 //! [`Table::freeze`] copies the directory and marks each of its words as frozen; lines and items are shared from
-//! then on. A writer that reaches a frozen segment copies its lines first (4 KB at most) and leaves the old ones
+//! then on. A writer that reaches a frozen segment copies its lines first (28 KB at most) and leaves the old ones
 //! to the *graveyard*, where items that leave the table and, if need be, the whole table go too. The last view
 //! frees what lies there. When no view lives, a frozen mark means nothing and is taken off.
 //!

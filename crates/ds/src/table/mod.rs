@@ -31,7 +31,7 @@ pub use freeze::{Frozen, Items};
 use hints::Retired;
 pub use hints::{Hint, Hints};
 pub use scan::Position;
-use segment::{CLASSES, Place, SegmentRef};
+use segment::{CLASSES, Place, Reach, SegmentRef};
 
 /// What a table can hold: an owned value of pointer size.
 ///
@@ -168,7 +168,7 @@ impl<I: Item> Table<I> {
         let mut table = Table::default();
         if items > 0 {
             let class = SegmentRef::class_for(items).unwrap_or(CLASSES.len() - 1);
-            table.set_directory(Directory::single(SegmentRef::allocate(class, 0, false)));
+            table.set_directory(Directory::single(SegmentRef::allocate(class, Reach::ALL, false)));
         }
         table
     }
@@ -240,7 +240,7 @@ impl<I: Item> Table<I> {
         self.save_home(hash);
         let pointer = item.into_raw();
         if self.directory.is_none() {
-            self.set_directory(Directory::single(SegmentRef::allocate(0, 0, self.mark)));
+            self.set_directory(Directory::single(SegmentRef::allocate(0, Reach::ALL, self.mark)));
         }
         self.len += 1;
         loop {
@@ -338,7 +338,7 @@ impl<I: Item> Table<I> {
     /// in none.
     fn rebuild(&mut self, hash: u64, segment: SegmentRef, class: usize) -> bool {
         for class in class..CLASSES.len() {
-            let new = SegmentRef::allocate(class, segment.depth(), self.mark);
+            let new = SegmentRef::allocate(class, segment.reach(), self.mark);
             if segment.items().all(|(pointer, bits)| new.push(pointer, bits)) {
                 self.replace(&[segment], &[(hash, new)]);
                 return true;
@@ -356,32 +356,47 @@ impl<I: Item> Table<I> {
             let doubled = self.directory().map(Directory::doubled);
             doubled.into_iter().for_each(|directory| self.set_directory(directory));
         }
-        segment.items().for_each(|(pointer, _)| sys::os::prefetch(pointer.as_ptr()));
-        // SAFETY: live items of this table.
-        let hash_of = |pointer: NonNull<u8>| I::hash(I::key(unsafe { I::borrow(pointer) }));
-        let items: Vec<_> = segment.items().map(|(pointer, _)| (pointer, hash_of(pointer))).collect();
+        let (half, items): (_, Vec<_>) = match segment.reach().half() {
+            Some(half) => (half, segment.items().collect()),
+            None => {
+                let half = segment.reach().fresh_half();
+                // SAFETY: live items of this table.
+                let bits = |pointer| half.bits_of(unsafe { Self::hash_of(pointer) });
+                (half, segment.fetched().map(|pointer| (pointer, bits(pointer))).collect())
+            }
+        };
         let bit = 1u64 << (64 - depth);
-        let halves = [hash & !bit, hash | bit].map(|prefix| {
-            let mine: Vec<_> =
-                items.iter().copied().filter(|&(_, hash)| hash & bit == prefix & bit).collect();
-            (prefix, self.fill(depth, &mine))
-        });
+        let (lower, upper): (Vec<_>, Vec<_>) = items.into_iter().partition(|&(_, bits)| !half.is_upper(bits));
+        let halves = [(hash & !bit, lower), (hash | bit, upper)]
+            .map(|(prefix, items)| (prefix, self.fill(half, &items)));
         self.replace(&[segment], &halves);
     }
 
-    /// A new segment with these items; what fits in no class goes to the overflow map.
-    fn fill(&mut self, depth: u32, items: &[(NonNull<u8>, u64)]) -> SegmentRef {
+    /// The hash of an item.
+    ///
+    /// # Safety
+    /// It is a live item of this table.
+    unsafe fn hash_of(pointer: NonNull<u8>) -> u64 {
+        // SAFETY: the caller's.
+        I::hash(I::key(unsafe { I::borrow(pointer) }))
+    }
+
+    /// A new segment with these items and their stored bits; what fits in no class goes to the overflow map.
+    fn fill(&mut self, reach: Reach, items: &[(NonNull<u8>, u32)]) -> SegmentRef {
         let last = CLASSES.len() - 1;
         for class in SegmentRef::class_for(items.len()).unwrap_or(last)..=last {
-            let new = SegmentRef::allocate(class, depth, self.mark);
+            let new = SegmentRef::allocate(class, reach, self.mark);
             let rest: Vec<_> = items
                 .iter()
-                .copied()
-                .filter(|&(pointer, hash)| !new.push(pointer, new.bits_of(hash)))
+                .filter(|&&(pointer, bits)| !new.push(pointer, bits))
+                .map(|item| item.0)
                 .collect();
             if rest.is_empty() || class == last {
-                rest.into_iter()
-                    .for_each(|(pointer, hash)| self.overflow_mut().entry(hash).or_default().push(pointer));
+                for pointer in rest {
+                    // SAFETY: a live item of this table.
+                    let hash = unsafe { Self::hash_of(pointer) };
+                    self.overflow_mut().entry(hash).or_default().push(pointer);
+                }
                 return new;
             }
             // SAFETY: `new` was never published.
@@ -420,18 +435,23 @@ impl<I: Item> Table<I> {
         }
         self.save_segment(hash ^ bit, buddy);
         let Some(class) = SegmentRef::class_for((len + buddy.len()).max(1)) else { return false };
-        let [low, high] = if hash & bit == 0 { [segment, buddy] } else { [buddy, segment] };
-        // The parent stores one bit more at the top and loses the lowest one.
-        let upper =
-            high.items().map(|(pointer, bits)| (pointer, bits >> 1 | 1 << (segment::STORED_BITS - 1)));
-        let items: Vec<_> = low.items().map(|(pointer, bits)| (pointer, bits >> 1)).chain(upper).collect();
-        let new = SegmentRef::allocate(class, segment.depth() - 1, self.mark);
+        let depth = segment.depth() - 1;
+        let origin = segment.reach().origin.min(buddy.reach().origin).min(depth);
+        let reach = Reach { depth, origin };
+        let parts = [(hash, segment), (hash ^ bit, buddy)];
+        let items: Vec<_> = (parts.iter())
+            .flat_map(|&(hash, part)| {
+                let convert = move |(pointer, bits)| (pointer, reach.convert(bits, part.reach(), hash));
+                part.items().map(convert)
+            })
+            .collect();
+        let new = SegmentRef::allocate(class, reach, self.mark);
         if !items.iter().all(|&(pointer, bits)| new.push(pointer, bits)) {
             // SAFETY: `new` was never published.
             unsafe { new.free() }
             return false;
         }
-        self.replace(&[low, high], &[(hash, new)]);
+        self.replace(&[segment, buddy], &[(hash, new)]);
         self.halve_directory();
         true
     }
@@ -549,7 +569,7 @@ impl<I: Item> Drop for Table<I> {
         let mut blocks = vec![Retired::Directory(pointer)];
         for (_, segment) in directory.segments() {
             // SAFETY: the items belong to this table, which is going away.
-            segment.items().for_each(|(item, _)| drop(unsafe { I::from_raw(item) }));
+            segment.fetched().for_each(|item| drop(unsafe { I::from_raw(item) }));
             blocks.push(Retired::Segment(segment));
         }
         for item in self.take_overflow().into_values().flatten() {
@@ -607,7 +627,7 @@ impl<'a, I: Item> Slot<'a, I> {
                 if !segment.remove(at) && self.table.overflow().is_some() {
                     self.table.refill(self.hash, segment, home);
                 }
-                if segment.lines()[home].presence() == 0 {
+                if segment.lines()[home].presence() == 0 && segment.is_looked_at(home) {
                     self.table.make_smaller(self.hash);
                 }
             }

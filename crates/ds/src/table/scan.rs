@@ -1,7 +1,7 @@
 //! Walking a table in the order of the hash, in steps that survive its growth.
 //!
-//! A [`Position`] is the first 46 bits of a hash. Home lines begin at multiples of 2^-24 of their segment's
-//! range, and a segment is at most 22 bits deep, so each line begins at a position exactly. Tables of the usual
+//! A [`Position`] is the first 46 bits of a hash. Home lines begin at units of the 24 bits that their segment
+//! stores, which begin at bit 22 at most, so each line begins at a position exactly. Tables of the usual
 //! depth, 14, have positions whose last 8 bits are zero.
 
 use std::ptr::NonNull;
@@ -41,6 +41,11 @@ impl Position {
         self.0
     }
 
+    /// The place before a hash, as far as a position tells hashes apart.
+    pub(super) fn of(hash: u64) -> Position {
+        Position(hash >> (64 - POSITION_BITS))
+    }
+
     fn first_hash(self) -> u64 {
         self.0 << (64 - POSITION_BITS)
     }
@@ -48,17 +53,12 @@ impl Position {
 
 /// The smallest hash whose home in `segment` (the one of `hash`) is `home`.
 pub(super) fn hash_of(hash: u64, segment: SegmentRef, home: usize) -> u64 {
-    prefix_of(hash, segment) | bits_to_hash(segment, u64::from(segment.first_bits(home)))
+    prefix_of(hash, segment) + segment.first_hash(home)
 }
 
 /// The largest hash whose home in `segment` is `home`.
 pub(super) fn last_hash_of(hash: u64, segment: SegmentRef, home: usize) -> u64 {
-    let end = u64::from(segment.first_bits(home + 1));
-    if end == 1 << STORED_BITS {
-        let depth = segment.depth();
-        return prefix_of(hash, segment) | if depth == 0 { u64::MAX } else { u64::MAX >> depth };
-    }
-    (prefix_of(hash, segment) | bits_to_hash(segment, end)) - 1
+    prefix_of(hash, segment).wrapping_add(segment.first_hash(home + 1)).wrapping_sub(1)
 }
 
 fn prefix_of(hash: u64, segment: SegmentRef) -> u64 {
@@ -66,10 +66,6 @@ fn prefix_of(hash: u64, segment: SegmentRef) -> u64 {
         0 => 0,
         depth => hash >> (64 - depth) << (64 - depth),
     }
-}
-
-fn bits_to_hash(segment: SegmentRef, bits: u64) -> u64 {
-    bits << (64 - STORED_BITS - segment.depth())
 }
 
 impl<I: Item> Table<I> {
@@ -80,7 +76,7 @@ impl<I: Item> Table<I> {
         let bits = segment.bits_of(hash);
         let home = segment.home(bits);
         // A position inside a unit of the stored bits appears only after a merge; the hash itself then decides.
-        let exact = hash != prefix_of(hash, segment) | bits_to_hash(segment, u64::from(bits));
+        let exact = hash << (segment.reach().origin + STORED_BITS) != 0;
         for at in segment.places_of(home) {
             let line = &segment.lines()[at.line];
             // SAFETY: a live item of this table, which is borrowed.
@@ -102,7 +98,7 @@ impl<I: Item> Table<I> {
 
     fn next(hash: u64, segment: SegmentRef, home: usize) -> Option<Position> {
         let last = last_hash_of(hash, segment, home);
-        (last != u64::MAX).then(|| Position((last + 1) >> (64 - POSITION_BITS)))
+        (last != u64::MAX).then(|| Position::of(last + 1))
     }
 
     /// Shows the items of one home line that the running snapshot has not seen, with the number by which it knows the
@@ -121,7 +117,7 @@ impl<I: Item> Table<I> {
     /// All items, in the order of the hash.
     pub fn iter(&self) -> impl Iterator<Item = I::Ref<'_>> {
         let segments = self.directory().into_iter().flat_map(|directory| directory.segments());
-        let pointers = segments.flat_map(|(_, segment)| segment.items().map(|(pointer, _)| pointer));
+        let pointers = segments.flat_map(|(_, segment)| segment.fetched());
         let rest = self.overflow().into_iter().flat_map(|overflow| overflow.values().flatten().copied());
         // SAFETY: live items of this table, which is borrowed.
         pointers.chain(rest).map(|pointer| unsafe { I::borrow(pointer) })
@@ -157,7 +153,7 @@ impl<I: Item> Table<I> {
 
     /// Some items that stand together, from a random place on: for samples where speed counts more than fairness.
     pub fn sample(&self, hash: u64, mut visit: impl FnMut(I::Ref<'_>) -> bool) {
-        let mut position = Some(Position(hash >> (64 - POSITION_BITS)));
+        let mut position = Some(Position::of(hash));
         let mut more = true;
         while let (Some(at), true) = (position, more) {
             position = self.scan(at, |item| more = more && visit(item));

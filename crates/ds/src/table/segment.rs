@@ -1,21 +1,25 @@
 //! A segment: some lines that hold all items of one hash prefix, in the order of the hash.
 //!
 //! ```text
-//!   hash   |<- depth bits ->|<----- 24 stored bits ----->|  rest  |
-//!            which segment     home line = bits * homes >> 24
+//!   hash   |<- origin ->|<------- 24 stored bits ------->|  rest  |
+//!          |<--- depth bits --->|
+//!             which segment      home line = (stored bits behind depth) * homes, scaled
 //!
 //!   lines  | home 0 | home 1 | ... | home n-1 | stash 0 | ... | stash s-1 |
 //! ```
 //!
 //! An item stands in its home line, or, while that line is full, in one of two stash lines that the home's
 //! index names, the emptier one. Where both are full, an item of another home moves to its other stash line. Homes that share
-//! one of their stash lines rarely share the other, so a segment takes items until some 89 % of its slots are taken. Invariant: an item stands in the stash only while its home line is full; so a look-up reads
-//! one line, and two more only after a full one. A segment grows through [`CLASSES`] (size classes of the
-//! allocator, each a seventh to a half larger), which needs only the stored bits; at the end it splits.
+//! one of their stash lines rarely share the other, so a segment takes items until some 89 % of its slots are taken. Invariant:
+//! an item stands in the stash only while its home line is full; so a look-up reads one line, and two more only after a full one.
+//!
+//! A segment grows through [`CLASSES`], each a seventh to a half larger; at the end it splits. Both need only the stored
+//! bits: the halves keep those that they have, with one less to tell their items apart, until after [`MOST_STALE`] splits they are made
+//! anew from the keys.
 //!
 //! All segments of a table are about equally full, and so they change their class at about the same time; what the allocator
-//! puts into one slab with others is then kept for long by the last of them. A large table goes through the classes from 64
-//! lines on only, of which one to four share a slab: a split of the largest leaves two that fill the smallest to four fifths.
+//! puts into one slab with others is then kept for long by the last of them. A large table goes only through the classes from
+//! 256 lines on, whole pages that share nothing: a split of the largest leaves two that fill the smallest of these to four fifths.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
@@ -26,12 +30,16 @@ use super::line::{Line, SLOTS, Word};
 
 /// Lines per segment, by class: multiples of 64 bytes that the allocator has as size classes, and from 1,280 bytes on only
 /// those of which it puts few into one slab.
-pub(super) const CLASSES: [u8; 20] =
-    [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64, 80, 96, 112];
+pub(super) const CLASSES: [u16; 27] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64, 80, 96, 112, 160, 192, 224, 256, 320, 384,
+    448,
+];
+/// Splits until the stored bits are made anew: few enough that those which are left tell the items of a line apart.
+const MOST_STALE: u32 = 5;
 /// Items that may move to make room for another.
 const MOST_MOVES: usize = 2;
 /// Home lines and stash lines of each class.
-const PARTS: [(u8, u8); CLASSES.len()] = {
+const PARTS: [(u16, u16); CLASSES.len()] = {
     let mut parts = [(0, 0); CLASSES.len()];
     let mut class = 0;
     while class < CLASSES.len() {
@@ -47,9 +55,55 @@ pub(super) const STORED_BITS: u32 = 24;
 const ADDRESS_MASK: u64 = 0x0000_ffff_ffff_ffc0;
 const DEPTH_MASK: u64 = 0x3f;
 const CLASS_MASK: u64 = 0x1f;
+const CLASS_SHIFT: u32 = 48;
+const ORIGIN_SHIFT: u32 = 53;
 const FROZEN: u64 = 1 << 63;
 
-/// A segment's address, class, local depth, and whether it is frozen, in one word, as the directory stores it.
+/// Which hashes a segment holds, and which bits of them its slots store.
+#[derive(Clone, Copy)]
+pub(super) struct Reach {
+    /// Bits that all hashes of the segment have in common.
+    pub depth: u32,
+    /// The first of the stored bits; not behind `depth`.
+    pub origin: u32,
+}
+
+impl Reach {
+    /// All hashes.
+    pub const ALL: Reach = Reach { depth: 0, origin: 0 };
+
+    /// The stored bits of `hash`.
+    #[inline]
+    pub fn bits_of(self, hash: u64) -> u32 {
+        ((hash << self.origin) >> (64 - STORED_BITS)) as u32
+    }
+
+    /// What the halves hold after a split, if the stored bits stay. `None` if that has been done too often.
+    pub fn half(self) -> Option<Reach> {
+        let half = Reach { depth: self.depth + 1, ..self };
+        (half.depth - half.origin <= MOST_STALE).then_some(half)
+    }
+
+    /// As [`Reach::half`], when the stored bits are made anew.
+    pub fn fresh_half(self) -> Reach {
+        Reach { depth: self.depth + 1, origin: self.depth }
+    }
+
+    /// Whether an item with these bits belongs to the upper one of two halves that have this reach.
+    pub fn is_upper(self, bits: u32) -> bool {
+        bits >> (STORED_BITS - (self.depth - self.origin)) & 1 == 1
+    }
+
+    /// Bits stored by a segment of reach `from`, whose hashes begin as `hash` does, as this one stores them: it begins to store no
+    /// later.
+    pub fn convert(self, bits: u32, from: Reach, hash: u64) -> u32 {
+        let earlier = from.origin - self.origin;
+        let known = self.bits_of(hash) >> (STORED_BITS - earlier) << (STORED_BITS - earlier);
+        known | bits >> earlier
+    }
+}
+
+/// A segment's address, class, reach, and whether it is frozen, in one word, as the directory stores it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct SegmentRef(u64);
 
@@ -62,7 +116,7 @@ pub(super) struct Place {
 
 impl SegmentRef {
     /// A new empty segment whose marks all equal `mark`.
-    pub fn allocate(class: usize, depth: u32, mark: bool) -> SegmentRef {
+    pub fn allocate(class: usize, reach: Reach, mark: bool) -> SegmentRef {
         let layout = Self::layout_of(class);
         // SAFETY: the layout is not empty. All-zero bytes are valid lines (atomics of 0).
         let pointer = unsafe { alloc_zeroed(layout) };
@@ -70,7 +124,8 @@ impl SegmentRef {
             handle_alloc_error(layout);
         }
         let address = pointer.expose_provenance() as u64;
-        let segment = SegmentRef(address | u64::from(depth) | (class as u64) << 48);
+        let (depth, origin) = (u64::from(reach.depth), u64::from(reach.origin));
+        let segment = SegmentRef(address | depth | (class as u64) << CLASS_SHIFT | origin << ORIGIN_SHIFT);
         if mark {
             segment.lines().iter().for_each(|line| line.set_mark(true));
         }
@@ -86,7 +141,7 @@ impl SegmentRef {
     }
 
     fn layout_of(class: usize) -> Layout {
-        Layout::array::<Line>(usize::from(CLASSES[class])).expect("invariant: a segment has 7 KB at most")
+        Layout::array::<Line>(usize::from(CLASSES[class])).expect("invariant: a segment has 28 KB at most")
     }
 
     /// Frees the lines, not the items.
@@ -100,7 +155,7 @@ impl SegmentRef {
 
     #[inline]
     pub fn class(self) -> usize {
-        (self.0 >> 48 & CLASS_MASK) as usize
+        (self.0 >> CLASS_SHIFT & CLASS_MASK) as usize
     }
 
     /// Whether a pin may see this segment, so that it must not be written.
@@ -120,7 +175,7 @@ impl SegmentRef {
 
     /// A copy with the same items at the same places, not frozen.
     pub fn duplicate(self) -> SegmentRef {
-        let copy = SegmentRef::allocate(self.class(), self.depth(), false);
+        let copy = SegmentRef::allocate(self.class(), self.reach(), false);
         copy.lines().iter().zip(self.lines()).for_each(|(to, from)| to.copy_from(from));
         copy
     }
@@ -128,6 +183,11 @@ impl SegmentRef {
     #[inline]
     pub fn depth(self) -> u32 {
         (self.0 & DEPTH_MASK) as u32
+    }
+
+    #[inline]
+    pub fn reach(self) -> Reach {
+        Reach { depth: self.depth(), origin: (self.0 >> ORIGIN_SHIFT & DEPTH_MASK) as u32 }
     }
 
     #[inline]
@@ -162,20 +222,31 @@ impl SegmentRef {
         usize::from(PARTS[self.class()].0)
     }
 
-    /// The stored bits of `hash` in a segment of this depth.
+    /// The bits of `hash` that a slot stores.
     #[inline]
     pub fn bits_of(self, hash: u64) -> u32 {
-        ((hash << self.depth()) >> (64 - STORED_BITS)) as u32
+        self.reach().bits_of(hash)
+    }
+
+    /// The stored bits that all items have in common.
+    #[inline]
+    fn stale(self) -> u32 {
+        let reach = self.reach();
+        reach.depth - reach.origin
     }
 
     #[inline]
     pub fn home(self, bits: u32) -> usize {
-        (bits as usize * self.homes()) >> STORED_BITS
+        // Those in common leave the word at its upper end.
+        let own = bits << (32 - STORED_BITS + self.stale());
+        ((u64::from(own) * self.homes() as u64) >> 32) as usize
     }
 
-    /// First value of the stored bits whose home is `home` (2^24 for the one past the last).
-    pub fn first_bits(self, home: usize) -> u32 {
-        ((home << STORED_BITS).div_ceil(self.homes())) as u32
+    /// The first hash whose home is `home`, less the segment's first; for the home past the last, the number of the segment's
+    /// hashes (2^64 as 0).
+    pub fn first_hash(self, home: usize) -> u64 {
+        let bits = (home << (STORED_BITS - self.stale())).div_ceil(self.homes()) as u64;
+        bits << (64 - STORED_BITS - self.reach().origin)
     }
 
     /// The stash lines in which items of `home` may stand: two, unless there are fewer.
@@ -283,13 +354,19 @@ impl SegmentRef {
         here.chain(stash.into_iter().flatten())
     }
 
-    /// Everything in the segment: (pointer, stored bits). Whoever goes through them misses the cache at each, so those of the
-    /// next line are asked for beforehand.
+    /// Everything in the segment: (pointer, stored bits).
     pub fn items(self) -> impl Iterator<Item = (NonNull<u8>, u32)> {
-        let lines = self.lines();
-        lines.iter().enumerate().flat_map(move |(at, line)| {
+        self.lines()
+            .iter()
+            .flat_map(|line| line.taken().map(move |slot| (line.word(slot).pointer(), line.bits(slot))))
+    }
+
+    /// The pointers to everything in the segment. Whoever follows them misses the cache at each, so those of the next line
+    /// are asked for beforehand.
+    pub fn fetched(self) -> impl Iterator<Item = NonNull<u8>> {
+        self.lines().iter().enumerate().flat_map(move |(at, line)| {
             self.prefetch_items(at + 1);
-            line.taken().map(move |slot| (line.word(slot).pointer(), line.bits(slot)))
+            line.taken().map(move |slot| line.word(slot).pointer())
         })
     }
 
@@ -299,6 +376,13 @@ impl SegmentRef {
         if let Some(line) = self.lines().get(line) {
             line.taken().for_each(|slot| prefetch(line.word(slot).pointer().as_ptr()));
         }
+    }
+
+    /// Whether the segment is looked at, all of it, when this home has become empty: it may have grown sparse. In a large one
+    /// that is often enough for one home out of eight.
+    pub fn is_looked_at(self, home: usize) -> bool {
+        const SMALL: usize = 16;
+        self.homes() <= SMALL || home.is_multiple_of(8)
     }
 
     pub fn len(self) -> usize {

@@ -205,6 +205,42 @@ fn equal_top_bits_do_not_blow_up_the_directory() {
     check(&table, &model);
 }
 
+/// The stored bits go through all their states: kept by a split, made anew, converted by a merge. A cursor of any time goes on
+/// where it stood.
+#[test]
+fn many_splits_and_merges_lose_nothing() {
+    let mut table: Table<Pair<0>> = Table::default();
+    let mut model = Model::new();
+    let most = if cfg!(miri) { 4000 } else { 150_000 };
+    let mut cursors = vec![Position::default()];
+    let look = |table: &Table<Pair<0>>, model: &Model, cursors: &mut Vec<Position>| {
+        check(table, model);
+        for &cursor in cursors.iter() {
+            let (mut position, mut seen) = (Some(cursor), BTreeSet::new());
+            while let Some(at) = position {
+                position = table.scan(at, |item| assert!(seen.insert(item.0.clone())));
+            }
+            let behind = |key: &&Vec<u8>| Position::of(Pair::<0>::hash(key)) >= cursor;
+            assert_eq!(seen, model.keys().filter(behind).cloned().collect());
+        }
+        // One more from the middle of the table as it is.
+        let mut position = Some(Position::of(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(cursors.len() as u64)));
+        (0..3).for_each(|_| position = position.and_then(|at| table.scan(at, |_| ())));
+        cursors.extend(position);
+    };
+    let mut count = 500;
+    while count < most {
+        (model.len() as u32..count).for_each(|n| put(&mut table, &mut model, n, 1));
+        look(&table, &model, &mut cursors);
+        count *= 3;
+    }
+    while model.len() > 100 {
+        let (left, all) = (model.len() as u32 / 3, model.len() as u32);
+        (left..all).for_each(|n| delete(&mut table, &mut model, n));
+        look(&table, &model, &mut cursors);
+    }
+}
+
 #[test]
 fn memory_follows_the_items_both_ways() {
     let mut table: Table<Pair<0>> = Table::default();
@@ -249,7 +285,7 @@ fn a_segment_takes_items_until_it_is_nearly_full() {
     let last = CLASSES.len() - 1;
     let (mut taken, mut slots, mut state) = (0, 0, 7u64);
     for _ in 0..if cfg!(miri) { 1 } else { 50 } {
-        let segment = SegmentRef::allocate(last, 0, false);
+        let segment = SegmentRef::allocate(last, Reach::ALL, false);
         let mut items = BTreeMap::new();
         loop {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
