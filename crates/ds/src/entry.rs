@@ -458,7 +458,7 @@ impl Entry {
                 | Encoding::HashPackedTtl
                 | Encoding::ZsetPacked
         );
-        listpack.then_some(Pack(Packed(self)))
+        listpack.then_some(Pack::over(Packed(self)))
     }
 
     /// The bytes of a value that is a run.

@@ -101,7 +101,7 @@ pub(super) fn push(slot: &mut EntrySlot<'_>, elements: &[&[u8]], side: Side, fil
             return list.len();
         }
         let ValueRef::Packed(_, bytes) = entry.view().value() else { return 0 };
-        if !stays_small(bytes.len(), LpRef::new(bytes).len(), elements, fill) {
+        if !stays_small(bytes.len(), LpRef::<ds::listpack::Framed>::new(bytes).len(), elements, fill) {
             let mut list = List::from_pack(Listpack::from_valid(bytes.to_vec()));
             push_large(&mut list, elements, side, fill);
             let len = list.len();
@@ -162,7 +162,7 @@ pub(super) fn edit<R>(
             ValueRef::Packed(_, bytes) => bytes,
             _ => &[],
         };
-        let small = stays_small(bytes.len(), LpRef::new(bytes).len(), added, fill);
+        let small = stays_small(bytes.len(), LpRef::<ds::listpack::Framed>::new(bytes).len(), added, fill);
         let mut list = List::from_pack(Listpack::from_valid(bytes.to_vec()));
         let result = change(&mut list);
         store(entry, list, small);

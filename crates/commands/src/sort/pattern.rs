@@ -58,7 +58,7 @@ fn string_of(entry: EntryRef<'_>) -> Option<Vec<u8>> {
 fn field_of(entry: EntryRef<'_>, name: &[u8], clock_ms: u64) -> Option<Vec<u8>> {
     // Listpacks hold field, value or, with expiries, field, value, expiry (0 for none).
     let packed = |bytes, others: usize| {
-        let pack = LpRef::new(bytes);
+        let pack: LpRef<'_> = LpRef::new(bytes);
         let mut found = pack.iter_from(Some(pack.find(pack.first(), name, others)?)).skip(1);
         let value = found.next()?.to_vec();
         let expire_ms = found.next().filter(|_| others == 2).and_then(|at| at.as_i64()).unwrap_or(0);

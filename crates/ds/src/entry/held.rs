@@ -39,7 +39,7 @@ impl Room for Held<'_> {
 
 impl From<Listpack> for Pack<Held<'_>> {
     fn from(pack: Listpack) -> Self {
-        Pack(Held::Outside(pack.0))
+        Pack::over(Held::Outside(pack.0))
     }
 }
 
@@ -47,7 +47,7 @@ impl<'a> Pack<Held<'a>> {
     /// The bytes, unless they stand in their entry.
     pub fn outside(self) -> Option<Listpack> {
         match self.0 {
-            Held::Outside(bytes) => Some(Pack(bytes)),
+            Held::Outside(bytes) => Some(Pack::over(bytes)),
             Held::InEntry(_) => None,
         }
     }
@@ -56,6 +56,6 @@ impl<'a> Pack<Held<'a>> {
 impl Entry {
     /// As [`Entry::packed_mut`], in the form of those that may leave the entry on the way.
     pub fn held_pack(&mut self) -> Option<Pack<Held<'_>>> {
-        self.packed_mut().map(|pack| Pack(Held::InEntry(pack.0)))
+        self.packed_mut().map(|pack| Pack::over(Held::InEntry(pack.0)))
     }
 }

@@ -68,7 +68,7 @@ fn packed(digest: &mut Digest, encoding: Encoding, bytes: &[u8]) {
         ds::intset::IntsetRef::new(bytes).iter().for_each(|number| digest.scatter(text.format(number)));
         return;
     }
-    let pack = LpRef::new(bytes);
+    let pack: LpRef<'_> = LpRef::new(bytes);
     match encoding {
         Encoding::ListPacked => pack.iter().for_each(|value| digest.chain(&value.to_vec())),
         Encoding::SetPacked => pack.iter().for_each(|value| digest.scatter(&value.to_vec())),

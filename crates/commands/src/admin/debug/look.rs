@@ -72,7 +72,7 @@ pub(super) fn listpack(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Res
     if encoding == Encoding::SetIntset {
         return Err(CommandError::fixed("ERR Not a listpack encoded object."));
     }
-    let pack = LpRef::new(bytes);
+    let pack: LpRef<'_> = LpRef::new(bytes);
     let mut text = format!("{{total bytes {}}} {{num entries {}}}\n", bytes.len(), pack.len());
     for (at, value) in pack.iter().enumerate() {
         text.push_str(&format!("{{idx {at}}} {}\n", String::from_utf8_lossy(&value.to_vec())));
