@@ -145,7 +145,7 @@ proptest! {
 
     #[test]
     fn small_form_behaves_like_a_sorted_set(ops in proptest::collection::vec((name(), -8i64..8, 0u8..4), 0..60)) {
-        let (mut pack, mut scores) = (crate::listpack::Listpack::new(), BTreeMap::<Vec<u8>, i64>::new());
+        let (mut pack, mut scores) = (crate::listpack::FlatPack::new(), BTreeMap::<Vec<u8>, i64>::new());
         for (name, units, action) in ops {
             if action == 0 {
                 let found = packed::find(pack.view(), &name);
@@ -164,6 +164,9 @@ proptest! {
             let want: Vec<_> = sorted(&scores).into_iter().collect();
             let got: Vec<_> = packed::iter(pack.view()).map(|(n, s)| ((s * 4.0) as i64, n.to_vec())).collect();
             prop_assert_eq!(&got, &want);
+            let (from, to) = (want.len() / 3, want.len());
+            let back: Vec<_> = packed::iter_rev(pack.view(), (from, to)).map(|(n, s)| ((s * 4.0) as i64, n.to_vec())).collect();
+            prop_assert!(back.iter().eq(want[from..to].iter().rev()));
             prop_assert_eq!(packed::is_valid(pack.view()), !want.is_empty());
             if let Some((rank, (_, name))) = want.iter().enumerate().next_back() {
                 prop_assert_eq!(packed::rank(pack.view(), name).map(|(r, _)| r), Some(rank));
