@@ -6,8 +6,8 @@
 //!   8 bytes    expiry, Unix milliseconds            only with 0x20
 //!   1 or 5     key length: below 255, or 255 and 32 bits
 //!   ...        key
-//!   value      Int: 8 bytes. Bytes and packed collections up to `INLINE_BYTES`: length as above, bytes.
-//!              Blob, larger packed collections, objects: a pointer of 8 bytes.
+//!   value      Int: 8 bytes. Bytes up to `INLINE_BYTES`, and packed collections: length as above, bytes.
+//!              Blob, objects: a pointer of 8 bytes.
 //! ```
 //!
 //! Header and lengths cost 6 bytes, so a 16-byte key with a 32-byte value takes 54, in a size class of 56.

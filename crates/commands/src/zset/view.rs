@@ -101,9 +101,7 @@ impl<'a> View<'a> {
             (View::Packed(pack), false) => packed::iter_from(pack, packed::seek(pack, from))
                 .take(count)
                 .for_each(|(name, score)| visit(name, score)),
-            (View::Packed(pack), true) => {
-                packed::iter_rev(pack, (from, to)).for_each(|(name, score)| visit(name, score));
-            }
+            (View::Packed(pack), true) => packed::visit_rev(pack, (from, to), visit),
             (View::Tree(zset), false) => {
                 zset.iter_from(from).take(count).for_each(|(name, score)| visit(LpValue::Str(name), score));
             }

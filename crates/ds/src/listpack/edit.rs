@@ -289,7 +289,7 @@ impl<R: Room, L: Layout> Pack<R, L> {
     }
 
     fn entry_end(&self, pos: LpPos) -> usize {
-        pos.0 + entry_len::<L>(&self.0.bytes()[pos.0..])
+        pos.0 + entry_len::<L>(self.0.bytes(), pos.0)
     }
 
     /// Puts the entry of `value` in the place of `old` bytes at `at`.

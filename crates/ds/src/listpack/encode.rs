@@ -201,21 +201,38 @@ pub(super) fn data_len(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// Whole size of a well-formed entry.
+/// Whole size of the well-formed entry at `at`.
 #[inline]
-pub(super) fn entry_len<L: Layout>(bytes: &[u8]) -> usize {
+pub(super) fn entry_len<L: Layout>(bytes: &[u8], at: usize) -> usize {
     // The back length of an entry of less than 128 bytes.
     let back = usize::from(L::FRAMED);
-    match bytes[0] {
+    match bytes[at] {
         // Nearly all entries: small integers, and strings of up to 63 bytes.
-        0..=0x7f => return 1 + back,
-        first @ 0x80..=0xbf => return 1 + usize::from(first & 0x3f) + back,
-        0xc0..=0xdf => return 2 + back,
-        0xf1..=0xf3 => return usize::from(bytes[0] - 0xf0) + 2 + back,
-        _ => {}
+        0..=0x7f => 1 + back,
+        first @ 0x80..=0xbf => 1 + usize::from(first & 0x3f) + back,
+        0xc0..=0xdf => 2 + back,
+        first @ 0xf1..=0xf3 => usize::from(first - 0xf0) + 2 + back,
+        _ => long_entry_len::<L>(&bytes[at..]),
     }
+}
+
+fn long_entry_len<L: Layout>(bytes: &[u8]) -> usize {
     let size = data_len(bytes).expect("invariant: listpack entries are well formed");
     if L::FRAMED { size + back_len_size(size) } else { size }
+}
+
+/// The well-formed entry at `at`, and its whole size.
+#[inline]
+pub(super) fn read<L: Layout>(bytes: &[u8], at: usize) -> (LpValue<'_>, usize) {
+    let back = usize::from(L::FRAMED);
+    match bytes[at] {
+        first @ 0..=0x7f => (LpValue::Int(i64::from(first)), 1 + back),
+        first @ 0x80..=0xbf => {
+            let size = 1 + usize::from(first & 0x3f);
+            (LpValue::Str(&bytes[at + 1..at + size]), size + back)
+        }
+        _ => (decode(&bytes[at..]), entry_len::<L>(bytes, at)),
+    }
 }
 
 /// Whether a well-formed entry is this string, whose value as an integer, if it is one, is `wanted`.

@@ -86,17 +86,24 @@ impl Layout for Flat {
 impl FlatRef<'_> {
     /// Appends the same elements as the listpack that RDB files have.
     pub fn write_framed(self, out: &mut Vec<u8>) {
-        let begin = out.len();
-        out.extend_from_slice(&[0; Framed::HEADER - Flat::HEADER]);
-        out.extend_from_slice(&self.0[..Flat::HEADER]);
-        let mut rest = &self.0[Flat::HEADER..];
-        while !rest.is_empty() {
-            let (entry, behind) = rest.split_at(entry_len::<Flat>(rest));
-            out.extend_from_slice(entry);
-            out.extend_from_slice(Back::of(entry.len()).bytes());
-            rest = behind;
+        let (flat, begin) = (self.0, out.len());
+        // What stands behind an entry is never longer than the entry.
+        out.resize(begin + 2 * flat.len() + Framed::HEADER + Framed::END, 0);
+        let framed = &mut out[begin..];
+        framed[Framed::HEADER - 2..Framed::HEADER].copy_from_slice(&flat[..Flat::HEADER]);
+        let (mut from, mut to) = (Flat::HEADER, Framed::HEADER);
+        while from < flat.len() {
+            let size = entry_len::<Flat>(flat, from);
+            copy_entry((flat, from), (framed, to), size);
+            let back = Back::of(size);
+            (from, to) = (from + size, to + size);
+            for byte in back.bytes() {
+                framed[to] = *byte;
+                to += 1;
+            }
         }
-        out.push(END);
+        framed[to] = END;
+        out.truncate(begin + to + Framed::END);
         super::edit::set_total(&mut out[begin..]);
     }
 
@@ -108,6 +115,20 @@ impl FlatRef<'_> {
     }
 }
 
+/// Copies an entry. A short one takes bytes behind it along, which the next one is written over: that is cheaper than a
+/// call that copies some few bytes.
+#[inline(always)]
+fn copy_entry((source, from): (&[u8], usize), (target, to): (&mut [u8], usize), size: usize) {
+    const SHORT: usize = 16;
+    if size <= SHORT
+        && let (Some(source), Some(target)) = (source.get(from..from + SHORT), target.get_mut(to..to + SHORT))
+    {
+        target.copy_from_slice(source);
+    } else {
+        target[to..to + size].copy_from_slice(&source[from..from + size]);
+    }
+}
+
 impl Listpack {
     /// The same elements without what frames them. Nothing is allocated.
     pub fn into_flat(self) -> FlatPack {
@@ -116,7 +137,7 @@ impl Listpack {
         bytes.copy_within(Framed::HEADER - 2..Framed::HEADER, Flat::HEADER - 2);
         let (mut from, mut to) = (Framed::HEADER, Flat::HEADER);
         while from < end {
-            let (whole, size) = (entry_len::<Framed>(&bytes[from..]), entry_len::<Flat>(&bytes[from..]));
+            let (whole, size) = (entry_len::<Framed>(&bytes, from), entry_len::<Flat>(&bytes, from));
             bytes.copy_within(from..from + size, to);
             (from, to) = (from + whole, to + size);
         }

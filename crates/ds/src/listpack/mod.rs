@@ -163,7 +163,7 @@ impl<'a, L: Layout> LpRef<'a, L> {
 
     /// The element after `pos`.
     pub fn next(self, pos: LpPos) -> Option<LpPos> {
-        let next = pos.0 + encode::entry_len::<L>(&self.0[pos.0..]);
+        let next = pos.0 + encode::entry_len::<L>(self.0, pos.0);
         (next < self.end()).then_some(LpPos(next))
     }
 
@@ -184,12 +184,12 @@ impl<'a, L: Layout> LpRef<'a, L> {
 
     /// All elements in order.
     pub fn iter(self) -> LpIter<'a, L> {
-        LpIter { pack: self, next: self.first() }
+        LpIter { pack: self, at: L::HEADER }
     }
 
     /// The elements from `pos` on, in order.
     pub fn iter_from(self, pos: Option<LpPos>) -> LpIter<'a, L> {
-        LpIter { pack: self, next: pos }
+        LpIter { pack: self, at: pos.map_or(self.end(), |pos| pos.0) }
     }
 
     /// Positions from `pos` on.
@@ -204,7 +204,7 @@ impl<'a, L: Layout> LpRef<'a, L> {
             if at >= end || !encode::is(&self.0[at..], text, parse_i64(text)) {
                 return false;
             }
-            at += encode::entry_len::<L>(&self.0[at..]);
+            at += encode::entry_len::<L>(self.0, at);
         }
         true
     }
@@ -224,7 +224,7 @@ impl<'a, L: Layout> LpRef<'a, L> {
             } else {
                 pass -= 1;
             }
-            at += encode::entry_len::<L>(entry);
+            at += encode::entry_len::<L>(self.0, at);
         }
         None
     }
@@ -285,24 +285,29 @@ impl<'a, L: Layout> Reader<'a, L> {
         self.pos().is_some_and(|pos| encode::is(&self.pack.0[pos.0..], needle, wanted))
     }
 
+    /// The next element.
+    #[inline(always)]
+    pub(crate) fn element(&mut self) -> Option<LpValue<'a>> {
+        let (value, size) = encode::read::<L>(self.pack.0, self.pos()?.0);
+        self.at += size;
+        Some(value)
+    }
+
     /// The next element as a score.
     #[inline(always)]
     pub(crate) fn score(&mut self) -> Option<f64> {
-        let entry = &self.pack.0[self.pos()?.0..];
-        self.at += encode::entry_len::<L>(entry);
-        encode::decode(entry).as_f64()
+        self.element()?.as_f64()
     }
 
     /// The next element, if it is an integer.
     #[inline(always)]
     pub(crate) fn int(&mut self) -> Option<i64> {
-        let entry = &self.pack.0[self.pos()?.0..];
-        match encode::decode(entry) {
-            LpValue::Int(number) => {
-                self.at += encode::entry_len::<L>(entry);
+        match encode::read::<L>(self.pack.0, self.pos()?.0) {
+            (LpValue::Int(number), size) => {
+                self.at += size;
                 Some(number)
             }
-            LpValue::Str(_) => None,
+            (LpValue::Str(_), _) => None,
         }
     }
 
@@ -310,7 +315,7 @@ impl<'a, L: Layout> Reader<'a, L> {
     #[inline(always)]
     pub(crate) fn pass_one(&mut self) {
         if self.at < self.pack.end() {
-            self.at += encode::entry_len::<L>(&self.pack.0[self.at..]);
+            self.at += encode::entry_len::<L>(self.pack.0, self.at);
         }
     }
 
@@ -318,7 +323,7 @@ impl<'a, L: Layout> Reader<'a, L> {
     #[inline(always)]
     pub(crate) fn pass(&mut self, count: usize) -> Option<()> {
         for _ in 0..count {
-            self.at += encode::entry_len::<L>(&self.pack.0[self.pos()?.0..]);
+            self.at += encode::entry_len::<L>(self.pack.0, self.pos()?.0);
         }
         Some(())
     }
@@ -328,16 +333,20 @@ impl<'a, L: Layout> Reader<'a, L> {
 #[derive(Clone, Debug)]
 pub struct LpIter<'a, L = Framed> {
     pack: LpRef<'a, L>,
-    next: Option<LpPos>,
+    at: usize,
 }
 
 impl<'a, L: Layout> Iterator for LpIter<'a, L> {
     type Item = LpValue<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<LpValue<'a>> {
-        let pos = self.next?;
-        self.next = self.pack.next(pos);
-        Some(self.pack.value(pos))
+        if self.at >= self.pack.end() {
+            return None;
+        }
+        let (value, size) = encode::read::<L>(self.pack.0, self.at);
+        self.at += size;
+        Some(value)
     }
 }
 

@@ -20,19 +20,33 @@ pub fn iter_from(pack: FlatRef<'_>, pos: Option<LpPos>) -> impl Iterator<Item = 
     })
 }
 
-/// The members with ranks `from..to`, of which there are so many, last first. Nothing leads back from a member to the one
-/// before: their places are noted on the way forward.
-pub fn iter_rev(pack: FlatRef<'_>, (from, to): (usize, usize)) -> impl Iterator<Item = (LpValue<'_>, f64)> {
-    let mut places = Vec::with_capacity(to.saturating_sub(from));
-    if let Some(pos) = seek(pack, from) {
-        let mut reader = Reader::new(pack, pos);
-        places.extend((from..to).map_while(|_| {
-            let pos = reader.pos()?;
-            reader.pass(2)?;
-            Some(pos)
-        }));
+/// Shows the members with ranks `from..to`, last first. Nothing leads back from a member to the one before: the places
+/// are noted on the way forward.
+pub fn visit_rev<'a>(pack: FlatRef<'a>, (from, to): (usize, usize), mut visit: impl FnMut(LpValue<'a>, f64)) {
+    /// Members whose places need no allocation.
+    const FEW: usize = 32;
+    let (count, Some(first)) = (to.saturating_sub(from), seek(pack, from)) else { return };
+    let (mut few, mut many) = ([first; FEW], Vec::new());
+    let places = match few.get_mut(..count) {
+        Some(places) => places,
+        None => {
+            many.resize(count, first);
+            &mut many[..]
+        }
+    };
+    let (mut reader, mut noted) = (Reader::new(pack, first), 0);
+    while let Some((place, pos)) = places.get_mut(noted).zip(reader.pos()) {
+        *place = pos;
+        noted += 1;
+        reader.pass_one();
+        reader.pass_one();
     }
-    places.into_iter().rev().map(move |pos| (pack.value(pos), score_at(pack, pos)))
+    for &pos in places[..noted].iter().rev() {
+        let mut reader = Reader::new(pack, pos);
+        if let Some(member) = reader.element() {
+            visit(member, reader.score().unwrap_or(0.0));
+        }
+    }
 }
 
 /// Number of members.
