@@ -1,13 +1,11 @@
 //! Between the entries of the keyspace and the values of dump files: saving, loading, DUMP and RESTORE.
 
 use config::{Directive, Store};
-use ds::entry::{Encoding, Entry, EntryRef, Value, ValueRef};
+use ds::entry::{Entry, EntryRef, PackedRef, Value, ValueRef};
 use ds::fields::{self, FieldRef};
-use ds::intset::IntsetRef;
 use ds::list::Fill;
-use ds::listpack::LpRef;
 use ds::object::{Object, Pinned};
-use ds::packed_hash;
+use ds::packed_hash::{self, Form};
 use ds::zset::packed;
 use rdb::{Dialect, HashValue, KeyRecord, SaveValue, ZsetValue};
 
@@ -19,22 +17,24 @@ pub fn with_saved<R>(entry: EntryRef<'_>, use_it: impl FnOnce(SaveValue<'_>) -> 
         ValueRef::Int(number) => use_it(SaveValue::Int(number)),
         ValueRef::Bytes(bytes) | ValueRef::Blob(bytes) => use_it(SaveValue::Str(bytes)),
         // Without an expiry left, a hash is saved as every version knows it.
-        ValueRef::Packed(Encoding::HashPackedTtl, bytes) if entry.field_expiry_ms().is_none() => {
-            use_it(SaveValue::HashPack(packed_hash::to_pairs(LpRef::new(bytes)).view()))
+        ValueRef::Packed(PackedRef::Hash(pack, Form::Triples))
+            if packed_hash::next_expiry(pack).is_none() =>
+        {
+            use_it(SaveValue::HashPack(packed_hash::to_pairs(pack).view()))
         }
-        ValueRef::Packed(encoding, bytes) => use_it(packed_value(encoding, bytes)),
+        ValueRef::Packed(packed) => use_it(packed_value(packed)),
         ValueRef::Object(object) => with_pinned(&object.pin(), use_it),
     }
 }
 
-fn packed_value(encoding: Encoding, bytes: &[u8]) -> SaveValue<'_> {
-    match encoding {
-        Encoding::SetIntset => SaveValue::Intset(IntsetRef::new(bytes)),
-        Encoding::SetPacked => SaveValue::SetPack(LpRef::new(bytes)),
-        Encoding::HashPacked => SaveValue::HashPack(LpRef::new(bytes)),
-        Encoding::HashPackedTtl => SaveValue::HashPackTtl(LpRef::new(bytes)),
-        Encoding::ZsetPacked => SaveValue::ZsetPack(LpRef::new(bytes)),
-        _ => SaveValue::ListPack(LpRef::new(bytes)),
+fn packed_value(packed: PackedRef<'_>) -> SaveValue<'_> {
+    match packed {
+        PackedRef::List(pack) => SaveValue::ListPack(pack),
+        PackedRef::Intset(ints) => SaveValue::Intset(ints),
+        PackedRef::Set(pack) => SaveValue::SetPack(pack),
+        PackedRef::Hash(pack, Form::Pairs) => SaveValue::HashPack(pack),
+        PackedRef::Hash(pack, Form::Triples) => SaveValue::HashPackTtl(pack),
+        PackedRef::Zset(pack) => SaveValue::ZsetPack(pack),
     }
 }
 
@@ -107,18 +107,18 @@ pub fn entry_of(
         rdb::Value::List(list) => {
             let fill = Fill::from_config(config.int(Directive::ListMaxListpackSize));
             match list.as_small(fill) {
-                Some(pack) => entry(Value::Packed(Encoding::ListPacked, pack.as_bytes())),
+                Some(pack) => entry(Value::Packed(PackedRef::List(pack.view()))),
                 None => object(Object::List(list)),
             }
         }
         rdb::Value::Zset(ZsetValue::Large(zset)) => object(Object::Zset(zset)),
-        rdb::Value::Zset(ZsetValue::Listpack(pack)) => {
+        rdb::Value::Zset(ZsetValue::Packed(pack)) => {
             let small = packed::len(pack.view()) as i64 <= config.int(Directive::ZsetMaxListpackEntries)
                 && packed::iter(pack.view()).all(|(member, _)| {
                     member.to_vec().len() as i64 <= config.int(Directive::ZsetMaxListpackValue)
                 });
             if small {
-                entry(Value::Packed(Encoding::ZsetPacked, pack.as_bytes()))
+                entry(Value::Packed(PackedRef::Zset(pack.view())))
             } else {
                 let mut zset = ds::zset::Zset::new();
                 for (member, score) in packed::iter(pack.view()) {
@@ -133,11 +133,11 @@ pub fn entry_of(
             let editor = crate::set::loaded(set, crate::set::edit::Limits::of(config));
             editor.finish(entry).ok_or(NotSupported("set"))?
         }
-        rdb::Value::Hash(HashValue::Listpack(pack)) => {
+        rdb::Value::Hash(HashValue::Packed(pack)) => {
             let limits = Limits::of(config);
             let longest = pack.iter().map(|text| text.text_len()).max().unwrap_or(0);
             if limits.allow(pack.len() / 2, longest) {
-                entry(Value::Packed(Encoding::HashPacked, pack.as_bytes()))
+                entry(Value::Packed(PackedRef::Hash(pack.view(), Form::Pairs)))
             } else {
                 let texts: Vec<_> = pack.iter().map(|text| text.to_vec()).collect();
                 hash_of(texts.chunks_exact(2).map(|pair| (&pair[0][..], &pair[1][..], None)), limits, entry)

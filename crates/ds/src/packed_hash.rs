@@ -1,10 +1,10 @@
-//! Small hashes: a listpack of field, value, field, value...; or, once a field has an expiry, of field, value, expiry.
+//! Small hashes: a flat listpack of field, value, field, value...; or, once a field has an expiry, of field, value, expiry.
 //!
 //! Expiries are Unix milliseconds, 0 for none, in ascending order with those without one at the end, as Redis keeps
 //! them: the first triple tells when the hash must be looked at. Positions are those of field names. The caller keeps
 //! the size limits and converts to [`crate::fields::Fields`] beyond them.
 
-use crate::listpack::{Listpack, LpPos, LpRef, LpValue, MOST_AROUND, Pack, Room};
+use crate::listpack::{Flat, FlatPack, FlatRef, LpPos, LpValue, MOST_AROUND, Pack, Room};
 
 /// The largest expiry that fits the packed form, and files.
 const MOST_MS: u64 = i64::MAX as u64;
@@ -37,12 +37,12 @@ pub struct PackedField<'a> {
 }
 
 /// Number of fields.
-pub fn len(pack: LpRef<'_>, form: Form) -> usize {
+pub fn len(pack: FlatRef<'_>, form: Form) -> usize {
     pack.len() / form.width()
 }
 
 /// All fields in their order.
-pub fn iter(pack: LpRef<'_>, form: Form) -> impl Iterator<Item = PackedField<'_>> {
+pub fn iter(pack: FlatRef<'_>, form: Form) -> impl Iterator<Item = PackedField<'_>> {
     let mut elements = pack.iter();
     std::iter::from_fn(move || {
         let (name, value) = (elements.next()?, elements.next()?);
@@ -65,7 +65,7 @@ fn expiry_element(expire_ms: Option<u64>) -> LpValue<'static> {
 
 /// Where a field stands, and what it holds.
 #[inline]
-pub fn find<'a>(pack: LpRef<'a>, form: Form, name: &[u8]) -> Option<(LpPos, PackedField<'a>)> {
+pub fn find<'a>(pack: FlatRef<'a>, form: Form, name: &[u8]) -> Option<(LpPos, PackedField<'a>)> {
     let pos = pack.find(pack.first(), name, form.width() - 1)?;
     let value_pos = pack.next(pos)?;
     let expire_ms = match form {
@@ -76,12 +76,12 @@ pub fn find<'a>(pack: LpRef<'a>, form: Form, name: &[u8]) -> Option<(LpPos, Pack
 }
 
 /// The earliest expiry of the triples of a hash.
-pub fn next_expiry(pack: LpRef<'_>) -> Option<u64> {
+pub fn next_expiry(pack: FlatRef<'_>) -> Option<u64> {
     iter(pack, Form::Triples).next()?.expire_ms
 }
 
 /// Number of fields with an expiry.
-pub fn with_expiry_len(pack: LpRef<'_>, form: Form) -> usize {
+pub fn with_expiry_len(pack: FlatRef<'_>, form: Form) -> usize {
     match form {
         Form::Pairs => 0,
         Form::Triples => iter(pack, form).take_while(|field| field.expire_ms.is_some()).count(),
@@ -95,7 +95,7 @@ pub fn field_len(name: &[u8], value: &[u8]) -> usize {
 }
 
 /// Adds a field or replaces value and expiry of the one with this name. With pairs there must be no expiry.
-pub fn put<R: Room>(pack: &mut Pack<R>, form: Form, name: &[u8], value: &[u8], expire_ms: Option<u64>) {
+pub fn put<R: Room>(pack: &mut Pack<R, Flat>, form: Form, name: &[u8], value: &[u8], expire_ms: Option<u64>) {
     let old = find(pack.view(), form, name).map(|(pos, field)| (pos, field.expire_ms));
     put_over(pack, form, old, (name, value, expire_ms));
 }
@@ -103,7 +103,7 @@ pub fn put<R: Room>(pack: &mut Pack<R>, form: Form, name: &[u8], value: &[u8], e
 /// As [`put`], where the caller knows place and expiry of the field as it is, if it is there.
 #[inline]
 pub fn put_over<R: Room>(
-    pack: &mut Pack<R>,
+    pack: &mut Pack<R, Flat>,
     form: Form,
     old: Option<(LpPos, Option<u64>)>,
     (name, value, expire_ms): (&[u8], &[u8], Option<u64>),
@@ -124,7 +124,7 @@ pub fn put_over<R: Room>(
 
 /// Inserts a field that is not there at its place.
 fn place<R: Room>(
-    pack: &mut Pack<R>,
+    pack: &mut Pack<R, Flat>,
     form: Form,
     name: LpValue<'_>,
     value: LpValue<'_>,
@@ -142,7 +142,7 @@ fn place<R: Room>(
 }
 
 /// The first triple that expires at `at` or later, or never. Redis puts the newest of equal ones first, too.
-fn first_after(pack: LpRef<'_>, at: u64) -> Option<LpPos> {
+fn first_after(pack: FlatRef<'_>, at: u64) -> Option<LpPos> {
     pack.positions_from(pack.first()).step_by(Form::Triples.width()).find(|&pos| {
         let element = pack.next(pos).and_then(|pos| pack.next(pos)).map(|pos| pack.value(pos));
         element.and_then(expiry).is_none_or(|ms| ms >= at)
@@ -150,12 +150,12 @@ fn first_after(pack: LpRef<'_>, at: u64) -> Option<LpPos> {
 }
 
 /// Removes the field at `pos`.
-pub fn remove<R: Room>(pack: &mut Pack<R>, form: Form, pos: LpPos) {
+pub fn remove<R: Room>(pack: &mut Pack<R, Flat>, form: Form, pos: LpPos) {
     pack.remove_span(pos, form.width());
 }
 
 /// Sets or removes the expiry of a field of triples; false if there is no such field.
-pub fn set_expiry<R: Room>(pack: &mut Pack<R>, name: &[u8], expire_ms: Option<u64>) -> bool {
+pub fn set_expiry<R: Room>(pack: &mut Pack<R, Flat>, name: &[u8], expire_ms: Option<u64>) -> bool {
     let Some((pos, old)) = find(pack.view(), Form::Triples, name) else { return false };
     if old.expire_ms != expire_ms {
         let value = old.value.to_vec();
@@ -166,8 +166,8 @@ pub fn set_expiry<R: Room>(pack: &mut Pack<R>, name: &[u8], expire_ms: Option<u6
 }
 
 /// The triples for pairs; no field expires.
-pub fn to_triples(pairs: LpRef<'_>) -> Listpack {
-    let mut pack = Listpack::new();
+pub fn to_triples(pairs: FlatRef<'_>) -> FlatPack {
+    let mut pack = FlatPack::new();
     for field in iter(pairs, Form::Pairs) {
         pack.push_value(field.name);
         pack.push_value(field.value);
@@ -177,8 +177,8 @@ pub fn to_triples(pairs: LpRef<'_>) -> Listpack {
 }
 
 /// The pairs of triples; expiries are dropped.
-pub fn to_pairs(triples: LpRef<'_>) -> Listpack {
-    let mut pack = Listpack::new();
+pub fn to_pairs(triples: FlatRef<'_>) -> FlatPack {
+    let mut pack = FlatPack::new();
     for field in iter(triples, Form::Triples) {
         pack.push_value(field.name);
         pack.push_value(field.value);
@@ -194,7 +194,7 @@ mod tests {
 
     type Model = BTreeMap<Vec<u8>, (Vec<u8>, Option<u64>)>;
 
-    fn all(pack: &Listpack, form: Form) -> Model {
+    fn all(pack: &FlatPack, form: Form) -> Model {
         iter(pack.view(), form)
             .map(|field| (field.name.to_vec(), (field.value.to_vec(), field.expire_ms)))
             .collect()
@@ -205,7 +205,7 @@ mod tests {
         fn triples_agree_with_a_map_and_stay_in_order(
             steps in prop::collection::vec(("[a-e1-3]", "[a-z0-9]{0,3}", 0u64..4, 0u8..4), 0..80),
         ) {
-            let mut pack = Listpack::new();
+            let mut pack = FlatPack::new();
             let mut model = Model::new();
             for (name, value, at, step) in steps {
                 let (name, value) = (name.into_bytes(), value.into_bytes());
@@ -240,7 +240,7 @@ mod tests {
         fn pairs_agree_with_a_map(
             steps in prop::collection::vec(("[a-e1-3]", "[a-z0-9]{0,3}", any::<bool>()), 0..60),
         ) {
-            let mut pack = Listpack::new();
+            let mut pack = FlatPack::new();
             let mut model = Model::new();
             for (name, value, removes) in steps {
                 let (name, value) = (name.into_bytes(), value.into_bytes());
@@ -268,7 +268,7 @@ mod tests {
         for (name, value) in
             [("a", "1"), ("f", ""), ("12", "-9223372036854775808"), ("long name", &"x".repeat(5000))]
         {
-            let mut pack = Listpack::new();
+            let mut pack = FlatPack::new();
             let before = pack.as_bytes().len();
             put(&mut pack, Form::Triples, name.as_bytes(), value.as_bytes(), Some(u64::MAX));
             assert!(pack.as_bytes().len() - before <= field_len(name.as_bytes(), value.as_bytes()));

@@ -467,16 +467,16 @@ mod tests {
 
     use super::*;
     use crate::{Keyspace, shard_of};
-    use ds::entry::{Encoding, Value};
-    use ds::listpack::Listpack;
+    use ds::entry::{PackedRef, Value};
+    use ds::listpack::FlatPack;
     use ds::packed_hash::{Form, put};
     use proptest::prelude::*;
 
     /// A hash whose only field expires at this time, or has no expiry.
     fn hash_entry(key: &[u8], expire_ms: Option<u64>) -> Entry {
-        let mut pack = Listpack::new();
+        let mut pack = FlatPack::new();
         put(&mut pack, Form::Triples, b"field", b"value", expire_ms);
-        Entry::new(key, None, 0, Value::Packed(Encoding::HashPackedTtl, pack.as_bytes()))
+        Entry::new(key, None, 0, Value::Packed(PackedRef::Hash(pack.view(), Form::Triples)))
     }
 
     proptest! {

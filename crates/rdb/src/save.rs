@@ -2,7 +2,7 @@
 
 use ds::intset::IntsetRef;
 use ds::list::{Chunk, List};
-use ds::listpack::{Listpack, LpRef};
+use ds::listpack::{FlatPack, FlatRef, LpRef};
 use ds::packed_hash::{self, Form};
 use ds::stream::{Group, Stream, StreamId};
 use ds::vector::VectorSet;
@@ -19,15 +19,15 @@ pub enum SaveValue<'a> {
     ListPack(LpRef<'a>),
     List(&'a List),
     Intset(IntsetRef<'a>),
-    SetPack(LpRef<'a>),
+    SetPack(FlatRef<'a>),
     Set(u64, &'a mut dyn Iterator<Item = &'a [u8]>),
-    HashPack(LpRef<'a>),
+    HashPack(FlatRef<'a>),
     /// A packed hash of [`ds::packed_hash::Form::Triples`], at least one of which has an expiry.
-    HashPackTtl(LpRef<'a>),
+    HashPackTtl(FlatRef<'a>),
     Hash(u64, &'a mut dyn Iterator<Item = (&'a [u8], &'a [u8])>),
     /// With the least expiry of all fields.
     HashTtl(u64, i64, &'a mut dyn Iterator<Item = FieldTtl<'a>>),
-    ZsetPack(LpRef<'a>),
+    ZsetPack(FlatRef<'a>),
     /// Members in descending order load fastest in Redis.
     Zset(u64, &'a mut dyn Iterator<Item = (&'a [u8], f64)>),
     Stream(&'a Stream),
@@ -101,7 +101,7 @@ impl SaveValue<'_> {
             }
             SaveValue::Intset(set) => out.string(set.as_bytes()),
             SaveValue::SetPack(pack) | SaveValue::HashPack(pack) | SaveValue::ZsetPack(pack) => {
-                out.string(pack.as_bytes());
+                out.listpack(pack);
             }
             SaveValue::Set(count, members) => {
                 out.length(count);
@@ -121,7 +121,7 @@ impl SaveValue<'_> {
                 out.raw(&least.to_le_bytes());
                 let late =
                     packed_hash::iter(pack, Form::Triples).any(|field| field.expire_ms > Some(MOST_MS));
-                if late { out.string(earlier(pack).as_bytes()) } else { out.string(pack.as_bytes()) }
+                if late { out.listpack(earlier(pack).view()) } else { out.listpack(pack) }
             }
             SaveValue::Zset(count, members) => {
                 out.length(count);
@@ -178,8 +178,8 @@ fn for_redis(expire_ms: u64) -> i64 {
 }
 
 /// Packed triples with expiries that Redis takes.
-fn earlier(pack: LpRef<'_>) -> Listpack {
-    let mut out = Listpack::new();
+fn earlier(pack: FlatRef<'_>) -> FlatPack {
+    let mut out = FlatPack::new();
     for field in packed_hash::iter(pack, Form::Triples) {
         out.push_value(field.name);
         out.push_value(field.value);
@@ -189,7 +189,7 @@ fn earlier(pack: LpRef<'_>) -> Listpack {
 }
 
 /// The fields of packed triples in Valkey's form.
-fn packed_ttl<S: Sink>(out: &mut Writer<S>, pack: LpRef<'_>) {
+fn packed_ttl<S: Sink>(out: &mut Writer<S>, pack: FlatRef<'_>) {
     out.length(packed_hash::len(pack, Form::Triples) as u64);
     for field in packed_hash::iter(pack, Form::Triples) {
         out.string(&field.name.to_vec());

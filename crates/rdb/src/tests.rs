@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ds::intset::Intset;
 use ds::list::{Fill, List};
-use ds::listpack::{Listpack, LpValue};
+use ds::listpack::{FlatPack, Listpack, LpValue};
 use ds::num::format_f64;
 use ds::packed_hash::{self, Form};
 use ds::stream::{AddId, BlockLimits, Group, Nack, Stream, StreamId};
@@ -32,12 +32,12 @@ fn canonical(value: &Value) -> String {
             "set {}",
             sorted(match set {
                 SetValue::Intset(set) => set.view().iter().map(|n| n.to_string()).collect(),
-                SetValue::Listpack(pack) => pack.iter().map(element).collect(),
+                SetValue::Packed(pack) => pack.iter().map(element).collect(),
                 SetValue::Members(members) => members.iter().map(|m| text(m)).collect(),
                 SetValue::Large(set) => set.iter().map(|m| text(m.name())).collect(),
             })
         ),
-        Value::Hash(HashValue::Listpack(pack)) => {
+        Value::Hash(HashValue::Packed(pack)) => {
             let parts: Vec<_> = pack.iter().map(element).collect();
             format!("hash {}", sorted(parts.chunks(2).map(|p| format!("{}={}@None", p[0], p[1])).collect()))
         }
@@ -52,7 +52,7 @@ fn canonical(value: &Value) -> String {
                 format!("{}:{}", text(name), text(&out))
             };
             let parts: Vec<_> = match zset {
-                ZsetValue::Listpack(pack) => {
+                ZsetValue::Packed(pack) => {
                     packed::iter(pack.view()).map(|(name, score)| part(&name.to_vec(), score)).collect()
                 }
                 ZsetValue::Large(zset) => zset.iter().map(|(name, score)| part(name, score)).collect(),
@@ -111,7 +111,7 @@ fn with_save<R>(value: &Value, save: impl FnOnce(SaveValue<'_>) -> R) -> R {
         Value::Str(text) => save(SaveValue::Str(text)),
         Value::List(list) => save(SaveValue::List(list)),
         Value::Set(SetValue::Intset(set)) => save(SaveValue::Intset(set.view())),
-        Value::Set(SetValue::Listpack(pack)) => save(SaveValue::SetPack(pack.view())),
+        Value::Set(SetValue::Packed(pack)) => save(SaveValue::SetPack(pack.view())),
         Value::Set(SetValue::Members(members)) => {
             save(SaveValue::Set(members.len() as u64, &mut members.iter().map(Vec::as_slice)))
         }
@@ -119,7 +119,7 @@ fn with_save<R>(value: &Value, save: impl FnOnce(SaveValue<'_>) -> R) -> R {
             let pin = set.pin();
             save(SaveValue::Set(pin.len() as u64, &mut pin.iter().map(|member| member.name())))
         }
-        Value::Hash(HashValue::Listpack(pack)) => save(SaveValue::HashPack(pack.view())),
+        Value::Hash(HashValue::Packed(pack)) => save(SaveValue::HashPack(pack.view())),
         Value::Hash(HashValue::Fields(fields)) => {
             let count = fields.len() as u64;
             match fields.iter().filter_map(|field| field.expire_ms).min() {
@@ -130,7 +130,7 @@ fn with_save<R>(value: &Value, save: impl FnOnce(SaveValue<'_>) -> R) -> R {
                 }
             }
         }
-        Value::Zset(ZsetValue::Listpack(pack)) => save(SaveValue::ZsetPack(pack.view())),
+        Value::Zset(ZsetValue::Packed(pack)) => save(SaveValue::ZsetPack(pack.view())),
         Value::Zset(ZsetValue::Large(zset)) => {
             save(SaveValue::Zset(zset.len() as u64, &mut zset.iter_rev_from(usize::MAX)))
         }
@@ -272,7 +272,7 @@ fn payloads_round_trip() {
 fn packed_fields_with_expiries() {
     const LIMIT: u64 = (1 << 46) - 1;
     for (at, kept) in [(1, 1), (1_999_999_999_999, 1_999_999_999_999), (LIMIT, LIMIT), (1 << 60, LIMIT)] {
-        let mut pack = Listpack::new();
+        let mut pack = FlatPack::new();
         for (name, value, expire_ms) in [("a", "1", None), ("b", "two", Some(at)), ("c", "3", Some(1 << 61))]
         {
             packed_hash::put(&mut pack, Form::Triples, name.as_bytes(), value.as_bytes(), expire_ms);
@@ -559,11 +559,14 @@ proptest! {
         };
         let mut list = List::new();
         let mut zset = Zset::new();
-        let mut pack = Listpack::new();
+        let (mut set, mut hash, mut small) = (FlatPack::new(), FlatPack::new(), FlatPack::new());
         for (text, score) in &elements {
+            let score = if score.is_nan() { 0.0 } else { *score };
             list.push_back(text, Fill::from_config(-1));
-            zset.insert(text, if score.is_nan() { 0.0 } else { *score });
-            pack.push_back(text);
+            zset.insert(text, score);
+            set.push_back(text);
+            packed_hash::put(&mut hash, Form::Pairs, text, text, None);
+            packed::set(&mut small, text, score);
         }
         let texts: Vec<Vec<u8>> = elements.keys().cloned().collect();
         let field = |t: &Vec<u8>, i: usize| Field { name: t.clone(), value: t.clone(), expire_ms: i.is_multiple_of(3).then_some(i as i64 * 7 + 1) };
@@ -571,7 +574,9 @@ proptest! {
             Value::Str(texts[0].clone()),
             Value::List(list),
             Value::Zset(ZsetValue::Large(zset)),
-            Value::Set(SetValue::Listpack(pack)),
+            Value::Zset(ZsetValue::Packed(small)),
+            Value::Set(SetValue::Packed(set)),
+            Value::Hash(HashValue::Packed(hash)),
             Value::Set(SetValue::Members(texts.clone())),
             Value::Hash(HashValue::Fields(texts.iter().enumerate().map(|(i, t)| field(t, i)).collect())),
         ] {

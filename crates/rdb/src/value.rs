@@ -5,7 +5,7 @@ use std::io::Read;
 
 use ds::intset::Intset;
 use ds::list::{Chunk, Fill, List};
-use ds::listpack::{Listpack, LpValue};
+use ds::listpack::{FlatPack, Listpack, LpValue};
 use ds::stream::Stream;
 use ds::vector::VectorSet;
 use ds::zset::{Inserted, Zset, packed};
@@ -37,7 +37,7 @@ pub enum Value {
 #[derive(Debug)]
 pub enum SetValue {
     Intset(Intset),
-    Listpack(Listpack),
+    Packed(FlatPack),
     /// Up to [`FIRST_CAPACITY`] members, in the order of the file.
     Members(Vec<Vec<u8>>),
     Large(ds::fields::Fields),
@@ -46,8 +46,8 @@ pub enum SetValue {
 /// A hash without duplicate fields.
 #[derive(Debug)]
 pub enum HashValue {
-    /// field, value, field, value...
-    Listpack(Listpack),
+    /// See [`ds::packed_hash::Form::Pairs`].
+    Packed(FlatPack),
     Fields(Vec<Field>),
 }
 
@@ -64,7 +64,7 @@ pub struct Field {
 #[derive(Debug)]
 pub enum ZsetValue {
     /// See [`ds::zset::packed`].
-    Listpack(Listpack),
+    Packed(FlatPack),
     Large(Zset),
 }
 
@@ -79,11 +79,11 @@ pub(crate) fn read<R: Read>(input: &mut Input<R>, kind: u8, version: Version) ->
         types::LIST_QUICKLIST_2 => Value::List(quicklist_2(input)?),
         types::SET => Value::Set(plain_set(input)?),
         types::SET_INTSET => Value::Set(SetValue::Intset(intset(input)?)),
-        types::SET_LISTPACK => Value::Set(SetValue::Listpack(unique(input, listpack, 1)?)),
+        types::SET_LISTPACK => Value::Set(SetValue::Packed(unique(input, listpack, 1)?)),
         types::HASH => Value::Hash(HashValue::Fields(fields(input, Ttl::None)?)),
-        types::HASH_ZIPMAP => Value::Hash(HashValue::Listpack(unique(input, zipmap, 2)?)),
-        types::HASH_ZIPLIST => Value::Hash(HashValue::Listpack(unique(input, ziplist, 2)?)),
-        types::HASH_LISTPACK => Value::Hash(HashValue::Listpack(unique(input, listpack, 2)?)),
+        types::HASH_ZIPMAP => Value::Hash(HashValue::Packed(unique(input, zipmap, 2)?)),
+        types::HASH_ZIPLIST => Value::Hash(HashValue::Packed(unique(input, ziplist, 2)?)),
+        types::HASH_LISTPACK => Value::Hash(HashValue::Packed(unique(input, listpack, 2)?)),
         types::HASH_22 if valkey => Value::Hash(HashValue::Fields(fields(input, Ttl::Behind)?)),
         types::HASH_22 => Value::Hash(HashValue::Fields(fields(input, Ttl::Absolute)?)),
         types::HASH_METADATA if !valkey => {
@@ -97,10 +97,10 @@ pub(crate) fn read<R: Read>(input: &mut Input<R>, kind: u8, version: Version) ->
         types::HASH_LISTPACK_EX_PRE_GA if !valkey => Value::Hash(HashValue::Fields(triples(input)?)),
         types::ZSET => Value::Zset(ZsetValue::Large(zset(input, score_text)?)),
         types::ZSET_2 => Value::Zset(ZsetValue::Large(zset(input, score_binary)?)),
-        types::ZSET_ZIPLIST => Value::Zset(ZsetValue::Listpack(zset_pack(input, |input| {
+        types::ZSET_ZIPLIST => Value::Zset(ZsetValue::Packed(zset_pack(input, |input| {
             ziplist_of(input, "Zset ziplist integrity check failed")
         })?)),
-        types::ZSET_LISTPACK => Value::Zset(ZsetValue::Listpack(zset_pack(input, |input| {
+        types::ZSET_LISTPACK => Value::Zset(ZsetValue::Packed(zset_pack(input, |input| {
             listpack_of(input, "Zset listpack integrity check failed")
         })?)),
         types::STREAM | types::STREAM_2 | types::STREAM_3 => Value::Stream(crate::stream::read(input, kind)?),
@@ -161,7 +161,7 @@ fn zipmap<R: Read>(input: &mut Input<R>) -> Result<Listpack> {
     input.check(pack, "Zipmap integrity check failed")
 }
 
-/// A packed value with elements.
+/// A packed value with elements, as a file has it.
 fn filled<R: Read>(
     input: &mut Input<R>,
     read: impl FnOnce(&mut Input<R>) -> Result<Listpack>,
@@ -176,13 +176,13 @@ fn intset<R: Read>(input: &mut Input<R>) -> Result<Intset> {
     if set.view().is_empty() { input.fail(ErrorKind::Empty) } else { Ok(set) }
 }
 
-/// A listpack of groups of `width` elements whose first ones are all different.
+/// Groups of `width` elements whose first ones are all different.
 fn unique<R: Read>(
     input: &mut Input<R>,
     read: impl FnOnce(&mut Input<R>) -> Result<Listpack>,
     width: usize,
-) -> Result<Listpack> {
-    let pack = filled(input, read)?;
+) -> Result<FlatPack> {
+    let pack = filled(input, read)?.into_flat();
     let mut seen = HashSet::new();
     if !pack.len().is_multiple_of(width)
         || !pack.iter().step_by(width).all(|value| seen.insert(value.to_vec()))
@@ -304,7 +304,7 @@ fn no_duplicates<R: Read>(input: &Input<R>, fields: Vec<Field>) -> Result<Vec<Fi
     Ok(fields)
 }
 
-/// A listpack of field, value, expiry (0 for none).
+/// Groups of field, value, expiry (0 for none).
 fn triples<R: Read>(input: &mut Input<R>) -> Result<Vec<Field>> {
     let pack = unique(input, listpack, 3)?;
     let mut fields = Vec::with_capacity(pack.len() / 3);
@@ -351,8 +351,8 @@ fn score_text<R: Read>(input: &mut Input<R>) -> Result<f64> {
 fn zset_pack<R: Read>(
     input: &mut Input<R>,
     read: impl FnOnce(&mut Input<R>) -> Result<Listpack>,
-) -> Result<Listpack> {
-    let pack = filled(input, read)?;
+) -> Result<FlatPack> {
+    let pack = filled(input, read)?.into_flat();
     if packed::is_valid(pack.view()) {
         Ok(pack)
     } else {

@@ -1,6 +1,7 @@
 //! Bytes, lengths and strings into a sink, and the file around the keys.
 
 use crc_fast::{CrcAlgorithm, Digest};
+use ds::listpack::FlatRef;
 use ds::num::parse_i64;
 
 use crate::lzf::Compressor;
@@ -43,6 +44,8 @@ pub struct Writer<S: Sink> {
     digest: Digest,
     version: Version,
     compressor: Option<Compressor>,
+    /// The packed value that is being written, framed.
+    framed: Vec<u8>,
 }
 
 impl<S: Sink> Writer<S> {
@@ -50,7 +53,7 @@ impl<S: Sink> Writer<S> {
     pub fn new(sink: S, version: Version, compress: bool) -> Self {
         let digest = Digest::new(CrcAlgorithm::Crc64Redis);
         let compressor = compress.then(Compressor::default);
-        Self { sink, buffer: Vec::with_capacity(256), digest, version, compressor }
+        Self { sink, buffer: Vec::with_capacity(256), digest, version, compressor, framed: Vec::new() }
     }
 
     /// Header of the file.
@@ -209,6 +212,15 @@ impl<S: Sink> Writer<S> {
         }
         self.length(text.len() as u64);
         self.raw(text);
+    }
+
+    /// A flat listpack, in the layout of files.
+    pub(crate) fn listpack(&mut self, pack: FlatRef<'_>) {
+        let mut framed = std::mem::take(&mut self.framed);
+        framed.clear();
+        pack.write_framed(&mut framed);
+        self.string(&framed);
+        self.framed = framed;
     }
 
     /// A string of `len` bytes, compressed.

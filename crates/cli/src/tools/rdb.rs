@@ -78,12 +78,12 @@ fn elements(value: &Value) -> u64 {
         Value::Str(text) => text.len(),
         Value::List(list) => list.len(),
         Value::Set(SetValue::Intset(set)) => set.view().len(),
-        Value::Set(SetValue::Listpack(pack)) => pack.len(),
+        Value::Set(SetValue::Packed(pack)) => pack.len(),
         Value::Set(SetValue::Members(members)) => members.len(),
         Value::Set(SetValue::Large(set)) => set.len(),
-        Value::Hash(HashValue::Listpack(pack)) => pack.len() / 2,
+        Value::Hash(HashValue::Packed(pack)) => pack.len() / 2,
         Value::Hash(HashValue::Fields(fields)) => fields.len(),
-        Value::Zset(ZsetValue::Listpack(pack)) => packed::len(pack.view()),
+        Value::Zset(ZsetValue::Packed(pack)) => packed::len(pack.view()),
         Value::Zset(ZsetValue::Large(set)) => set.len(),
         Value::Stream(stream) => return stream.len(),
         Value::Vectors(set) => set.len(),
@@ -193,7 +193,7 @@ fn json_value(out: &mut Vec<u8>, value: &Value) {
         Value::Set(SetValue::Intset(set)) => json_list(out, set.view().iter(), |out, item| {
             json_text(out, item.to_string().as_bytes());
         }),
-        Value::Set(SetValue::Listpack(pack)) => {
+        Value::Set(SetValue::Packed(pack)) => {
             json_list(out, pack.iter(), |out, item| json_text(out, &item.to_vec()))
         }
         Value::Set(SetValue::Members(members)) => {
@@ -202,14 +202,14 @@ fn json_value(out: &mut Vec<u8>, value: &Value) {
         Value::Set(SetValue::Large(set)) => {
             json_list(out, set.iter(), |out, member| json_text(out, member.name()))
         }
-        Value::Hash(HashValue::Listpack(pack)) => {
+        Value::Hash(HashValue::Packed(pack)) => {
             let items: Vec<Vec<u8>> = pack.iter().map(|item| item.to_vec()).collect();
             json_fields(out, items.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())));
         }
         Value::Hash(HashValue::Fields(fields)) => {
             json_fields(out, fields.iter().map(|field| (field.name.clone(), field.value.clone())));
         }
-        Value::Zset(ZsetValue::Listpack(pack)) => {
+        Value::Zset(ZsetValue::Packed(pack)) => {
             json_scored(out, packed::iter(pack.view()).map(|(member, score)| (member.to_vec(), score)));
         }
         Value::Zset(ZsetValue::Large(set)) => {

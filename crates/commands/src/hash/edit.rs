@@ -4,9 +4,9 @@
 //! the handlers that write.
 
 use config::{Directive, Store};
-use ds::entry::{Encoding, Entry, Held, Value};
+use ds::entry::{Encoding, Entry, Held, PackedRef, Value};
 use ds::fields::Fields;
-use ds::listpack::{Listpack, LpPos, Pack};
+use ds::listpack::{Flat, FlatPack, LpPos, Pack};
 use ds::num::IntText;
 use ds::object::Object;
 use ds::packed_hash::{self as packed, Form, PackedField};
@@ -56,7 +56,7 @@ pub(super) enum Put {
 
 /// A hash that is being changed.
 pub(crate) enum Editor<'a> {
-    Packed(Pack<Held<'a>>, Form),
+    Packed(Pack<Held<'a>, Flat>, Form),
     /// New, or just grown out of a listpack.
     Own(Box<Fields>),
     Large(&'a mut Fields),
@@ -66,7 +66,7 @@ impl Editor<'_> {
     /// An empty one, for so many fields of which the longest name or value has so many bytes.
     pub(crate) fn new(limits: Limits, fields: usize, longest: usize) -> Editor<'static> {
         if limits.allow(fields, longest) {
-            Editor::Packed(Listpack::new().into(), Form::Pairs)
+            Editor::Packed(FlatPack::new().into(), Form::Pairs)
         } else {
             Editor::Own(Box::default())
         }
@@ -243,11 +243,7 @@ impl Editor<'_> {
     pub(crate) fn finish<R>(self, use_it: impl FnOnce(Value<'_>) -> R) -> Option<R> {
         match self {
             Editor::Packed(pack, form) => {
-                let encoding = match form {
-                    Form::Pairs => Encoding::HashPacked,
-                    Form::Triples => Encoding::HashPackedTtl,
-                };
-                pack.outside().map(|pack| use_it(Value::Packed(encoding, pack.as_bytes())))
+                pack.outside().map(|pack| use_it(Value::Packed(PackedRef::Hash(pack.view(), form))))
             }
             Editor::Own(fields) => Some(use_it(Value::Object(Box::new(Object::Hash(*fields))))),
             Editor::Large(_) => None,
@@ -267,7 +263,7 @@ impl Editor<'_> {
 }
 
 /// Makes room for expiries; answers whether there was none, in which case nothing is where it was.
-fn with_expiries(pack: &mut Pack<Held<'_>>, form: &mut Form) -> bool {
+fn with_expiries(pack: &mut Pack<Held<'_>, Flat>, form: &mut Form) -> bool {
     let made = *form == Form::Pairs;
     if made {
         *pack = packed::to_triples(pack.view()).into();
@@ -318,7 +314,7 @@ mod tests {
             entries in 0usize..12,
         ) {
             let limits = Limits { entries, value_bytes: 2 };
-            let empty = Value::Packed(Encoding::HashPacked, Listpack::new().view().as_bytes()).into_entry();
+            let empty = Value::Packed(PackedRef::Hash(FlatPack::new().view(), Form::Pairs)).into_entry();
             let mut entry = empty;
             let mut model = Model::new();
             let mut now = 0u64;

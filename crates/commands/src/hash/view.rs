@@ -1,8 +1,8 @@
 //! Reading a hash, whichever form it has. Fields whose time is past are not seen.
 
-use ds::entry::{Encoding, EntryRef, Kind, ValueRef};
+use ds::entry::{EntryRef, Kind, PackedRef, ValueRef};
 use ds::fields::{FieldRef, Fields};
-use ds::listpack::{LpRef, LpValue};
+use ds::listpack::{FlatRef, LpValue};
 use ds::object::Object;
 use ds::packed_hash::{self as packed, Form, PackedField};
 
@@ -15,7 +15,7 @@ const BOUND_MS: u64 = 16;
 /// The two forms, as they are stored.
 #[derive(Clone, Copy)]
 pub(crate) enum Stored<'a> {
-    Packed(LpRef<'a>, Form),
+    Packed(FlatRef<'a>, Form),
     Large(&'a Fields),
 }
 
@@ -59,10 +59,7 @@ impl<'a> Stored<'a> {
     /// The value of an entry that is a hash.
     pub(crate) fn of(entry: EntryRef<'a>) -> Stored<'a> {
         match entry.value() {
-            ValueRef::Packed(Encoding::HashPackedTtl, bytes) => {
-                Stored::Packed(LpRef::new(bytes), Form::Triples)
-            }
-            ValueRef::Packed(_, bytes) => Stored::Packed(LpRef::new(bytes), Form::Pairs),
+            ValueRef::Packed(PackedRef::Hash(pack, form)) => Stored::Packed(pack, form),
             ValueRef::Object(Object::Hash(fields)) => Stored::Large(fields),
             _ => unreachable!("invariant: a hash is a listpack or a table"),
         }

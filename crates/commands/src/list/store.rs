@@ -5,7 +5,7 @@
 //! its command is done: whoever takes the last element deletes the key.
 
 use config::{Directive, Events};
-use ds::entry::{Encoding, Entry, EntryRef, Kind, Value, ValueRef};
+use ds::entry::{Entry, EntryRef, Kind, PackedRef, Value, ValueRef};
 use ds::list::{Fill, List};
 use ds::listpack::{Listpack, LpRef, LpValue, Pack, Room};
 use ds::object::Object;
@@ -26,7 +26,7 @@ impl<'a> ListRef<'a> {
     /// The list of an entry; `None` if it holds something else.
     pub(crate) fn of(entry: EntryRef<'a>) -> Option<ListRef<'a>> {
         match entry.value() {
-            ValueRef::Packed(Encoding::ListPacked, bytes) => Some(ListRef::Packed(LpRef::new(bytes))),
+            ValueRef::Packed(PackedRef::List(pack)) => Some(ListRef::Packed(pack)),
             ValueRef::Object(Object::List(list)) => Some(ListRef::Large(list)),
             _ => None,
         }
@@ -100,15 +100,15 @@ pub(super) fn push(slot: &mut EntrySlot<'_>, elements: &[&[u8]], side: Side, fil
             push_large(list, elements, side, fill);
             return list.len();
         }
-        let ValueRef::Packed(_, bytes) = entry.view().value() else { return 0 };
-        if !stays_small(bytes.len(), LpRef::new(bytes).len(), elements, fill) {
-            let mut list = List::from_pack(Listpack::from_valid(bytes.to_vec()));
+        let ValueRef::Packed(PackedRef::List(pack)) = entry.view().value() else { return 0 };
+        if !stays_small(pack.as_bytes().len(), pack.len(), elements, fill) {
+            let mut list = List::from_pack(Listpack::from_valid(pack.as_bytes().to_vec()));
             push_large(&mut list, elements, side, fill);
             let len = list.len();
             entry.set_value(Value::Object(Box::new(Object::List(list))));
             return len;
         }
-        let Some(mut pack) = entry.packed_mut() else { return 0 };
+        let Some(mut pack) = entry.list_mut() else { return 0 };
         push_packed(&mut pack, elements, side);
         pack.len()
     })
@@ -138,7 +138,7 @@ pub(crate) fn create(cx: &mut Cx<'_>, key: &[u8], elements: &[&[u8]], side: Side
     if stays_small(Listpack::new().as_bytes().len(), 0, elements, fill) {
         let mut pack = Listpack::new();
         push_packed(&mut pack, elements, side);
-        cx.put(key, Value::Packed(Encoding::ListPacked, pack.as_bytes()), None);
+        cx.put(key, Value::Packed(PackedRef::List(pack.view())), None);
     } else {
         let mut list = List::new();
         push_large(&mut list, elements, side, fill);
@@ -158,12 +158,11 @@ pub(super) fn edit<R>(
         if let Some(Object::List(list)) = entry.object_mut() {
             return change(list);
         }
-        let bytes = match entry.view().value() {
-            ValueRef::Packed(_, bytes) => bytes,
-            _ => &[],
+        let ValueRef::Packed(PackedRef::List(pack)) = entry.view().value() else {
+            unreachable!("invariant: a list is a listpack or chunks of them")
         };
-        let small = stays_small(bytes.len(), LpRef::new(bytes).len(), added, fill);
-        let mut list = List::from_pack(Listpack::from_valid(bytes.to_vec()));
+        let small = stays_small(pack.as_bytes().len(), pack.len(), added, fill);
+        let mut list = List::from_pack(Listpack::from_valid(pack.as_bytes().to_vec()));
         let result = change(&mut list);
         store(entry, list, small);
         result
@@ -176,7 +175,7 @@ fn store(entry: &mut Entry, list: List, small: bool) {
         return;
     }
     match list.as_small(Fill::from_config(i64::from(i32::MIN))).filter(|_| small) {
-        Some(pack) => entry.set_value(Value::Packed(Encoding::ListPacked, pack.as_bytes())),
+        Some(pack) => entry.set_value(Value::Packed(PackedRef::List(pack.view()))),
         None => entry.set_value(Value::Object(Box::new(Object::List(list)))),
     }
 }
@@ -188,7 +187,7 @@ pub(super) fn remove(slot: &mut EntrySlot<'_>, index: usize, count: usize) {
             list.remove_range(index, count);
             return;
         }
-        if let Some(mut pack) = entry.packed_mut() {
+        if let Some(mut pack) = entry.list_mut() {
             pack.remove_range(index as i64, count);
         }
     });
@@ -202,11 +201,11 @@ pub(super) fn shrink(slot: &mut EntrySlot<'_>, fill: Fill) {
     }
     slot.update(|entry| {
         let pack = match entry.view().value() {
-            ValueRef::Object(Object::List(list)) => list.as_small(fill.half()).map(|p| p.as_bytes().to_vec()),
+            ValueRef::Object(Object::List(list)) => list.as_small(fill.half()).cloned(),
             _ => None,
         };
-        if let Some(bytes) = pack {
-            entry.set_value(Value::Packed(Encoding::ListPacked, &bytes));
+        if let Some(pack) = pack {
+            entry.set_value(Value::Packed(PackedRef::List(pack.view())));
         }
     });
 }

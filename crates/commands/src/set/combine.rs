@@ -78,7 +78,7 @@ pub(super) fn sinterstore(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> 
     let ints_first = sets.iter().flatten().min_by_key(|set| set.len());
     let mut editor = match ints_first {
         Some(SetRef::Ints(_)) => Editor::Ints(ds::intset::Intset::new()),
-        _ => Editor::Packed(ds::listpack::Listpack::new().into()),
+        _ => Editor::Packed(ds::listpack::FlatPack::new().into()),
     };
     inter(&sets, |member| {
         editor.add_value(member, limits);

@@ -8,10 +8,10 @@
 //! their entry, a listpack and a table are changed in place. Called by the handlers that write.
 
 use config::Directive;
-use ds::entry::{Encoding, Entry, Held, Value, ValueRef};
+use ds::entry::{Entry, Held, PackedRef, Value, ValueRef};
 use ds::fields::Fields;
 use ds::intset::Intset;
-use ds::listpack::{Listpack, LpValue, MOST_AROUND, Pack};
+use ds::listpack::{Flat, FlatPack, LpValue, MOST_AROUND, Pack};
 use ds::num::{IntText, parse_i64};
 use ds::object::Object;
 
@@ -54,7 +54,7 @@ impl Limits {
 /// A set that is being changed.
 pub(crate) enum Editor<'a> {
     Ints(Intset),
-    Packed(Pack<Held<'a>>),
+    Packed(Pack<Held<'a>, Flat>),
     /// New, or just grown out of a small form.
     Own(Box<Fields>),
     Table(&'a mut Fields),
@@ -66,7 +66,7 @@ impl Editor<'_> {
         if expected <= limits.ints && parse_i64(first).is_some() {
             Editor::Ints(Intset::new())
         } else if expected <= limits.entries {
-            Editor::Packed(Listpack::new().into())
+            Editor::Packed(FlatPack::new().into())
         } else {
             Editor::Own(Box::new(Fields::with_room(expected)))
         }
@@ -160,7 +160,7 @@ impl Editor<'_> {
         let digits = |index: usize| ints.get(index).map_or(0, |number| IntText::new().format(number).len());
         // They rise, so the longest is at an end.
         let longest = digits(0).max(digits(ints.len().wrapping_sub(1)));
-        let mut pack = Listpack::new();
+        let mut pack = FlatPack::new();
         if ints.len() < limits.entries
             && name.len() <= limits.value_bytes
             && longest <= limits.value_bytes
@@ -217,7 +217,7 @@ impl Editor<'_> {
             }
             Editor::Packed(pack) if indexes.len() == 1 => pack.remove_range(indexes[0] as i64, 1),
             Editor::Packed(pack) => {
-                let mut kept = Listpack::new();
+                let mut kept = FlatPack::new();
                 let mut gone = indexes.iter().copied().peekable();
                 for (index, member) in pack.view().iter().enumerate() {
                     if gone.next_if_eq(&index).is_none() {
@@ -261,9 +261,9 @@ impl Editor<'_> {
     /// Hands the value to `use_it` in the form that entries take; nothing if it is in its entry already.
     pub(crate) fn finish<R>(self, use_it: impl FnOnce(Value<'_>) -> R) -> Option<R> {
         match self {
-            Editor::Ints(ints) => Some(use_it(Value::Packed(Encoding::SetIntset, ints.as_bytes()))),
+            Editor::Ints(ints) => Some(use_it(Value::Packed(PackedRef::Intset(ints.view())))),
             Editor::Packed(pack) => {
-                pack.outside().map(|pack| use_it(Value::Packed(Encoding::SetPacked, pack.as_bytes())))
+                pack.outside().map(|pack| use_it(Value::Packed(PackedRef::Set(pack.view()))))
             }
             Editor::Own(set) => Some(use_it(Value::Object(Box::new(Object::Set(*set))))),
             Editor::Table(_) => None,
@@ -284,7 +284,9 @@ fn with_room(bytes: &[u8]) -> Vec<u8> {
 pub(super) fn edit<R>(entry: &mut Entry, change: impl FnOnce(&mut Editor<'_>) -> (R, bool)) -> R {
     const FORMS: &str = "invariant: a set is an intset, a listpack or a table";
     let mut editor = match entry.view().value() {
-        ValueRef::Packed(Encoding::SetIntset, bytes) => Editor::Ints(Intset::from_valid(with_room(bytes))),
+        ValueRef::Packed(PackedRef::Intset(ints)) => {
+            Editor::Ints(Intset::from_valid(with_room(ints.as_bytes())))
+        }
         ValueRef::Packed(..) => Editor::Packed(entry.held_pack().expect(FORMS)),
         _ => match entry.object_mut() {
             Some(Object::Set(set)) => Editor::Table(set),
@@ -313,7 +315,7 @@ mod tests {
             ints in 0usize..12, entries in 0usize..12,
         ) {
             let limits = Limits::new(ints, entries, 3);
-            let mut entry = Entry::new(b"k", None, 0, Value::Packed(Encoding::SetIntset, Intset::new().as_bytes()));
+            let mut entry = Entry::new(b"k", None, 0, Value::Packed(PackedRef::Intset(Intset::new().view())));
             let mut model = BTreeSet::new();
             for (step, name) in steps {
                 let name = name.into_bytes();

@@ -12,7 +12,7 @@ pub(crate) fn loaded(value: SetValue, limits: Limits) -> Editor<'static> {
             editor.expect(editor.len(), limits);
             editor
         }
-        SetValue::Listpack(pack) => {
+        SetValue::Packed(pack) => {
             let mut editor = Editor::Packed(pack.into());
             editor.expect(editor.len(), limits);
             editor
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
     use ds::fields::Fields;
     use ds::intset::Intset;
-    use ds::listpack::Listpack;
+    use ds::listpack::FlatPack;
 
     fn form(value: SetValue, limits: Limits) -> &'static str {
         match loaded(value, limits) {
@@ -59,9 +59,9 @@ mod tests {
     }
 
     fn packed(count: usize) -> SetValue {
-        let mut pack = Listpack::new();
+        let mut pack = FlatPack::new();
         (0..count).for_each(|number| pack.push_back(format!("m{number}").as_bytes()));
-        SetValue::Listpack(pack)
+        SetValue::Packed(pack)
     }
 
     fn members(count: usize, name: &str) -> SetValue {

@@ -132,7 +132,7 @@ fn take_some(editor: &mut Editor<'_>, count: usize, limits: Limits, draws: &mut 
     }
     let stay = some_of_table(table, len - count, draws);
     // Small again if that is small enough, though never integers, as the peers do it.
-    let mut rest = Editor::Packed(ds::listpack::Listpack::new().into());
+    let mut rest = Editor::Packed(ds::listpack::FlatPack::new().into());
     for name in &stay {
         rest.add(name, limits);
     }

@@ -3,10 +3,10 @@
 //! A [`SetRef`] borrows from the shards that the command holds. [`find_all`] gives several at once, for the commands
 //! that combine sets without copying them. Called by all handlers of sets, by sorted sets as a source, and by SORT.
 
-use ds::entry::{Encoding, EntryRef, Kind, ValueRef};
+use ds::entry::{EntryRef, Kind, PackedRef, ValueRef};
 use ds::fields::Fields;
 use ds::intset::IntsetRef;
-use ds::listpack::{LpRef, LpValue};
+use ds::listpack::{FlatRef, LpValue};
 use ds::num::{IntText, parse_i64};
 use ds::object::Object;
 
@@ -17,7 +17,7 @@ use crate::error::Result;
 #[derive(Clone, Copy)]
 pub(crate) enum SetRef<'a> {
     Ints(IntsetRef<'a>),
-    Packed(LpRef<'a>),
+    Packed(FlatRef<'a>),
     Table(&'a Fields),
 }
 
@@ -42,8 +42,8 @@ impl<'a> SetRef<'a> {
     /// The set of an entry; `None` if it holds something else.
     pub(crate) fn of(entry: EntryRef<'a>) -> Option<SetRef<'a>> {
         match entry.value() {
-            ValueRef::Packed(Encoding::SetIntset, bytes) => Some(SetRef::Ints(IntsetRef::new(bytes))),
-            ValueRef::Packed(Encoding::SetPacked, bytes) => Some(SetRef::Packed(LpRef::new(bytes))),
+            ValueRef::Packed(PackedRef::Intset(ints)) => Some(SetRef::Ints(ints)),
+            ValueRef::Packed(PackedRef::Set(pack)) => Some(SetRef::Packed(pack)),
             ValueRef::Object(Object::Set(set)) => Some(SetRef::Table(set)),
             _ => None,
         }
@@ -88,7 +88,7 @@ impl<'a> SetRef<'a> {
 /// The members of a set.
 pub(crate) enum Iter<'a> {
     Ints(IntsetRef<'a>, usize),
-    Packed(LpRef<'a>, Option<ds::listpack::LpPos>),
+    Packed(FlatRef<'a>, Option<ds::listpack::LpPos>),
     Table(Box<dyn Iterator<Item = &'a [u8]> + 'a>),
 }
 

@@ -6,10 +6,10 @@
 //! pre*post->f  field f of the hash at that key
 //! ```
 
-use ds::entry::{Encoding, EntryRef, ValueRef};
-use ds::listpack::LpRef;
+use ds::entry::{EntryRef, PackedRef, ValueRef};
 use ds::num::IntText;
 use ds::object::Object;
+use ds::packed_hash;
 
 use crate::cx::Cx;
 
@@ -56,17 +56,11 @@ fn string_of(entry: EntryRef<'_>) -> Option<Vec<u8>> {
 
 /// The value of a hash's field that has not expired before `clock_ms`.
 fn field_of(entry: EntryRef<'_>, name: &[u8], clock_ms: u64) -> Option<Vec<u8>> {
-    // Listpacks hold field, value or, with expiries, field, value, expiry (0 for none).
-    let packed = |bytes, others: usize| {
-        let pack = LpRef::new(bytes);
-        let mut found = pack.iter_from(Some(pack.find(pack.first(), name, others)?)).skip(1);
-        let value = found.next()?.to_vec();
-        let expire_ms = found.next().filter(|_| others == 2).and_then(|at| at.as_i64()).unwrap_or(0);
-        Some((value, u64::try_from(expire_ms).ok().filter(|&at| at > 0)))
-    };
     let (value, expire_ms) = match entry.value() {
-        ValueRef::Packed(Encoding::HashPacked, bytes) => packed(bytes, 1)?,
-        ValueRef::Packed(Encoding::HashPackedTtl, bytes) => packed(bytes, 2)?,
+        ValueRef::Packed(PackedRef::Hash(pack, form)) => {
+            let (_, field) = packed_hash::find(pack, form, name)?;
+            (field.value.to_vec(), field.expire_ms)
+        }
         ValueRef::Object(Object::Hash(fields)) => {
             let field = fields.get(name)?;
             (field.value()?.to_vec(), field.expire_ms())
@@ -80,14 +74,15 @@ fn field_of(entry: EntryRef<'_>, name: &[u8], clock_ms: u64) -> Option<Vec<u8>> 
 mod tests {
     use ds::entry::{Entry, Value};
     use ds::fields::Fields;
-    use ds::listpack::Listpack;
+    use ds::listpack::FlatPack;
+    use ds::packed_hash::Form;
 
     use super::*;
 
     #[test]
     fn fields_of_every_form_and_only_while_they_live() {
         let pack = |texts: &[&str]| {
-            let mut pack = Listpack::new();
+            let mut pack = FlatPack::new();
             texts.iter().for_each(|text| pack.push_back(text.as_bytes()));
             pack
         };
@@ -98,8 +93,8 @@ mod tests {
             assert!(fields.insert(name.as_bytes(), Some(value.as_bytes()), expire_ms));
         }
         for (value, expires) in [
-            (Value::Packed(Encoding::HashPacked, pairs.as_bytes()), false),
-            (Value::Packed(Encoding::HashPackedTtl, triples.as_bytes()), true),
+            (Value::Packed(PackedRef::Hash(pairs.view(), Form::Pairs)), false),
+            (Value::Packed(PackedRef::Hash(triples.view(), Form::Triples)), true),
             (Value::Object(Box::new(Object::Hash(fields))), true),
         ] {
             let entry = Entry::new(b"k", None, 0, value);

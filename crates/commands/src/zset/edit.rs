@@ -4,8 +4,8 @@
 //! the handlers that write.
 
 use config::Directive;
-use ds::entry::{Encoding, Entry, Held, Value};
-use ds::listpack::{Listpack, Pack};
+use ds::entry::{Entry, Held, PackedRef, Value};
+use ds::listpack::{Flat, FlatPack, Pack};
 use ds::object::Object;
 use ds::zset::{Inserted, Zset, packed};
 
@@ -37,7 +37,7 @@ impl Limits {
 
 /// A sorted set that is being changed.
 pub(crate) enum Editor<'a> {
-    Packed(Pack<Held<'a>>),
+    Packed(Pack<Held<'a>, Flat>),
     /// New, or just grown out of a listpack.
     Own(Box<Zset>),
     Tree(&'a mut Zset),
@@ -47,7 +47,7 @@ impl Editor<'_> {
     /// An empty one, for so many members of which the longest has so many bytes.
     pub(crate) fn new(limits: Limits, members: usize, longest: usize) -> Editor<'static> {
         if limits.allow(members, longest) {
-            Editor::Packed(Listpack::new().into())
+            Editor::Packed(FlatPack::new().into())
         } else {
             Editor::Own(Box::default())
         }
@@ -154,7 +154,7 @@ impl Editor<'_> {
     pub(crate) fn finish<R>(self, use_it: impl FnOnce(Value<'_>) -> R) -> Option<R> {
         match self {
             Editor::Packed(pack) => {
-                pack.outside().map(|pack| use_it(Value::Packed(Encoding::ZsetPacked, pack.as_bytes())))
+                pack.outside().map(|pack| use_it(Value::Packed(PackedRef::Zset(pack.view()))))
             }
             Editor::Own(zset) => Some(use_it(Value::Object(Box::new(Object::Zset(*zset))))),
             Editor::Tree(_) => None,
@@ -233,7 +233,7 @@ mod tests {
             entries in 0usize..12,
         ) {
             let limits = Limits { entries, value_bytes: 2 };
-            let mut entry = Entry::new(b"k", None, 0, Value::Packed(Encoding::ZsetPacked, Listpack::new().as_bytes()));
+            let mut entry = Entry::new(b"k", None, 0, Value::Packed(PackedRef::Zset(FlatPack::new().view())));
             let mut model = BTreeMap::new();
             for (step, name, score) in steps {
                 let (name, score) = (name.into_bytes(), f64::from(score) / 2.0);

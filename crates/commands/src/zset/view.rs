@@ -3,8 +3,8 @@
 //! Every range, whether it is given by rank, score or name, is first turned into ranks `from..to` in ascending order;
 //! then one function visits them, forwards or backwards. Called by all handlers of sorted sets and of GEO.
 
-use ds::entry::{EntryRef, Kind, ValueRef};
-use ds::listpack::{LpRef, LpValue};
+use ds::entry::{EntryRef, Kind, PackedRef, ValueRef};
+use ds::listpack::{FlatRef, LpValue};
 use ds::num::IntText;
 use ds::object::Object;
 use ds::zset::{LexBound, ScoreBound, Zset, packed};
@@ -15,7 +15,7 @@ use crate::error::Result;
 /// A sorted set, for reading.
 #[derive(Clone, Copy)]
 pub(crate) enum View<'a> {
-    Packed(LpRef<'a>),
+    Packed(FlatRef<'a>),
     Tree(&'a Zset),
 }
 
@@ -28,7 +28,7 @@ impl<'a> View<'a> {
     /// The sorted set of an entry that is one.
     pub(crate) fn of(entry: EntryRef<'a>) -> View<'a> {
         match entry.value() {
-            ValueRef::Packed(_, bytes) => View::Packed(LpRef::new(bytes)),
+            ValueRef::Packed(PackedRef::Zset(pack)) => View::Packed(pack),
             ValueRef::Object(Object::Zset(zset)) => View::Tree(zset),
             _ => unreachable!("invariant: a zset is a listpack or a tree"),
         }
@@ -101,10 +101,7 @@ impl<'a> View<'a> {
             (View::Packed(pack), false) => packed::iter_from(pack, packed::seek(pack, from))
                 .take(count)
                 .for_each(|(name, score)| visit(name, score)),
-            (View::Packed(pack), true) => packed::iter_rev(pack)
-                .skip(packed::len(pack) - to)
-                .take(count)
-                .for_each(|(name, score)| visit(name, score)),
+            (View::Packed(pack), true) => packed::visit_rev(pack, (from, to), visit),
             (View::Tree(zset), false) => {
                 zset.iter_from(from).take(count).for_each(|(name, score)| visit(LpValue::Str(name), score));
             }

@@ -96,13 +96,15 @@ impl Drop for Copies {
 mod tests {
     use super::*;
     use crate::blob::Blob;
-    use crate::entry::{Entry, Value, ValueRef};
+    use crate::entry::{Entry, PackedRef, Value, ValueRef};
     use crate::list::List;
+    use crate::listpack::FlatPack;
 
     #[test]
     fn copies_outlive_their_entries_and_share_long_strings() {
         let long = Blob::from_vec(vec![7; 5000]);
         let shares = || Arc::strong_count(&long.0);
+        let pack: FlatPack = [&[3; 700][..], b"member"].into_iter().collect();
         let mut copies = Copies::with_capacity(64);
         {
             let entries = [
@@ -110,7 +112,7 @@ mod tests {
                 Entry::new(&[b'k'; 300], None, 2, Value::Bytes(&[1; 1000])),
                 Entry::new(b"", Some(u64::MAX), 3, Value::Bytes(b"")),
                 Entry::new(b"long", None, 4, Value::Blob(long.clone())),
-                Entry::new(b"pack", None, 5, Value::Packed(Encoding::ListPacked, &[3; 700])),
+                Entry::new(b"pack", None, 5, Value::Packed(PackedRef::Set(pack.view()))),
             ];
             let bytes: usize = entries.iter().map(|entry| Copies::size(entry.view())).sum();
             assert!(entries.iter().all(|entry| copies.push(entry.view()).is_none()));
@@ -133,7 +135,9 @@ mod tests {
         assert!(matches!(values[0], ValueRef::Int(-5)));
         assert!(matches!(values[1], ValueRef::Bytes(bytes) if bytes == [1; 1000]));
         assert!(matches!(values[3], ValueRef::Blob(bytes) if bytes.as_ptr() == long.as_ptr()));
-        assert!(matches!(values[4], ValueRef::Packed(Encoding::ListPacked, bytes) if bytes == [3; 700]));
+        assert!(
+            matches!(values[4], ValueRef::Packed(PackedRef::Set(set)) if set.as_bytes() == pack.as_bytes())
+        );
         copies.clear();
         assert!(copies.is_empty() && copies.iter().next().is_none() && shares() == 1);
         let again = Entry::new(b"long", None, 4, Value::Blob(long.clone()));

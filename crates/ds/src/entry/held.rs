@@ -3,7 +3,7 @@
 //! Callers: the editors of hashes, sets and sorted sets, which begin in the entry and leave it when the form changes.
 
 use super::{Entry, Packed};
-use crate::listpack::{Listpack, Pack, Room};
+use crate::listpack::{Flat, FlatPack, Pack, Room};
 
 /// See the file comment.
 pub enum Held<'a> {
@@ -37,25 +37,26 @@ impl Room for Held<'_> {
     }
 }
 
-impl From<Listpack> for Pack<Held<'_>> {
-    fn from(pack: Listpack) -> Self {
-        Pack(Held::Outside(pack.0))
+impl From<FlatPack> for Pack<Held<'_>, Flat> {
+    fn from(pack: FlatPack) -> Self {
+        Pack::over(Held::Outside(pack.into_bytes()))
     }
 }
 
-impl<'a> Pack<Held<'a>> {
+impl<'a> Pack<Held<'a>, Flat> {
     /// The bytes, unless they stand in their entry.
-    pub fn outside(self) -> Option<Listpack> {
+    pub fn outside(self) -> Option<FlatPack> {
         match self.0 {
-            Held::Outside(bytes) => Some(Pack(bytes)),
+            Held::Outside(bytes) => Some(Pack::over(bytes)),
             Held::InEntry(_) => None,
         }
     }
 }
 
 impl Entry {
-    /// As [`Entry::packed_mut`], in the form of those that may leave the entry on the way.
-    pub fn held_pack(&mut self) -> Option<Pack<Held<'_>>> {
-        self.packed_mut().map(|pack| Pack(Held::InEntry(pack.0)))
+    /// A small set, hash or sorted set, for changing it where it stands, or taking it out on the way; `None` if the value is
+    /// none.
+    pub fn held_pack(&mut self) -> Option<Pack<Held<'_>, Flat>> {
+        self.flat_mut().map(|pack| Pack::over(Held::InEntry(pack.0)))
     }
 }

@@ -3,9 +3,11 @@
 //! The edits know the bytes only through [`Room`]: an owned listpack keeps them in a vector, a small collection has them in
 //! its key's entry and is changed right there.
 
-use super::encode::Encoded;
+use std::marker::PhantomData;
+
+use super::encode::{Encoded, entry_len};
 use super::validate::{LpError, validate};
-use super::{COUNT_UNKNOWN, END, HEADER, LpIter, LpPos, LpRef, LpValue, MAX_BYTES};
+use super::{COUNT_UNKNOWN, END, Flat, Framed, Layout, LpIter, LpPos, LpRef, LpValue, MAX_BYTES};
 use sys::alloc::size_class;
 
 /// Where the bytes of a listpack stand. They are changed through nothing else.
@@ -66,42 +68,33 @@ fn shrink(bytes: &mut Vec<u8>) {
 
 /// A listpack whose bytes are in `R`. Reading goes through [`Pack::view`].
 #[derive(Clone, PartialEq, Eq)]
-pub struct Pack<R>(pub(crate) R);
+pub struct Pack<R, L = Framed>(pub(crate) R, PhantomData<L>);
 
 /// An owned listpack.
 pub type Listpack = Pack<Vec<u8>>;
 
-impl Default for Listpack {
+/// An owned flat listpack.
+pub type FlatPack = Pack<Vec<u8>, Flat>;
+
+impl<L: Layout> Default for Pack<Vec<u8>, L> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<R: Room> std::fmt::Debug for Pack<R> {
+impl<R: Room, L: Layout> std::fmt::Debug for Pack<R, L> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.view().iter()).finish()
     }
 }
 
-impl Listpack {
+impl<L: Layout> Pack<Vec<u8>, L> {
     /// An empty listpack.
     pub fn new() -> Self {
-        Self(vec![HEADER as u8 + 1, 0, 0, 0, 0, 0, END])
+        Self::over(L::EMPTY.to_vec())
     }
 
-    /// Takes over bytes from outside after checking them.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, LpError> {
-        validate(&bytes)?;
-        Ok(Self(bytes))
-    }
-
-    /// Takes over bytes that came out of a listpack or passed [`validate`].
-    pub fn from_valid(bytes: Vec<u8>) -> Self {
-        debug_assert!(validate(&bytes).is_ok());
-        Self(bytes)
-    }
-
-    /// The bytes, as they go into an RDB file.
+    /// The bytes; framed, as they go into an RDB file.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -114,6 +107,25 @@ impl Listpack {
     /// Heap bytes reserved.
     pub fn capacity(&self) -> usize {
         self.0.capacity()
+    }
+
+    /// All elements in order.
+    pub fn iter(&self) -> LpIter<'_, L> {
+        self.view().iter()
+    }
+}
+
+impl Listpack {
+    /// Takes over bytes from outside after checking them.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, LpError> {
+        validate(&bytes)?;
+        Ok(Self::over(bytes))
+    }
+
+    /// Takes over bytes that came out of a listpack or passed [`validate`].
+    pub fn from_valid(bytes: Vec<u8>) -> Self {
+        debug_assert!(validate(&bytes).is_ok());
+        Self::over(bytes)
     }
 
     /// Makes room for `extra` more bytes and as much again as there is, so that a listpack which is appended to all the time
@@ -138,17 +150,12 @@ impl Listpack {
         self.add_count(count);
     }
 
-    /// All elements in order.
-    pub fn iter(&self) -> LpIter<'_> {
-        self.view().iter()
-    }
-
     /// Cuts the elements from `pos` on off and gives them as a listpack of their own.
     pub fn split_off(&mut self, pos: LpPos) -> Listpack {
-        let mut tail = Vec::with_capacity(HEADER + self.0.len() - pos.0);
-        tail.extend_from_slice(&[0; HEADER]);
+        let mut tail = Vec::with_capacity(Framed::HEADER + self.0.len() - pos.0);
+        tail.extend_from_slice(&[0; Framed::HEADER]);
         tail.extend_from_slice(&self.0[pos.0..]);
-        let mut tail = Pack(tail);
+        let mut tail = Listpack::over(tail);
         tail.set_total();
         tail.recount();
         self.0.truncate(pos.0);
@@ -163,17 +170,22 @@ impl Listpack {
     pub fn append(&mut self, other: LpRef<'_>) {
         let count = self.len() + other.len();
         self.0.pop();
-        grow(&mut self.0, other.0.len() - HEADER);
-        self.0.extend_from_slice(&other.0[HEADER..]);
+        grow(&mut self.0, other.0.len() - Framed::HEADER);
+        self.0.extend_from_slice(&other.0[Framed::HEADER..]);
         self.set_total();
         self.set_count(count);
     }
 }
 
-impl<R: Room> Pack<R> {
+impl<R: Room, L: Layout> Pack<R, L> {
+    /// The listpack that these bytes are.
+    pub(crate) fn over(bytes: R) -> Self {
+        Self(bytes, PhantomData)
+    }
+
     /// The reading side.
-    pub fn view(&self) -> LpRef<'_> {
-        LpRef(self.0.bytes())
+    pub fn view(&self) -> LpRef<'_, L> {
+        LpRef(self.0.bytes(), PhantomData)
     }
 
     /// Number of elements.
@@ -209,7 +221,7 @@ impl<R: Room> Pack<R> {
 
     /// Puts an element first.
     pub fn push_front(&mut self, element: &[u8]) {
-        self.splice(HEADER, 0, LpValue::from_bytes(element));
+        self.splice(L::HEADER, 0, LpValue::from_bytes(element));
         self.add_count(1);
     }
 
@@ -235,10 +247,10 @@ impl<R: Room> Pack<R> {
 
     /// As [`Pack::replace`] for an integer. One that takes as many bytes as the old element is written over it.
     pub fn replace_int(&mut self, pos: LpPos, number: i64) {
-        let encoded = Encoded::new(LpValue::Int(number));
+        let encoded = Encoded::new::<L>(LpValue::Int(number));
         let (head, old) = (encoded.head(), self.entry_end(pos) - pos.0);
-        if old == head.len() + 1 {
-            // The byte behind it, which tells how long it is, stays.
+        if old == head.len() + usize::from(L::FRAMED) {
+            // The byte behind it, if there is one, which tells how long it is, stays.
             self.0.bytes_mut()[pos.0..][..head.len()].copy_from_slice(head);
         } else {
             self.replace(pos, LpValue::Int(number));
@@ -277,12 +289,12 @@ impl<R: Room> Pack<R> {
     }
 
     fn entry_end(&self, pos: LpPos) -> usize {
-        pos.0 + super::encode::entry_len(&self.0.bytes()[pos.0..])
+        pos.0 + entry_len::<L>(self.0.bytes(), pos.0)
     }
 
     /// Puts the entry of `value` in the place of `old` bytes at `at`.
     fn splice(&mut self, at: usize, old: usize, value: LpValue<'_>) {
-        let encoded = Encoded::new(value);
+        let encoded = Encoded::new::<L>(value);
         let body = match value {
             LpValue::Int(_) => &[][..],
             LpValue::Str(s) => s,
@@ -292,14 +304,14 @@ impl<R: Room> Pack<R> {
     }
 
     fn set_total(&mut self) {
-        let total =
-            u32::try_from(self.0.bytes().len()).expect("invariant: callers keep listpacks below 1 GiB");
-        self.0.bytes_mut()[..4].copy_from_slice(&total.to_le_bytes());
+        if L::FRAMED {
+            set_total(self.0.bytes_mut());
+        }
     }
 
     fn set_count(&mut self, count: usize) {
         let count = u16::try_from(count).unwrap_or(COUNT_UNKNOWN);
-        self.0.bytes_mut()[4..HEADER].copy_from_slice(&count.to_le_bytes());
+        self.0.bytes_mut()[L::HEADER - 2..L::HEADER].copy_from_slice(&count.to_le_bytes());
     }
 
     fn recount(&mut self) {
@@ -320,7 +332,13 @@ impl<R: Room> Pack<R> {
     }
 }
 
-impl<'a> FromIterator<&'a [u8]> for Listpack {
+/// Writes the size of a framed listpack into its header.
+pub(super) fn set_total(bytes: &mut [u8]) {
+    let total = u32::try_from(bytes.len()).expect("invariant: callers keep listpacks below 1 GiB");
+    bytes[..4].copy_from_slice(&total.to_le_bytes());
+}
+
+impl<'a, L: Layout> FromIterator<&'a [u8]> for Pack<Vec<u8>, L> {
     fn from_iter<I: IntoIterator<Item = &'a [u8]>>(elements: I) -> Self {
         let mut pack = Self::new();
         for element in elements {

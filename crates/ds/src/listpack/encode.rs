@@ -1,6 +1,6 @@
 //! One listpack entry: its bytes, their length, and the length field behind them.
 
-use super::LpValue;
+use super::{Framed, Layout, LpValue};
 use crate::num::parse_i64;
 
 /// Most bytes that an encoding byte with its length or integer takes.
@@ -11,18 +11,48 @@ const MAX_BACK: usize = 5;
 /// Most bytes that an entry takes beyond its string.
 pub const MOST_AROUND: usize = MAX_HEAD + MAX_BACK;
 
+/// The length of an entry, as it stands behind it.
+pub(super) struct Back {
+    bytes: [u8; MAX_BACK],
+    len: u8,
+}
+
+impl Back {
+    const NONE: Back = Back { bytes: [0; MAX_BACK], len: 0 };
+
+    /// For an entry whose encoding and data take `size` bytes.
+    #[inline]
+    pub(super) fn of(size: usize) -> Back {
+        if size < 128 { Back { bytes: [size as u8, 0, 0, 0, 0], len: 1 } } else { Back::of_long(size) }
+    }
+
+    fn of_long(size: usize) -> Back {
+        let count = back_len_size(size);
+        let mut out = Back { len: count as u8, ..Back::NONE };
+        for (i, byte) in out.bytes[..count].iter_mut().enumerate() {
+            let part = (size >> (7 * (count - 1 - i))) as u8 & 0x7f;
+            *byte = if i == 0 { part } else { part | 0x80 };
+        }
+        out
+    }
+
+    #[inline]
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
 /// The bytes around an element: what comes before the string (or all of an integer), and the back length.
 pub(super) struct Encoded {
     head: [u8; MAX_HEAD],
     head_len: u8,
-    back: [u8; MAX_BACK],
-    back_len: u8,
+    back: Back,
 }
 
 impl Encoded {
     #[inline]
-    pub(super) fn new(value: LpValue<'_>) -> Self {
-        let mut out = Self { head: [0; MAX_HEAD], head_len: 0, back: [0; MAX_BACK], back_len: 0 };
+    pub(super) fn new<L: Layout>(value: LpValue<'_>) -> Self {
+        let mut out = Self { head: [0; MAX_HEAD], head_len: 0, back: Back::NONE };
         let string_len = match value {
             LpValue::Int(n) => {
                 out.put_int(n);
@@ -33,22 +63,10 @@ impl Encoded {
                 s.len()
             }
         };
-        let size = usize::from(out.head_len) + string_len;
-        if size < 128 {
-            (out.back[0], out.back_len) = (size as u8, 1);
-        } else {
-            out.put_long_back(size);
+        if L::FRAMED {
+            out.back = Back::of(usize::from(out.head_len) + string_len);
         }
         out
-    }
-
-    fn put_long_back(&mut self, size: usize) {
-        let count = back_len_size(size);
-        for (i, byte) in self.back[..count].iter_mut().enumerate() {
-            let part = (size >> (7 * (count - 1 - i))) as u8 & 0x7f;
-            *byte = if i == 0 { part } else { part | 0x80 };
-        }
-        self.back_len = count as u8;
     }
 
     #[inline]
@@ -97,18 +115,18 @@ impl Encoded {
 
     #[inline]
     pub(super) fn back(&self) -> &[u8] {
-        &self.back[..usize::from(self.back_len)]
+        self.back.bytes()
     }
 }
 
-/// Appends the entry of an element.
+/// Appends the entry of an element, framed.
 #[inline]
 pub(super) fn push(out: &mut Vec<u8>, value: LpValue<'_>) {
     match value {
         // Nearly all numbers beside the elements of streams.
         LpValue::Int(n @ 0..=127) => out.extend_from_slice(&[n as u8, 1]),
         _ => {
-            let encoded = Encoded::new(value);
+            let encoded = Encoded::new::<Framed>(value);
             out.extend_from_slice(encoded.head());
             if let LpValue::Str(body) = value {
                 out.extend_from_slice(body);
@@ -118,7 +136,7 @@ pub(super) fn push(out: &mut Vec<u8>, value: LpValue<'_>) {
     }
 }
 
-/// Number of bytes that `element` adds to a listpack.
+/// Number of bytes that `element` adds to a framed listpack.
 pub fn encoded_len(element: &[u8]) -> usize {
     let size = match parse_i64(element) {
         Some(n) => int_size(n),
@@ -183,19 +201,38 @@ pub(super) fn data_len(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// Whole size of a well-formed entry.
+/// Whole size of the well-formed entry at `at`.
 #[inline]
-pub(super) fn entry_len(bytes: &[u8]) -> usize {
-    match bytes[0] {
+pub(super) fn entry_len<L: Layout>(bytes: &[u8], at: usize) -> usize {
+    // The back length of an entry of less than 128 bytes.
+    let back = usize::from(L::FRAMED);
+    match bytes[at] {
         // Nearly all entries: small integers, and strings of up to 63 bytes.
-        0..=0x7f => return 2,
-        first @ 0x80..=0xbf => return 2 + usize::from(first & 0x3f),
-        0xc0..=0xdf => return 3,
-        0xf1..=0xf3 => return usize::from(bytes[0] - 0xf0) + 3,
-        _ => {}
+        0..=0x7f => 1 + back,
+        first @ 0x80..=0xbf => 1 + usize::from(first & 0x3f) + back,
+        0xc0..=0xdf => 2 + back,
+        first @ 0xf1..=0xf3 => usize::from(first - 0xf0) + 2 + back,
+        _ => long_entry_len::<L>(&bytes[at..]),
     }
+}
+
+fn long_entry_len<L: Layout>(bytes: &[u8]) -> usize {
     let size = data_len(bytes).expect("invariant: listpack entries are well formed");
-    size + back_len_size(size)
+    if L::FRAMED { size + back_len_size(size) } else { size }
+}
+
+/// The well-formed entry at `at`, and its whole size.
+#[inline]
+pub(super) fn read<L: Layout>(bytes: &[u8], at: usize) -> (LpValue<'_>, usize) {
+    let back = usize::from(L::FRAMED);
+    match bytes[at] {
+        first @ 0..=0x7f => (LpValue::Int(i64::from(first)), 1 + back),
+        first @ 0x80..=0xbf => {
+            let size = 1 + usize::from(first & 0x3f);
+            (LpValue::Str(&bytes[at + 1..at + size]), size + back)
+        }
+        _ => (decode(&bytes[at..]), entry_len::<L>(bytes, at)),
+    }
 }
 
 /// Whether a well-formed entry is this string, whose value as an integer, if it is one, is `wanted`.

@@ -1,33 +1,40 @@
-//! Listpack: a sequence of strings and integers in one run of bytes, byte for byte as Redis keeps it in RDB files.
+//! Listpack: a sequence of strings and integers in one run of bytes, in one of two layouts.
 //!
 //! ```text
-//! | total bytes u32 LE | entries u16 LE | entry ... | 0xFF |
-//! entry   = | encoding byte + data | back length |
+//! framed, byte for byte as Redis keeps it in RDB files:
+//! | total bytes u32 LE | entries u16 LE | entry, back length ... | 0xFF |
+//! flat, in memory only, where its size is known and nobody walks backwards:
+//! | entries u16 LE | entry ... |
+//!
+//! entry   = encoding byte + data
 //! 0xxxxxxx                     integer 0..=127
 //! 10llllll                     string of up to 63 bytes
 //! 110vvvvv vvvvvvvv            integer of 13 bits
 //! 1110llll llllllll            string of up to 4095 bytes
 //! 11110000 l32                 longer string
 //! 11110001 / 10 / 11 / 100     integer of 16 / 24 / 32 / 64 bits, little endian
-//! back length = size of encoding and data, 7 bits a byte, most significant first; read from its end backwards
+//! back length = size of the entry, 7 bits a byte, most significant first; read from its end backwards
 //! ```
 //!
-//! Invariant: the bytes inside [`Listpack`] and [`LpRef`] are well formed. What came from outside passes
+//! Invariant: the bytes inside [`Pack`] and [`LpRef`] are well formed. What came from outside passes
 //! [`validate`] first. A string that is the canonical text of an `i64` is stored as integer. 65535 in the
-//! entry count means "count them". Used for small lists, hashes, sets, zsets, and for stream blocks and list chunks.
+//! entry count means "count them". Small lists, stream blocks and list chunks are framed, small hashes, sets and sorted
+//! sets flat.
 
 mod edit;
 mod encode;
+mod layout;
 mod validate;
 
+use std::marker::PhantomData;
+
 use crate::num::{IntText, decimal_len, format_i64, parse_f64, parse_i64};
-pub use edit::{Listpack, Pack, Room};
+pub use edit::{FlatPack, Listpack, Pack, Room};
 pub use encode::{MOST_AROUND, encoded_len};
+pub use layout::{Flat, Framed, Layout};
 pub use validate::{LpError, validate};
 
-/// Bytes before the first entry.
-pub(crate) const HEADER: usize = 6;
-/// The byte after the last entry.
+/// The byte after the last entry of a framed listpack.
 const END: u8 = 0xff;
 /// Entry count that means "not known".
 const COUNT_UNKNOWN: u16 = u16::MAX;
@@ -109,13 +116,16 @@ impl<'a> LpValue<'a> {
 
 /// A borrowed listpack: all reading happens here.
 #[derive(Clone, Copy, Debug)]
-pub struct LpRef<'a>(pub(crate) &'a [u8]);
+pub struct LpRef<'a, L = Framed>(&'a [u8], PhantomData<L>);
 
-impl<'a> LpRef<'a> {
-    /// Wraps bytes that [`validate`] has accepted or that came out of a [`Listpack`].
+/// A borrowed flat listpack.
+pub type FlatRef<'a> = LpRef<'a, Flat>;
+
+impl<'a, L: Layout> LpRef<'a, L> {
+    /// Wraps bytes that came out of a [`Pack`] of this layout or, framed, that [`validate`] has accepted.
     pub fn new(bytes: &'a [u8]) -> Self {
-        debug_assert!(bytes.len() > HEADER && bytes.last() == Some(&END));
-        Self(bytes)
+        debug_assert!(bytes.len() >= L::HEADER + L::END && (!L::FRAMED || bytes.last() == Some(&END)));
+        Self(bytes, PhantomData)
     }
 
     /// The whole listpack, header and end included.
@@ -123,12 +133,14 @@ impl<'a> LpRef<'a> {
         self.0
     }
 
+    #[inline]
     fn end(self) -> usize {
-        self.0.len() - 1
+        self.0.len() - L::END
     }
 
+    #[inline]
     fn header_count(self) -> u16 {
-        u16::from_le_bytes([self.0[4], self.0[5]])
+        u16::from_le_bytes([self.0[L::HEADER - 2], self.0[L::HEADER - 1]])
     }
 
     /// Number of elements; O(1) below 65535.
@@ -141,36 +153,18 @@ impl<'a> LpRef<'a> {
 
     /// Whether there is no element.
     pub fn is_empty(self) -> bool {
-        self.end() == HEADER
+        self.end() == L::HEADER
     }
 
     /// The first element.
     pub fn first(self) -> Option<LpPos> {
-        (!self.is_empty()).then_some(LpPos(HEADER))
-    }
-
-    /// The last element.
-    pub fn last(self) -> Option<LpPos> {
-        self.before(self.end())
+        (!self.is_empty()).then_some(LpPos(L::HEADER))
     }
 
     /// The element after `pos`.
     pub fn next(self, pos: LpPos) -> Option<LpPos> {
-        let next = pos.0 + encode::entry_len(&self.0[pos.0..]);
+        let next = pos.0 + encode::entry_len::<L>(self.0, pos.0);
         (next < self.end()).then_some(LpPos(next))
-    }
-
-    /// The element before `pos`.
-    pub fn prev(self, pos: LpPos) -> Option<LpPos> {
-        self.before(pos.0)
-    }
-
-    fn before(self, offset: usize) -> Option<LpPos> {
-        if offset <= HEADER {
-            return None;
-        }
-        let size = encode::read_back_len(&self.0[..offset])?;
-        Some(LpPos(offset - size - encode::back_len_size(size)))
     }
 
     /// The element at `pos`.
@@ -180,28 +174,7 @@ impl<'a> LpRef<'a> {
 
     /// Position of the element with this index; negative counts from the end, -1 is the last.
     pub fn seek(self, index: i64) -> Option<LpPos> {
-        let count = self.header_count();
-        let (forward, steps) =
-            if index >= 0 { (true, index as u64) } else { (false, (index + 1).unsigned_abs()) };
-        if count == COUNT_UNKNOWN {
-            let steps = usize::try_from(steps).ok()?;
-            return if forward {
-                self.positions_from(self.first()).nth(steps)
-            } else {
-                self.positions_back_from(self.last()).nth(steps)
-            };
-        }
-        let count = u64::from(count);
-        if steps >= count {
-            return None;
-        }
-        // Walk from the nearer end.
-        let from_front = if forward { steps } else { count - 1 - steps };
-        if from_front <= count / 2 {
-            self.positions_from(self.first()).nth(from_front as usize)
-        } else {
-            self.positions_back_from(self.last()).nth((count - 1 - from_front) as usize)
-        }
+        L::seek(self, index)
     }
 
     /// The element with this index; negative counts from the end.
@@ -210,28 +183,18 @@ impl<'a> LpRef<'a> {
     }
 
     /// All elements in order.
-    pub fn iter(self) -> LpIter<'a> {
-        LpIter { pack: self, next: self.first() }
+    pub fn iter(self) -> LpIter<'a, L> {
+        LpIter { pack: self, at: L::HEADER }
     }
 
     /// The elements from `pos` on, in order.
-    pub fn iter_from(self, pos: Option<LpPos>) -> LpIter<'a> {
-        LpIter { pack: self, next: pos }
-    }
-
-    /// All elements, last first.
-    pub fn iter_rev(self) -> impl Iterator<Item = LpValue<'a>> {
-        self.positions_back_from(self.last()).map(move |pos| self.value(pos))
+    pub fn iter_from(self, pos: Option<LpPos>) -> LpIter<'a, L> {
+        LpIter { pack: self, at: pos.map_or(self.end(), |pos| pos.0) }
     }
 
     /// Positions from `pos` on.
-    pub fn positions_from(self, pos: Option<LpPos>) -> impl Iterator<Item = LpPos> + use<'a> {
+    pub fn positions_from(self, pos: Option<LpPos>) -> impl Iterator<Item = LpPos> + use<'a, L> {
         std::iter::successors(pos, move |pos| self.next(*pos))
-    }
-
-    /// Positions from `pos` backwards.
-    pub fn positions_back_from(self, pos: Option<LpPos>) -> impl Iterator<Item = LpPos> + use<'a> {
-        std::iter::successors(pos, move |pos| self.prev(*pos))
     }
 
     /// Whether the elements from `pos` on are these strings.
@@ -241,7 +204,7 @@ impl<'a> LpRef<'a> {
             if at >= end || !encode::is(&self.0[at..], text, parse_i64(text)) {
                 return false;
             }
-            at += encode::entry_len(&self.0[at..]);
+            at += encode::entry_len::<L>(self.0, at);
         }
         true
     }
@@ -261,21 +224,52 @@ impl<'a> LpRef<'a> {
             } else {
                 pass -= 1;
             }
-            at += encode::entry_len(entry);
+            at += encode::entry_len::<L>(self.0, at);
         }
         None
     }
 }
 
+/// What walks backwards, along the back lengths.
+impl<'a> LpRef<'a> {
+    /// The last element.
+    pub fn last(self) -> Option<LpPos> {
+        self.before(self.end())
+    }
+
+    /// The element before `pos`.
+    pub fn prev(self, pos: LpPos) -> Option<LpPos> {
+        self.before(pos.0)
+    }
+
+    fn before(self, offset: usize) -> Option<LpPos> {
+        if offset <= Framed::HEADER {
+            return None;
+        }
+        let size = encode::read_back_len(&self.0[..offset])?;
+        Some(LpPos(offset - size - encode::back_len_size(size)))
+    }
+
+    /// All elements, last first.
+    pub fn iter_rev(self) -> impl Iterator<Item = LpValue<'a>> {
+        self.positions_back_from(self.last()).map(move |pos| self.value(pos))
+    }
+
+    /// Positions from `pos` backwards.
+    pub fn positions_back_from(self, pos: Option<LpPos>) -> impl Iterator<Item = LpPos> + use<'a> {
+        std::iter::successors(pos, move |pos| self.prev(*pos))
+    }
+}
+
 /// Steps over the elements of a listpack. Unlike [`LpIter`] it can pass elements without looking at them. Its steps are a few
 /// instructions each, in loops over all elements, where a call would double them.
-pub(crate) struct Reader<'a> {
-    pack: LpRef<'a>,
+pub(crate) struct Reader<'a, L = Framed> {
+    pack: LpRef<'a, L>,
     at: usize,
 }
 
-impl<'a> Reader<'a> {
-    pub(crate) fn new(pack: LpRef<'a>, from: LpPos) -> Self {
+impl<'a, L: Layout> Reader<'a, L> {
+    pub(crate) fn new(pack: LpRef<'a, L>, from: LpPos) -> Self {
         Self { pack, at: from.0 }
     }
 
@@ -291,24 +285,29 @@ impl<'a> Reader<'a> {
         self.pos().is_some_and(|pos| encode::is(&self.pack.0[pos.0..], needle, wanted))
     }
 
+    /// The next element.
+    #[inline(always)]
+    pub(crate) fn element(&mut self) -> Option<LpValue<'a>> {
+        let (value, size) = encode::read::<L>(self.pack.0, self.pos()?.0);
+        self.at += size;
+        Some(value)
+    }
+
     /// The next element as a score.
     #[inline(always)]
     pub(crate) fn score(&mut self) -> Option<f64> {
-        let entry = &self.pack.0[self.pos()?.0..];
-        self.at += encode::entry_len(entry);
-        encode::decode(entry).as_f64()
+        self.element()?.as_f64()
     }
 
     /// The next element, if it is an integer.
     #[inline(always)]
     pub(crate) fn int(&mut self) -> Option<i64> {
-        let entry = &self.pack.0[self.pos()?.0..];
-        match encode::decode(entry) {
-            LpValue::Int(number) => {
-                self.at += encode::entry_len(entry);
+        match encode::read::<L>(self.pack.0, self.pos()?.0) {
+            (LpValue::Int(number), size) => {
+                self.at += size;
                 Some(number)
             }
-            LpValue::Str(_) => None,
+            (LpValue::Str(_), _) => None,
         }
     }
 
@@ -316,7 +315,7 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     pub(crate) fn pass_one(&mut self) {
         if self.at < self.pack.end() {
-            self.at += encode::entry_len(&self.pack.0[self.at..]);
+            self.at += encode::entry_len::<L>(self.pack.0, self.at);
         }
     }
 
@@ -324,7 +323,7 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     pub(crate) fn pass(&mut self, count: usize) -> Option<()> {
         for _ in 0..count {
-            self.at += encode::entry_len(&self.pack.0[self.pos()?.0..]);
+            self.at += encode::entry_len::<L>(self.pack.0, self.pos()?.0);
         }
         Some(())
     }
@@ -332,18 +331,22 @@ impl<'a> Reader<'a> {
 
 /// Elements of a listpack in order.
 #[derive(Clone, Debug)]
-pub struct LpIter<'a> {
-    pack: LpRef<'a>,
-    next: Option<LpPos>,
+pub struct LpIter<'a, L = Framed> {
+    pack: LpRef<'a, L>,
+    at: usize,
 }
 
-impl<'a> Iterator for LpIter<'a> {
+impl<'a, L: Layout> Iterator for LpIter<'a, L> {
     type Item = LpValue<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<LpValue<'a>> {
-        let pos = self.next?;
-        self.next = self.pack.next(pos);
-        Some(self.pack.value(pos))
+        if self.at >= self.pack.end() {
+            return None;
+        }
+        let (value, size) = encode::read::<L>(self.pack.0, self.at);
+        self.at += size;
+        Some(value)
     }
 }
 

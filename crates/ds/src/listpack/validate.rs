@@ -1,7 +1,9 @@
-//! Full check of listpack bytes from outside (RESTORE, RDB files, replication).
+//! Full check of framed listpack bytes from outside (RESTORE, RDB files, replication).
 
 use super::encode::{back_len_size, data_len, read_back_len};
-use super::{COUNT_UNKNOWN, END, HEADER};
+use super::{COUNT_UNKNOWN, END, Framed, Layout};
+
+const HEADER: usize = Framed::HEADER;
 
 /// What is wrong with the bytes of a listpack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,18 +1,18 @@
-//! Small sorted sets: a listpack of member, score, member, score... in the order of (score, member).
+//! Small sorted sets: a flat listpack of member, score, member, score... in the order of (score, member).
 //!
 //! Scores are stored as Redis stores them: integers as integers, others as their shortest text. Positions are those of
 //! members. The caller keeps the size limits and converts to [`super::Zset`] beyond them.
 
-use crate::listpack::{LpPos, LpRef, LpValue, MOST_AROUND, Pack, Reader, Room};
+use crate::listpack::{Flat, FlatRef, LpPos, LpValue, MOST_AROUND, Pack, Reader, Room};
 use crate::num::{IntText, double_as_integer, format_f64, parse_i64};
 
 /// Members with scores, in order. The score of a damaged pair (impossible after [`is_valid`]) is 0.
-pub fn iter(pack: LpRef<'_>) -> impl Iterator<Item = (LpValue<'_>, f64)> {
+pub fn iter(pack: FlatRef<'_>) -> impl Iterator<Item = (LpValue<'_>, f64)> {
     iter_from(pack, pack.first())
 }
 
 /// Members from a member's position on.
-pub fn iter_from(pack: LpRef<'_>, pos: Option<LpPos>) -> impl Iterator<Item = (LpValue<'_>, f64)> {
+pub fn iter_from(pack: FlatRef<'_>, pos: Option<LpPos>) -> impl Iterator<Item = (LpValue<'_>, f64)> {
     let mut elements = pack.iter_from(pos);
     std::iter::from_fn(move || {
         let member = elements.next()?;
@@ -20,33 +20,53 @@ pub fn iter_from(pack: LpRef<'_>, pos: Option<LpPos>) -> impl Iterator<Item = (L
     })
 }
 
-/// All members, last first.
-pub fn iter_rev(pack: LpRef<'_>) -> impl Iterator<Item = (LpValue<'_>, f64)> {
-    let mut elements = pack.iter_rev();
-    std::iter::from_fn(move || {
-        let score = elements.next()?.as_f64().unwrap_or(0.0);
-        Some((elements.next()?, score))
-    })
+/// Shows the members with ranks `from..to`, last first. Nothing leads back from a member to the one before: the places
+/// are noted on the way forward.
+pub fn visit_rev<'a>(pack: FlatRef<'a>, (from, to): (usize, usize), mut visit: impl FnMut(LpValue<'a>, f64)) {
+    /// Members whose places need no allocation.
+    const FEW: usize = 32;
+    let (count, Some(first)) = (to.saturating_sub(from), seek(pack, from)) else { return };
+    let (mut few, mut many) = ([first; FEW], Vec::new());
+    let places = match few.get_mut(..count) {
+        Some(places) => places,
+        None => {
+            many.resize(count, first);
+            &mut many[..]
+        }
+    };
+    let (mut reader, mut noted) = (Reader::new(pack, first), 0);
+    while let Some((place, pos)) = places.get_mut(noted).zip(reader.pos()) {
+        *place = pos;
+        noted += 1;
+        reader.pass_one();
+        reader.pass_one();
+    }
+    for &pos in places[..noted].iter().rev() {
+        let mut reader = Reader::new(pack, pos);
+        if let Some(member) = reader.element() {
+            visit(member, reader.score().unwrap_or(0.0));
+        }
+    }
 }
 
 /// Number of members.
-pub fn len(pack: LpRef<'_>) -> usize {
+pub fn len(pack: FlatRef<'_>) -> usize {
     pack.len() / 2
 }
 
 /// The member at a rank, as its position.
-pub fn seek(pack: LpRef<'_>, rank: usize) -> Option<LpPos> {
+pub fn seek(pack: FlatRef<'_>, rank: usize) -> Option<LpPos> {
     pack.seek(i64::try_from(rank).ok()?.checked_mul(2)?)
 }
 
 /// Position and score of a member.
-pub fn find(pack: LpRef<'_>, name: &[u8]) -> Option<(LpPos, f64)> {
+pub fn find(pack: FlatRef<'_>, name: &[u8]) -> Option<(LpPos, f64)> {
     let pos = pack.find(pack.first(), name, 1)?;
     Some((pos, score_at(pack, pos)))
 }
 
 /// Rank and score of a member.
-pub fn rank(pack: LpRef<'_>, name: &[u8]) -> Option<(usize, f64)> {
+pub fn rank(pack: FlatRef<'_>, name: &[u8]) -> Option<(usize, f64)> {
     iter(pack)
         .enumerate()
         .find(|(_, (member, _))| member.eq_bytes(name))
@@ -54,17 +74,17 @@ pub fn rank(pack: LpRef<'_>, name: &[u8]) -> Option<(usize, f64)> {
 }
 
 /// How many members, from the first on, fulfil `before`.
-pub fn count_before(pack: LpRef<'_>, before: impl Fn(LpValue<'_>, f64) -> bool) -> usize {
+pub fn count_before(pack: FlatRef<'_>, before: impl Fn(LpValue<'_>, f64) -> bool) -> usize {
     iter(pack).take_while(|(member, score)| before(*member, *score)).count()
 }
 
-fn score_at(pack: LpRef<'_>, member: LpPos) -> f64 {
+fn score_at(pack: FlatRef<'_>, member: LpPos) -> f64 {
     pack.next(member).and_then(|pos| pack.value(pos).as_f64()).unwrap_or(0.0)
 }
 
 /// Position and score of a member, if it is there; and the member before which one of this name and score belongs, `None` for
 /// the end. One pass answers both.
-pub fn search(pack: LpRef<'_>, name: &[u8], score: f64) -> (Option<(LpPos, f64)>, Option<LpPos>) {
+pub fn search(pack: FlatRef<'_>, name: &[u8], score: f64) -> (Option<(LpPos, f64)>, Option<LpPos>) {
     let wanted = parse_i64(name);
     let (mut found, mut place) = (None, None);
     let Some(first) = pack.first() else { return (None, None) };
@@ -89,18 +109,18 @@ pub fn search(pack: LpRef<'_>, name: &[u8], score: f64) -> (Option<(LpPos, f64)>
 
 /// Whether the member at `pos`, which has the score `own`, comes behind one of this name and score.
 #[inline]
-fn is_behind(pack: LpRef<'_>, (pos, own): (LpPos, f64), name: &[u8], score: f64) -> bool {
+fn is_behind(pack: FlatRef<'_>, (pos, own): (LpPos, f64), name: &[u8], score: f64) -> bool {
     own > score || own == score && pack.value(pos).text(&mut IntText::new()) > name
 }
 
 /// Inserts a member before another, which [`search`] has found.
-pub fn insert_at<R: Room>(pack: &mut Pack<R>, place: Option<LpPos>, name: &[u8], score: f64) {
+pub fn insert_at<R: Room>(pack: &mut Pack<R, Flat>, place: Option<LpPos>, name: &[u8], score: f64) {
     let pos = pack.insert_before(place, LpValue::from_bytes(name));
     with_score(score, |value| pack.insert_after(pos, value));
 }
 
 /// Gives the member at `at` another score, which belongs before `place`; both are what [`search`] has found.
-pub fn move_to<R: Room>(pack: &mut Pack<R>, at: LpPos, place: Option<LpPos>, name: &[u8], score: f64) {
+pub fn move_to<R: Room>(pack: &mut Pack<R, Flat>, at: LpPos, place: Option<LpPos>, name: &[u8], score: f64) {
     let view = pack.view();
     let score_pos = view.next(at);
     let next = score_pos.and_then(|pos| view.next(pos));
@@ -116,18 +136,18 @@ pub fn move_to<R: Room>(pack: &mut Pack<R>, at: LpPos, place: Option<LpPos>, nam
 }
 
 /// Appends a member that comes after all others.
-pub fn push<R: Room>(pack: &mut Pack<R>, name: &[u8], score: f64) {
+pub fn push<R: Room>(pack: &mut Pack<R, Flat>, name: &[u8], score: f64) {
     pack.push_back(name);
     with_score(score, |value| pack.push_value(value));
 }
 
 /// Removes the member at `pos`; gives the position of the next one.
-pub fn remove<R: Room>(pack: &mut Pack<R>, pos: LpPos) -> Option<LpPos> {
+pub fn remove<R: Room>(pack: &mut Pack<R, Flat>, pos: LpPos) -> Option<LpPos> {
     pack.remove_span(pos, 2)
 }
 
 /// Adds a member or changes its score; gives the old score.
-pub fn set<R: Room>(pack: &mut Pack<R>, name: &[u8], score: f64) -> Option<f64> {
+pub fn set<R: Room>(pack: &mut Pack<R, Flat>, name: &[u8], score: f64) -> Option<f64> {
     let (old, place) = search(pack.view(), name, score);
     match old {
         Some((_, old)) if old == score => {}
@@ -156,7 +176,7 @@ fn with_score<R>(score: f64, store: impl FnOnce(LpValue<'_>) -> R) -> R {
 }
 
 /// Whether a listpack from outside is a zset: pairs in order, scores that are numbers, no member twice, not empty.
-pub fn is_valid(pack: LpRef<'_>) -> bool {
+pub fn is_valid(pack: FlatRef<'_>) -> bool {
     if pack.is_empty() || !pack.len().is_multiple_of(2) {
         return false;
     }

@@ -145,7 +145,7 @@ proptest! {
 
     #[test]
     fn small_form_behaves_like_a_sorted_set(ops in proptest::collection::vec((name(), -8i64..8, 0u8..4), 0..60)) {
-        let (mut pack, mut scores) = (crate::listpack::Listpack::new(), BTreeMap::<Vec<u8>, i64>::new());
+        let (mut pack, mut scores) = (crate::listpack::FlatPack::new(), BTreeMap::<Vec<u8>, i64>::new());
         for (name, units, action) in ops {
             if action == 0 {
                 let found = packed::find(pack.view(), &name);
@@ -164,11 +164,34 @@ proptest! {
             let want: Vec<_> = sorted(&scores).into_iter().collect();
             let got: Vec<_> = packed::iter(pack.view()).map(|(n, s)| ((s * 4.0) as i64, n.to_vec())).collect();
             prop_assert_eq!(&got, &want);
+            let (from, to) = (want.len() / 3, want.len());
+            let mut back = Vec::new();
+            packed::visit_rev(pack.view(), (from, to), |name, score| back.push(((score * 4.0) as i64, name.to_vec())));
+            prop_assert!(back.iter().eq(want[from..to].iter().rev()));
             prop_assert_eq!(packed::is_valid(pack.view()), !want.is_empty());
             if let Some((rank, (_, name))) = want.iter().enumerate().next_back() {
                 prop_assert_eq!(packed::rank(pack.view(), name).map(|(r, _)| r), Some(rank));
                 prop_assert_eq!(packed::seek(pack.view(), rank), packed::find(pack.view(), name).map(|(p, _)| p));
             }
+        }
+    }
+}
+
+/// Backwards over a small sorted set, with and without room for the places on the stack.
+#[test]
+fn small_form_is_shown_from_its_end() {
+    for len in [0usize, 1, 2, 31, 32, 33, 34, 200] {
+        let mut pack = crate::listpack::FlatPack::new();
+        (0..len).for_each(|n| packed::push(&mut pack, format!("m{n}").as_bytes(), n as f64));
+        for (from, to) in
+            [(0, len), (0, len.min(32)), (len / 2, len), (len.saturating_sub(33), len), (len, len)]
+        {
+            let mut ranks = Vec::new();
+            packed::visit_rev(pack.view(), (from, to), |name, score| {
+                assert_eq!(name.to_vec(), format!("m{score}").into_bytes());
+                ranks.push(score as usize);
+            });
+            assert_eq!(ranks, (from..to).rev().collect::<Vec<_>>(), "{len} {from} {to}");
         }
     }
 }

@@ -4,8 +4,7 @@
 //! exclusive or; `chain` (order matters) scatters and then hashes the result. A key's digest chains its name, its type
 //! and its elements, in order where the type has one, scattered where it has none.
 
-use ds::entry::{Encoding, EntryRef, Kind, ValueRef};
-use ds::listpack::LpRef;
+use ds::entry::{EntryRef, Kind, PackedRef, ValueRef};
 use ds::num::IntText;
 use ds::object::Object;
 use ds::stream::StreamId;
@@ -62,28 +61,22 @@ fn score_text(value: f64) -> Vec<u8> {
     format!("{}e{sign}{:02}", trim(digits), exponent.abs()).into_bytes()
 }
 
-fn packed(digest: &mut Digest, encoding: Encoding, bytes: &[u8]) {
-    if encoding == Encoding::SetIntset {
-        let mut text = IntText::new();
-        ds::intset::IntsetRef::new(bytes).iter().for_each(|number| digest.scatter(text.format(number)));
-        return;
-    }
-    let pack = LpRef::new(bytes);
-    match encoding {
-        Encoding::ListPacked => pack.iter().for_each(|value| digest.chain(&value.to_vec())),
-        Encoding::SetPacked => pack.iter().for_each(|value| digest.scatter(&value.to_vec())),
-        Encoding::ZsetPacked => {
+fn packed(digest: &mut Digest, value: PackedRef<'_>) {
+    match value {
+        PackedRef::Intset(ints) => {
+            let mut text = IntText::new();
+            ints.iter().for_each(|number| digest.scatter(text.format(number)));
+        }
+        PackedRef::List(pack) => pack.iter().for_each(|value| digest.chain(&value.to_vec())),
+        PackedRef::Set(pack) => pack.iter().for_each(|value| digest.scatter(&value.to_vec())),
+        PackedRef::Zset(pack) => {
             for (name, score) in ds::zset::packed::iter(pack) {
                 digest.scatter_pair(&name.to_vec(), &score_text(score));
             }
         }
-        _ => {
-            let mut values = pack.iter();
-            while let (Some(field), Some(value)) = (values.next(), values.next()) {
-                digest.scatter_pair(&field.to_vec(), &value.to_vec());
-                if encoding == Encoding::HashPackedTtl {
-                    values.next();
-                }
+        PackedRef::Hash(pack, form) => {
+            for field in ds::packed_hash::iter(pack, form) {
+                digest.scatter_pair(&field.name.to_vec(), &field.value.to_vec());
             }
         }
     }
@@ -140,7 +133,7 @@ fn add_value(digest: &mut Digest, entry: EntryRef<'_>) {
     match entry.value() {
         ValueRef::Int(number) => digest.chain(IntText::new().format(number)),
         ValueRef::Bytes(bytes) | ValueRef::Blob(bytes) => digest.chain(bytes),
-        ValueRef::Packed(encoding, bytes) => packed(digest, encoding, bytes),
+        ValueRef::Packed(value) => packed(digest, value),
         ValueRef::Object(value) => object(digest, value),
     }
     if entry.expire_ms().is_some() {

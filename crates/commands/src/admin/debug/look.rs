@@ -1,8 +1,7 @@
 //! How keys and tables are stored.
 
 use config::{Directive, Family};
-use ds::entry::{Encoding, EntryRef, ValueRef};
-use ds::listpack::LpRef;
+use ds::entry::{EntryRef, PackedRef, ValueRef};
 use ds::object::Object;
 use resp::writer::Writer;
 
@@ -66,14 +65,17 @@ pub(super) fn sdslen(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
 
 pub(super) fn listpack(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let entry = cx.peek(argv[2]).ok_or(NO_SUCH_KEY)?;
-    let ValueRef::Packed(encoding, bytes) = entry.value() else {
-        return Err(CommandError::fixed("ERR Not a listpack encoded object."));
+    let framed;
+    let pack = match entry.value() {
+        ValueRef::Packed(PackedRef::List(pack)) => pack,
+        ValueRef::Packed(PackedRef::Set(pack) | PackedRef::Hash(pack, _) | PackedRef::Zset(pack)) => {
+            // What is told are the bytes of the real servers, which have the frame in memory, too.
+            framed = pack.to_framed();
+            framed.view()
+        }
+        _ => return Err(CommandError::fixed("ERR Not a listpack encoded object.")),
     };
-    if encoding == Encoding::SetIntset {
-        return Err(CommandError::fixed("ERR Not a listpack encoded object."));
-    }
-    let pack = LpRef::new(bytes);
-    let mut text = format!("{{total bytes {}}} {{num entries {}}}\n", bytes.len(), pack.len());
+    let mut text = format!("{{total bytes {}}} {{num entries {}}}\n", pack.as_bytes().len(), pack.len());
     for (at, value) in pack.iter().enumerate() {
         text.push_str(&format!("{{idx {at}}} {}\n", String::from_utf8_lossy(&value.to_vec())));
     }
