@@ -8,6 +8,7 @@ mod block;
 mod group;
 mod id;
 mod idempotence;
+mod pack;
 mod range;
 
 use crate::cowseq::{CowSeq, Cursor};
@@ -25,6 +26,10 @@ pub struct BlockLimits {
     /// `stream-node-max-entries`
     pub entries: usize,
 }
+
+/// From so many blocks on they are bundled. A trim frees a bundle only with its last block, which a shorter stream that is
+/// trimmed all the time would feel more than what bundles save.
+const BUNDLE_FROM_BLOCKS: usize = 128;
 
 /// Most bytes of a block, whatever the configuration says.
 const MAX_BLOCK_BYTES: usize = 1 << 30;
@@ -117,7 +122,7 @@ impl Stream {
             live += block.live() as u64;
             // Redis may keep a block whose entries were all trimmed; we never do.
             if block.live() > 0 {
-                stream.blocks.push_back(block);
+                stream.push_block(block);
             }
         }
         if live != meta.length || last.is_some_and(|last| last > meta.last_id) {
@@ -226,12 +231,7 @@ impl Stream {
             Some(at) if has_room(self.blocks.get(at), own, limits) => {
                 self.blocks.modify(at, |block| block.append(id, argv));
             }
-            last => {
-                if let Some(at) = last {
-                    self.blocks.modify(at, Block::seal);
-                }
-                self.blocks.push_back(Block::new(id, argv));
-            }
+            _ => self.push_block(Block::new(id, argv)),
         }
         self.last_id = id;
         self.entries_added += 1;
@@ -240,6 +240,29 @@ impl Stream {
             self.first_id = id;
         }
         true
+    }
+
+    /// Adds a block; nothing is appended to the ones before it any more.
+    fn push_block(&mut self, block: Block) {
+        if let Some(last) = self.blocks.last() {
+            self.blocks.modify(last, Block::seal);
+            if self.blocks.is_longer_than(BUNDLE_FROM_BLOCKS) {
+                self.bundle();
+            }
+        }
+        self.blocks.push_back(block);
+    }
+
+    /// Puts the last blocks into one allocation, if that saves memory.
+    fn bundle(&mut self) {
+        let back = || std::iter::successors(self.blocks.last(), |at| self.blocks.prev(*at));
+        let alone = back().map_while(|at| self.blocks.get(at).pack().alone());
+        let Some(count) = pack::worth_bundling(alone) else { return };
+        let places: Vec<Cursor> = back().take(count).collect();
+        let parts: Vec<&[u8]> = places.iter().map(|at| self.blocks.get(*at).as_bytes()).collect();
+        for (at, pack) in places.iter().zip(pack::bundle(&parts)) {
+            self.blocks.modify(*at, |block| block.move_to(pack));
+        }
     }
 
     /// The block that may hold `id`.
