@@ -356,7 +356,7 @@ fn many_blocks_share_allocations() {
         assert!(stream.append(StreamId::new(*n, 0), &[b"f", &value(*n)], limits));
     }
     let frozen = stream.clone();
-    let parts = stream.blocks().cloned().map(|block| {
+    let parts = stream.blocks().map(|block| {
         let pack = crate::listpack::Listpack::from_bytes(block.as_bytes().to_vec()).expect("a listpack");
         Block::from_listpack(block.master(), pack).expect("a block")
     });
