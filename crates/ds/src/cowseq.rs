@@ -113,7 +113,7 @@ impl<T: Clone + Weight> CowSeq<T> {
 
     /// All items in order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.iter_from(self.first())
+        self.leaves.iter().flat_map(|leaf| &leaf.items)
     }
 
     /// The item that holds the `index`-th unit of weight, and the index inside that item.

@@ -226,17 +226,23 @@ impl Block {
 
     /// Marks the entry with this ID deleted; false if it is not here or already deleted.
     pub(super) fn delete(&mut self, id: StreamId) -> bool {
-        let Some(found) = self.entries().find(|found| found.entry.id >= id) else { return false };
-        if found.entry.id != id || found.deleted {
-            return false;
+        match self.entries_from(id).next() {
+            Some(found) if found.entry.id == id && !found.deleted => self.delete_at(&[found.flags]),
+            _ => return false,
         }
-        let flags = found.flags;
-        let pack = self.pack.make_mut();
-        let old = pack.view().value(flags).as_i64().unwrap_or(0);
-        // Flags are always one byte, so no position moves.
-        pack.replace_int(flags, old | DELETED);
-        self.set_counts(Counts { live: self.counts.live - 1, dead: self.counts.dead + 1 });
         true
+    }
+
+    /// Marks live entries deleted, whose flags are at these places.
+    pub(super) fn delete_at(&mut self, places: &[LpPos]) {
+        let pack = self.pack.make_mut();
+        for &flags in places {
+            let old = pack.view().value(flags).as_i64().unwrap_or(0);
+            // Flags are always one byte, so no position moves.
+            pack.replace_int(flags, old | DELETED);
+        }
+        let count = places.len() as u32;
+        self.set_counts(Counts { live: self.counts.live - count, dead: self.counts.dead + count });
     }
 
     fn layout(&self) -> Layout<'_> {
@@ -270,6 +276,16 @@ impl Block {
 pub(super) struct Entries<'a> {
     layout: Layout<'a>,
     next: Option<LpPos>,
+}
+
+impl<'a> Entries<'a> {
+    /// The entry with this ID, if it lies ahead; the ones before it, or those below the ID, are passed.
+    pub(super) fn seek(&mut self, id: StreamId) -> Option<Found<'a>> {
+        self.next = self.layout.seek(self.next?, id);
+        let found = self.layout.read(self.next?).filter(|found| found.entry.id == id)?;
+        self.next = found.next;
+        Some(found)
+    }
 }
 
 impl<'a> Iterator for Entries<'a> {
