@@ -58,6 +58,15 @@ impl<T: Clone + Weight> CowSeq<T> {
         self.leaves.iter().map(|leaf| leaf.items.len()).sum()
     }
 
+    /// Whether there are more than `count` items; leaves are counted until that is known.
+    pub fn is_longer_than(&self, count: usize) -> bool {
+        let mut seen = 0;
+        self.leaves.iter().any(|leaf| {
+            seen += leaf.items.len();
+            seen > count
+        })
+    }
+
     /// Bytes of the structure itself, without what items own on the heap.
     pub fn overhead_bytes(&self) -> usize {
         let leaf = size_of::<Leaf<T>>() + 16 + size_of::<Arc<Leaf<T>>>();
@@ -104,7 +113,7 @@ impl<T: Clone + Weight> CowSeq<T> {
 
     /// All items in order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.iter_from(self.first())
+        self.leaves.iter().flat_map(|leaf| &leaf.items)
     }
 
     /// The item that holds the `index`-th unit of weight, and the index inside that item.

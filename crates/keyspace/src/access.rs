@@ -128,16 +128,6 @@ impl<'k> Access<'k> {
         }
     }
 
-    /// Keys of a database.
-    pub fn len(&mut self, db: usize) -> usize {
-        (0..SHARDS as u16).map(|shard| self.look(shard, |shard| shard.len(db))).sum()
-    }
-
-    /// Whether a database has no keys.
-    pub fn is_empty(&mut self, db: usize) -> bool {
-        (0..SHARDS as u16).all(|shard| self.look(shard, |shard| shard.len(db) == 0))
-    }
-
     /// Whether this is everything.
     pub fn is_all(&self) -> bool {
         matches!(self.held, Held::All(_))

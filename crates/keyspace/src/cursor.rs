@@ -11,9 +11,6 @@ use crate::{Access, SHARDS};
 /// Lines that one step looks at for each key that it was asked for, at most: bounds a step over a sparse table.
 const LINES_PER_KEY: usize = 10;
 
-/// Shards whose keys RANDOMKEY counts to know how many there are in one.
-const SAMPLED_SHARDS: usize = 16;
-
 impl Access<'_> {
     /// Visits about `count` keys of `db` from `cursor` on; answers the next cursor. Shards that are not held are locked
     /// one at a time; the command then must hold none.
@@ -54,15 +51,8 @@ impl Access<'_> {
         mut random: impl FnMut() -> u64,
     ) -> Option<(Vec<u8>, Option<u64>)> {
         let start = random() as usize % SHARDS;
-        // A shard is taken with a probability that grows with its keys, so that each key is about as likely. Keys are spread
-        // evenly, so some shards tell how many are in one, if there are many.
-        let sampled: usize = (0..SAMPLED_SHARDS)
-            .map(|step| self.look(((start + step) % SHARDS) as u16, |shard| shard.len(db)))
-            .sum();
-        let most = match sampled / SAMPLED_SHARDS {
-            0..4 => 2 + 2 * self.len(db) / SHARDS,
-            average => 2 + 2 * average,
-        };
+        // A shard is taken with a probability that grows with its keys, so that each key is about as likely.
+        let most = 2 + 2 * self.keyspace().len(db) / SHARDS;
         let mut fallback = None;
         for step in 0..8 * SHARDS {
             let lucky = self.look(((start + step) % SHARDS) as u16, |shard| {

@@ -71,6 +71,11 @@ impl Keyspace {
         self.databases
     }
 
+    /// Keys of a database, counted without any lock: of what others do meanwhile some may be counted.
+    pub fn len(&self, db: usize) -> usize {
+        self.hints.items(db * SHARDS..(db + 1) * SHARDS)
+    }
+
     /// The gate at which this keyspace's users enter.
     pub fn gate(&self) -> &Gate {
         &self.gate

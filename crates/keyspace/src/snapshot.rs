@@ -262,6 +262,31 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_counted_without_locks() {
+        let keyspace = Keyspace::new(3, Arc::new(Gate::new(1)));
+        let counted = || [0, 1, 2].map(|db| keyspace.len(db));
+        for number in 0..3000 {
+            insert(&keyspace, number % 5 / 4, &key(number), 0, None);
+        }
+        assert_eq!(counted(), [2400, 600, 0]);
+        let gone = (0..500).filter(|&number| {
+            let (key, hash) = (key(number), ds::hash::of(&key(number)));
+            let mut shard = keyspace.lock(shard_of(hash));
+            shard.find_mut(0, hash, &key, 1).map(|slot| slot.remove()).is_some()
+        });
+        assert_eq!(gone.count(), 400);
+        assert_eq!(counted(), [2000, 600, 0]);
+        let _alone = keyspace.gate().close();
+        let mut access = keyspace.access_all();
+        access.swap_databases(0, 2);
+        access.swap_databases(1, 1);
+        assert_eq!(counted(), [0, 600, 2000]);
+        access.swap_databases(1, 2);
+        drop(access.take_database(2));
+        assert_eq!(counted(), [0, 2000, 0]);
+    }
+
+    #[test]
     fn what_was_there_at_the_beginning_is_shown_once_with_its_database() {
         for swap in [false, true] {
             let keyspace = Keyspace::new(3, Arc::new(Gate::new(1)));

@@ -23,11 +23,12 @@ thread_local! {
 
 /// Options that jemalloc reads at its start: huge pages for the heap (nothing here ever forks), freed pages given back
 /// after a second, and larger slabs for sizes of which few or a single one fill a page. Each slab costs 128 bytes beside
-/// itself: 2 for each entry of 64 bytes when they share a page, 128 for each chunk of a list. With the pages that these get here a
-/// slab has as many objects as those of the sizes between them, 64 to 512; a chunk shares one with seven others. The sizes
-/// from 2 to 14 KB stay as they are: they are those of a small table's segments, which come and go as tables grow, and of a large
-/// slab the last one would keep all. The segments of a large table are whole pages, and get no page more for spreading their
-/// beginnings over the cache's sets: which of their lines is used is random anyway.
+/// itself: 2 for each entry of 64 bytes when they share a page, 128 for each chunk of a list or bundle of a stream's blocks. With
+/// the pages that these get here a slab has as many objects as those of the sizes between them, 64 to 512; a chunk shares one
+/// with seven others, a bundle with three or seven. The sizes from 2 to 7 KB stay as they are: they are those of a small
+/// table's segments, which come and go as tables grow, and of a large slab the last one would keep all. The segments of a large
+/// table are whole pages, and get no page more for spreading their beginnings over the cache's sets: which of their lines is
+/// used is random anyway.
 // SAFETY: no other item of the program has this name; jemalloc declares it weak and only reads it.
 #[unsafe(export_name = "_rjem_malloc_conf")]
 static MALLOC_CONF: Option<&'static c_char> = Some(malloc_conf());
@@ -35,7 +36,8 @@ static MALLOC_CONF: Option<&'static c_char> = Some(malloc_conf());
 const fn malloc_conf() -> &'static c_char {
     let text: &'static std::ffi::CStr =
         c"thp:always,metadata_thp:auto,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4,cache_oblivious:false,\
-        slab_sizes:32-32:4|64-64:8|96-96:12|128-128:8|256-256:8|512-512:8|1024-1024:16|8192-8192:16";
+        slab_sizes:32-32:4|64-64:8|96-96:12|128-128:8|256-256:8|512-512:8|1024-1024:16|8192-8192:16|\
+        10240-10240:20|12288-12288:12|14336-14336:28";
     // SAFETY: the pointer of a `CStr` literal is valid for its first character for the whole program.
     unsafe { &*text.as_ptr() }
 }
@@ -265,9 +267,14 @@ mod tests {
             let bin = (0..64).find(|&bin| of_bin(bin, "size") == size).expect("a small size class");
             of_bin(bin, "slab_size")
         };
-        for (size, bytes) in
-            [(64, 32 << 10), (128, 32 << 10), (1024, 64 << 10), (8192, 64 << 10), (4096, 4096)]
-        {
+        for (size, bytes) in [
+            (64, 32 << 10),
+            (128, 32 << 10),
+            (1024, 64 << 10),
+            (8192, 64 << 10),
+            (12288, 48 << 10),
+            (4096, 4096),
+        ] {
             assert_eq!(slab_bytes(size), bytes, "objects of {size} bytes");
         }
     }

@@ -154,7 +154,6 @@ fn draw(cx: &mut Cx<'_>, expired: &mut Vec<Vec<u8>>) -> Option<Vec<u8>> {
 }
 
 pub(super) fn dbsize(cx: &mut Cx<'_>, _argv: &[&[u8]], out: &mut Writer) -> Result {
-    let db = cx.db;
-    out.int(cx.access.len(db) as i64);
+    out.int(cx.access.keyspace().len(cx.db) as i64);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! XCLAIM and XAUTOCLAIM: pending entries change hands.
 
 use config::Events;
-use ds::stream::{ConsumerId, Nack, Stream, StreamId};
+use ds::stream::{ConsumerId, Finder, Groups, Nack, StreamId};
 use resp::writer::Writer;
 
 use super::args::{interval_start, strict_id};
@@ -98,21 +98,20 @@ impl<'a> Claim<'a> {
 
     fn one(
         &self,
-        stream: &mut Stream,
+        (entries, groups): (&mut Finder<'_>, &mut Groups),
         id: StreamId,
         consumer: ConsumerId,
         effects: &mut GroupEffects,
         body: &mut Writer,
     ) -> Outcome {
-        let exists = stream.contains(id);
-        let Some(group) = stream.groups_mut().get_mut(self.group) else { return Outcome::Passed };
+        let Some(group) = groups.get_mut(self.group) else { return Outcome::Passed };
         let old = group.pending(id).copied();
-        if !exists {
+        let Some(entry) = entries.get(id) else {
             let Some(nack) = old else { return Outcome::Passed };
             effects.claimed((self.key, self.group), self.consumer, id, nack, group.last_id);
             group.remove_pending(id);
             return Outcome::Dropped;
-        }
+        };
         let deliveries = match old {
             None if !self.force => return Outcome::Passed,
             Some(nack) if self.now_ms - nack.delivery_ms < self.min_idle_ms => return Outcome::Passed,
@@ -124,9 +123,10 @@ impl<'a> Claim<'a> {
         group.set_pending(id, nack);
         group.consumer_mut(consumer).active_ms = self.now_ms;
         effects.claimed((self.key, self.group), self.consumer, id, nack, group.last_id);
-        match stream.get(id) {
-            Some(entry) if !self.just_id => reply_entry(entry, body),
-            _ => reply_id(id, body),
+        if self.just_id {
+            reply_id(id, body)
+        } else {
+            reply_entry(entry, body)
         }
         Outcome::Claimed
     }
@@ -160,8 +160,9 @@ pub(super) fn xclaim(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     let (mut body, mut claimed) = (Writer::new(cx.session.resp3), 0);
     update(cx, claim.key, |stream| {
         let mut told = false;
+        let (mut entries, groups) = stream.finder_and_groups();
         for id in ids {
-            let outcome = claim.one(stream, id, consumer, &mut effects, &mut body);
+            let outcome = claim.one((&mut entries, groups), id, consumer, &mut effects, &mut body);
             claimed += usize::from(outcome == Outcome::Claimed);
             changes += u64::from(outcome != Outcome::Passed);
             told |= outcome != Outcome::Passed;
@@ -169,7 +170,7 @@ pub(super) fn xclaim(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
         // A claim tells the last ID itself.
         if moved
             && !told
-            && let Some(group) = stream.groups().get(claim.group)
+            && let Some(group) = groups.get(claim.group)
         {
             effects.moved(claim.key, claim.group, group);
             changes += 1;
@@ -211,11 +212,12 @@ pub(super) fn xautoclaim(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> R
             group.pending_from(start).map(|entry| entry.id).take(most.saturating_add(1)).collect::<Vec<_>>()
         });
         let pending = pending.unwrap_or_default();
+        let (mut entries, groups) = stream.finder_and_groups();
         for (at, id) in pending.iter().enumerate() {
             if left == 0 || at == most {
                 return *id;
             }
-            match claim.one(stream, *id, consumer, &mut effects, &mut body) {
+            match claim.one((&mut entries, groups), *id, consumer, &mut effects, &mut body) {
                 Outcome::Passed => continue,
                 Outcome::Claimed => claimed += 1,
                 Outcome::Dropped => dropped.push(*id),

@@ -195,15 +195,16 @@ impl Part<'_> {
             ids = group.consumer(consumer).pending_from(from).take(most).collect();
         }
         body.array(ids.len());
+        let (mut entries, groups) = stream.finder_and_groups();
         for id in ids {
-            let Some(entry) = stream.get(id) else {
+            let Some(entry) = entries.get(id) else {
                 body.array(2);
                 reply_id(id, body);
                 body.null_array();
                 continue;
             };
             reply_entry(entry, body);
-            if let Some(group) = stream.groups_mut().get_mut(name)
+            if let Some(group) = groups.get_mut(name)
                 && let Some(nack) = group.pending(id).copied()
             {
                 let deliveries = nack.deliveries.saturating_add(1);

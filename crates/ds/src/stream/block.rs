@@ -8,10 +8,8 @@
 //! field, value pairs. A deleted entry keeps its place and has the flag DELETED.
 //! Invariant: IDs rise, the counts are right, none is below the master's ID.
 
-use std::sync::Arc;
-
 use super::id::StreamId;
-use crate::cow::make_mut;
+use super::pack::Shared;
 use crate::cowseq::Weight;
 use crate::listpack::{Listpack, LpPos, LpRef, LpValue, Reader};
 
@@ -31,50 +29,6 @@ pub struct Block {
     pack: Shared,
 }
 
-/// The listpack of a block.
-#[derive(Clone, Debug)]
-enum Shared {
-    /// One that may grow.
-    Open(Arc<Listpack>),
-    /// One allocation for all of it, as nearly all blocks of a long stream are: what an open one costs beside its bytes is a
-    /// third of a byte for each entry.
-    Sealed(Arc<[u8]>),
-}
-
-impl Shared {
-    fn view(&self) -> LpRef<'_> {
-        match self {
-            Shared::Open(pack) => pack.view(),
-            Shared::Sealed(bytes) => LpRef::new(bytes),
-        }
-    }
-
-    /// The listpack, for changing it: from now on an open one that nobody else sees.
-    fn make_mut(&mut self) -> &mut Listpack {
-        if let Shared::Sealed(bytes) = self {
-            *self = Shared::Open(Arc::new(Listpack::from_valid(bytes.to_vec())));
-        }
-        match self {
-            Shared::Open(pack) => make_mut(pack),
-            Shared::Sealed(_) => unreachable!("it was opened just now"),
-        }
-    }
-
-    fn seal(&mut self) {
-        if let Shared::Open(pack) = self {
-            *self = Shared::Sealed(Arc::from(pack.as_bytes()));
-        }
-    }
-
-    fn heap_bytes(&self) -> usize {
-        const COUNTS: usize = 2 * size_of::<usize>();
-        match self {
-            Shared::Open(pack) => COUNTS + size_of::<Listpack>() + pack.capacity(),
-            Shared::Sealed(bytes) => COUNTS + bytes.len(),
-        }
-    }
-}
-
 /// How many entries there are. A block is far smaller than 2^32 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Counts {
@@ -82,7 +36,7 @@ struct Counts {
     dead: u32,
 }
 
-const _: () = assert!(size_of::<Block>() == 40, "a block costs little beside its bytes");
+const _: () = assert!(size_of::<Block>() == 48, "a block costs little beside its bytes");
 
 impl Weight for Block {
     fn weight(&self) -> usize {
@@ -158,7 +112,7 @@ impl Block {
     /// Takes over a listpack from an RDB file after checking it as a block.
     pub fn from_listpack(master: StreamId, pack: Listpack) -> Result<Self, BlockError> {
         let counts = check(master, pack.view())?;
-        Ok(Self { master, counts, pack: Shared::Sealed(Arc::from(pack.as_bytes())) })
+        Ok(Self { master, counts, pack: Shared::sealed(pack.as_bytes()) })
     }
 
     /// A block whose first entry, with the ID `master`, has these fields and values.
@@ -169,7 +123,7 @@ impl Block {
         pack.push_values(
             number(0).chain(number(0)).chain(number(argv.len() / 2)).chain(fields).chain(number(0)),
         );
-        let mut block = Self { master, counts: Counts::default(), pack: Shared::Open(Arc::new(pack)) };
+        let mut block = Self { master, counts: Counts::default(), pack: Shared::open(pack) };
         block.append(master, argv);
         block
     }
@@ -224,6 +178,17 @@ impl Block {
         self.pack.seal();
     }
 
+    /// The listpack as it is shared.
+    pub(super) fn pack(&self) -> &Shared {
+        &self.pack
+    }
+
+    /// Puts the same bytes at another place.
+    pub(super) fn move_to(&mut self, pack: Shared) {
+        debug_assert_eq!(pack.view().as_bytes(), self.as_bytes());
+        self.pack = pack;
+    }
+
     fn has_same_fields(&self, argv: &[&[u8]]) -> bool {
         let pack = self.pack.view();
         let Some(pos) = self.dead_pos().and_then(|pos| pack.next(pos)) else { return false };
@@ -261,17 +226,23 @@ impl Block {
 
     /// Marks the entry with this ID deleted; false if it is not here or already deleted.
     pub(super) fn delete(&mut self, id: StreamId) -> bool {
-        let Some(found) = self.entries().find(|found| found.entry.id >= id) else { return false };
-        if found.entry.id != id || found.deleted {
-            return false;
+        match self.entries_from(id).next() {
+            Some(found) if found.entry.id == id && !found.deleted => self.delete_at(&[found.flags]),
+            _ => return false,
         }
-        let flags = found.flags;
-        let pack = self.pack.make_mut();
-        let old = pack.view().value(flags).as_i64().unwrap_or(0);
-        // Flags are always one byte, so no position moves.
-        pack.replace_int(flags, old | DELETED);
-        self.set_counts(Counts { live: self.counts.live - 1, dead: self.counts.dead + 1 });
         true
+    }
+
+    /// Marks live entries deleted, whose flags are at these places.
+    pub(super) fn delete_at(&mut self, places: &[LpPos]) {
+        let pack = self.pack.make_mut();
+        for &flags in places {
+            let old = pack.view().value(flags).as_i64().unwrap_or(0);
+            // Flags are always one byte, so no position moves.
+            pack.replace_int(flags, old | DELETED);
+        }
+        let count = places.len() as u32;
+        self.set_counts(Counts { live: self.counts.live - count, dead: self.counts.dead + count });
     }
 
     fn layout(&self) -> Layout<'_> {
@@ -305,6 +276,16 @@ impl Block {
 pub(super) struct Entries<'a> {
     layout: Layout<'a>,
     next: Option<LpPos>,
+}
+
+impl<'a> Entries<'a> {
+    /// The entry with this ID, if it lies ahead; the ones before it, or those below the ID, are passed.
+    pub(super) fn seek(&mut self, id: StreamId) -> Option<Found<'a>> {
+        self.next = self.layout.seek(self.next?, id);
+        let found = self.layout.read(self.next?).filter(|found| found.entry.id == id)?;
+        self.next = found.next;
+        Some(found)
+    }
 }
 
 impl<'a> Iterator for Entries<'a> {

@@ -8,14 +8,16 @@ mod block;
 mod group;
 mod id;
 mod idempotence;
+mod pack;
 mod range;
 
 use crate::cowseq::{CowSeq, Cursor};
+use crate::listpack::LpPos;
 pub use block::{Block, BlockError, Entry};
 pub use group::{Consumer, ConsumerId, Group, GroupName, Groups, Nack, PelEntry};
 pub use id::{AddId, IdText, StreamId};
 pub use idempotence::{Idempotence, Producer};
-pub use range::{Range, RangeRev};
+pub use range::{Finder, Range, RangeRev};
 
 /// When an append opens a new block; 0 means no limit (of bytes: 1 GiB).
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,10 @@ pub struct BlockLimits {
     /// `stream-node-max-entries`
     pub entries: usize,
 }
+
+/// From so many blocks on they are bundled. A trim frees a bundle only with its last block, which a shorter stream that is
+/// trimmed all the time would feel more than what bundles save.
+const BUNDLE_FROM_BLOCKS: usize = 128;
 
 /// Most bytes of a block, whatever the configuration says.
 const MAX_BLOCK_BYTES: usize = 1 << 30;
@@ -66,6 +72,16 @@ pub enum Deletion {
     Deleted,
     /// [`RefPolicy::Acked`] forbids it.
     StillReferenced,
+}
+
+/// What a trim did to a block.
+struct Trimmed {
+    /// Entries that were removed.
+    gone: u64,
+    /// The next block.
+    next: Option<Cursor>,
+    /// The first entry that the trim does not reach, if it lies in the block and nothing is left before it.
+    first: Option<StreamId>,
 }
 
 /// See the file comment.
@@ -117,7 +133,7 @@ impl Stream {
             live += block.live() as u64;
             // Redis may keep a block whose entries were all trimmed; we never do.
             if block.live() > 0 {
-                stream.blocks.push_back(block);
+                stream.push_block(block);
             }
         }
         if live != meta.length || last.is_some_and(|last| last > meta.last_id) {
@@ -178,6 +194,11 @@ impl Stream {
         &mut self.groups
     }
 
+    /// The entries, to look them up, and the consumer groups, to change them meanwhile.
+    pub fn finder_and_groups(&mut self) -> (Finder<'_>, &mut Groups) {
+        (Finder::new(&self.blocks), &mut self.groups)
+    }
+
     /// What producers have sent lately (XADD IDMP).
     pub fn idempotence(&self) -> &Idempotence {
         &self.idempotence
@@ -226,12 +247,7 @@ impl Stream {
             Some(at) if has_room(self.blocks.get(at), own, limits) => {
                 self.blocks.modify(at, |block| block.append(id, argv));
             }
-            last => {
-                if let Some(at) = last {
-                    self.blocks.modify(at, Block::seal);
-                }
-                self.blocks.push_back(Block::new(id, argv));
-            }
+            _ => self.push_block(Block::new(id, argv)),
         }
         self.last_id = id;
         self.entries_added += 1;
@@ -242,11 +258,26 @@ impl Stream {
         true
     }
 
-    /// The block that may hold `id`.
-    fn block_of(&self, id: StreamId) -> Option<Cursor> {
-        match self.blocks.partition_point(|block| block.master() <= id) {
-            Some(at) => self.blocks.prev(at),
-            None => self.blocks.last(),
+    /// Adds a block; nothing is appended to the ones before it any more.
+    fn push_block(&mut self, block: Block) {
+        if let Some(last) = self.blocks.last() {
+            self.blocks.modify(last, Block::seal);
+            if self.blocks.is_longer_than(BUNDLE_FROM_BLOCKS) {
+                self.bundle();
+            }
+        }
+        self.blocks.push_back(block);
+    }
+
+    /// Puts the last blocks into one allocation, if that saves memory.
+    fn bundle(&mut self) {
+        let back = || std::iter::successors(self.blocks.last(), |at| self.blocks.prev(*at));
+        let alone = back().map_while(|at| self.blocks.get(at).pack().alone());
+        let Some(count) = pack::worth_bundling(alone) else { return };
+        let places: Vec<Cursor> = back().take(count).collect();
+        let parts: Vec<&[u8]> = places.iter().map(|at| self.blocks.get(*at).as_bytes()).collect();
+        for (at, pack) in places.iter().zip(pack::bundle(&parts)) {
+            self.blocks.modify(*at, |block| block.move_to(pack));
         }
     }
 
@@ -262,17 +293,17 @@ impl Stream {
 
     /// Entries with `from <= id <= to`, in order.
     pub fn range(&self, from: StreamId, to: StreamId) -> Range<'_> {
-        Range::new(&self.blocks, self.block_of(from).or_else(|| self.blocks.first()), from, to)
+        Range::new(&self.blocks, block_of(&self.blocks, from).or_else(|| self.blocks.first()), from, to)
     }
 
     /// Entries with `from <= id <= to`, greatest first.
     pub fn range_rev(&self, from: StreamId, to: StreamId) -> RangeRev<'_> {
-        RangeRev::new(&self.blocks, self.block_of(to), from, to)
+        RangeRev::new(&self.blocks, block_of(&self.blocks, to), from, to)
     }
 
     /// Deletes an entry. Groups keep their references; see [`Stream::delete_with`].
     pub fn delete(&mut self, id: StreamId) -> bool {
-        let Some(at) = self.block_of(id) else { return false };
+        let Some(at) = block_of(&self.blocks, id) else { return false };
         // Look before touching: a miss must not copy a block that a snapshot shares.
         if !self.contains(id) {
             return false;
@@ -302,15 +333,16 @@ impl Stream {
         if self.delete(id) { Deletion::Deleted } else { Deletion::NotFound }
     }
 
+    /// Finds the first entry, which is not before the one that was the first.
     fn refresh_first_id(&mut self) {
-        let first = self.range(StreamId::MIN, StreamId::MAX).next().map(|entry| entry.id());
+        let first = self.range(self.first_id, StreamId::MAX).next().map(|entry| entry.id());
         self.first_id = first.unwrap_or(StreamId::MIN);
     }
 
     /// Removes old entries; gives how many. An approximate trim removes whole blocks only, at most `limit` entries
     /// (None: no limit).
     pub fn trim(&mut self, to: TrimTo, approximate: bool, limit: Option<u64>, policy: RefPolicy) -> u64 {
-        let mut removed = 0;
+        let (mut removed, mut first) = (0, None);
         let mut at = self.blocks.first();
         while let Some(cursor) = at {
             let block = self.blocks.get(cursor);
@@ -330,46 +362,60 @@ impl Stream {
                 at = self.blocks.remove(cursor);
                 continue;
             }
-            let (gone, next) = self.trim_block(cursor, to, policy);
-            removed += gone;
-            at = next;
+            let trimmed = self.trim_block(cursor, to, policy);
+            removed += trimmed.gone;
+            at = trimmed.next;
             if !whole {
+                first = trimmed.first;
                 break;
             }
         }
-        if removed > 0 {
-            self.refresh_first_id();
+        match first {
+            Some(id) => self.first_id = id,
+            None if removed > 0 => self.refresh_first_id(),
+            None => {}
         }
         removed
     }
 
-    /// Removes the entries of one block that the trim reaches and the policy allows. Gives their number and the next block.
-    fn trim_block(&mut self, at: Cursor, to: TrimTo, policy: RefPolicy) -> (u64, Option<Cursor>) {
+    /// Removes the entries of one block that the trim reaches and the policy allows.
+    fn trim_block(&mut self, at: Cursor, to: TrimTo, policy: RefPolicy) -> Trimmed {
         let block = self.blocks.get(at);
-        let reach = match to {
-            TrimTo::MaxLen(keep) => (self.length - keep).min(block.live() as u64) as usize,
-            TrimTo::MinId(_) => block.live(),
+        let live = block.live();
+        let (reach, min) = match to {
+            TrimTo::MaxLen(keep) => ((self.length - keep).min(live as u64) as usize, None),
+            TrimTo::MinId(min) => (live, Some(min)),
         };
-        let in_range = |id: StreamId| !matches!(to, TrimTo::MinId(min) if id >= min);
-        let mut ids: Vec<StreamId> = block
-            .entries()
-            .filter(|f| !f.deleted && in_range(f.entry.id()))
-            .map(|f| f.entry.id())
-            .take(reach)
-            .collect();
+        let (mut reached, mut first): (Vec<(StreamId, LpPos)>, _) = (Vec::new(), None);
+        // What is before the first entry of all is deleted.
+        for found in block.entries_from(self.first_id).filter(|found| !found.deleted) {
+            let id = found.entry.id();
+            if reached.len() == reach || min.is_some_and(|min| id >= min) {
+                first = Some(id);
+                break;
+            }
+            reached.push((id, found.flags));
+        }
         match policy {
             RefPolicy::Keep => {}
-            RefPolicy::Delete => ids.iter().for_each(|id| self.groups.forget(*id)),
-            RefPolicy::Acked => ids.retain(|id| !self.groups.references(*id)),
+            RefPolicy::Delete => reached.iter().for_each(|(id, _)| self.groups.forget(*id)),
+            RefPolicy::Acked => {
+                reached.retain(|(id, _)| !self.groups.references(*id));
+                first = None;
+            }
         }
-        self.length -= ids.len() as u64;
-        if ids.len() == self.blocks.get(at).live() {
-            return (ids.len() as u64, self.blocks.remove(at));
-        }
-        if !ids.is_empty() {
-            self.blocks.modify(at, |block| ids.iter().for_each(|id| _ = block.delete(*id)));
-        }
-        (ids.len() as u64, self.blocks.next(at))
+        let gone = reached.len();
+        self.length -= gone as u64;
+        let next = if gone == live {
+            self.blocks.remove(at)
+        } else {
+            if gone > 0 {
+                let places: Vec<LpPos> = reached.into_iter().map(|(_, flags)| flags).collect();
+                self.blocks.modify(at, |block| block.delete_at(&places));
+            }
+            self.blocks.next(at)
+        };
+        Trimmed { gone: gone as u64, next, first }
     }
 
     /// XSETID: the caller has checked that `last_id` is not below the last entry.
@@ -459,6 +505,14 @@ impl Stream {
             }
         }
         Some(ids.len() as u64)
+    }
+}
+
+/// The block that may hold `id`.
+fn block_of(blocks: &CowSeq<Block>, id: StreamId) -> Option<Cursor> {
+    match blocks.partition_point(|block| block.master() <= id) {
+        Some(at) => blocks.prev(at),
+        None => blocks.last(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Iterators over the live entries of a stream between two IDs.
+//! Iterators over the live entries of a stream between two IDs, and look-ups of many entries.
 
 use std::marker::PhantomData;
 
@@ -11,6 +11,20 @@ pub struct Range<'a>(Walk<'a, Forward>);
 
 /// Entries, greatest ID first.
 pub struct RangeRev<'a>(Walk<'a, Backward>);
+
+/// Looks entries up one after the other. Where the IDs rise, as those of pending entries do, a look-up in the same block goes on
+/// where the one before ended.
+pub struct Finder<'a> {
+    blocks: &'a CowSeq<Block>,
+    last: Option<Last<'a>>,
+}
+
+/// Where the last look-up ended: all that is left of its block is above `id`.
+struct Last<'a> {
+    at: Cursor,
+    id: StreamId,
+    entries: Entries<'a>,
+}
 
 /// What differs between the directions.
 trait Direction {
@@ -112,5 +126,23 @@ impl<'a> Iterator for RangeRev<'a> {
 
     fn next(&mut self) -> Option<Entry<'a>> {
         self.0.advance()
+    }
+}
+
+impl<'a> Finder<'a> {
+    pub(super) fn new(blocks: &'a CowSeq<Block>) -> Self {
+        Self { blocks, last: None }
+    }
+
+    /// The entry with this ID.
+    pub fn get(&mut self, id: StreamId) -> Option<Entry<'a>> {
+        let at = super::block_of(self.blocks, id)?;
+        let mut entries = match self.last.take() {
+            Some(last) if last.at == at && last.id < id => last.entries,
+            _ => self.blocks.get(at).entries(),
+        };
+        let found = entries.seek(id);
+        self.last = Some(Last { at, id, entries });
+        found.filter(|found| !found.deleted).map(|found| found.entry)
     }
 }

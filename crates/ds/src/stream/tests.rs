@@ -331,3 +331,51 @@ fn blocks_without_live_entries() {
     let stream = Stream::from_parts(vec![block], meta, Groups::default()).expect("consistent");
     assert_eq!((stream.block_count(), stream.len(), stream.first_id()), (0, 0, StreamId::MIN));
 }
+
+/// Bytes of all sealed blocks, and of the allocations that hold them.
+fn sealed_bytes(stream: &Stream) -> (usize, usize) {
+    let sealed: Vec<_> = stream.blocks().filter_map(|block| block.pack().allocation()).collect();
+    let bytes = sealed.iter().map(|(len, _)| len).sum();
+    let distinct: BTreeMap<_, _> = sealed.iter().map(|(_, at)| (at.as_ptr(), at.len())).collect();
+    (bytes, distinct.values().map(|len| sys::alloc::usable(16 + len)).sum())
+}
+
+#[test]
+fn many_blocks_share_allocations() {
+    let value = |n: u64| format!("v:{n:012}").into_bytes();
+    let rest = |stream: &Stream| -> Vec<u64> {
+        let all = stream.range(StreamId::MIN, StreamId::MAX);
+        all.inspect(|entry| assert!(entry.fields().all(|(_, v)| v.eq_bytes(&value(entry.id().ms)))))
+            .map(|entry| entry.id().ms)
+            .collect()
+    };
+    let mut stream = Stream::new();
+    let mut expected: Vec<u64> = (1..=40_000).collect();
+    for n in &expected {
+        let limits = BlockLimits { bytes: 4096, entries: 100 };
+        assert!(stream.append(StreamId::new(*n, 0), &[b"f", &value(*n)], limits));
+    }
+    let frozen = stream.clone();
+    let parts = stream.blocks().map(|block| {
+        let pack = crate::listpack::Listpack::from_bytes(block.as_bytes().to_vec()).expect("a listpack");
+        Block::from_listpack(block.master(), pack).expect("a block")
+    });
+    let loaded = Stream::from_parts(parts.collect(), stream.meta(), Groups::default()).expect("consistent");
+    for stream in [&stream, &loaded] {
+        let (bytes, allocated) = sealed_bytes(stream);
+        assert!(allocated < bytes + bytes / 24, "{allocated} for {bytes}");
+        assert_eq!(rest(stream), expected);
+    }
+    // A change takes a block out of its bundle; the others, and a frozen view, see nothing of it.
+    for n in [1, 20_050, 20_351, 39_999] {
+        assert!(stream.delete(StreamId::new(n, 0)));
+    }
+    stream.trim(TrimTo::MinId(StreamId::new(350, 0)), false, None, RefPolicy::Keep);
+    expected.retain(|n| *n >= 350 && ![20_050, 20_351, 39_999].contains(n));
+    assert_eq!(rest(&stream), expected);
+    assert_eq!(rest(&frozen), (1..=40_000).collect::<Vec<_>>());
+    // Few blocks stay apart.
+    stream.trim(TrimTo::MaxLen(10), false, None, RefPolicy::Keep);
+    let apart = numbered(100 * BUNDLE_FROM_BLOCKS as u64);
+    assert!(apart.blocks().all(|block| block.pack().allocation().is_none_or(|(len, at)| len == at.len())));
+}

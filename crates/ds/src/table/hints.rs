@@ -20,6 +20,8 @@ use super::segment::SegmentRef;
 /// The published directories of a set of tables, by index.
 pub struct Hints {
     tables: Box<[Published]>,
+    /// The number of each table's items, apart from what the passes read, for writers change it all the time.
+    lens: Box<[AtomicUsize]>,
     gate: Arc<Gate>,
     limbo: Limbo<Retired>,
 }
@@ -48,8 +50,15 @@ pub struct Hint<'batch>(Option<(&'batch Line, SegmentRef, u32)>);
 impl Hints {
     /// Room for `tables` tables whose readers enter batches at `gate`.
     pub fn new(tables: usize, gate: Arc<Gate>) -> Arc<Hints> {
+        let lens = (0..tables).map(|_| AtomicUsize::new(0)).collect();
         let tables = (0..tables).map(|_| Published::default()).collect();
-        Arc::new(Hints { tables, gate, limbo: Limbo::default() })
+        Arc::new(Hints { tables, lens, gate, limbo: Limbo::default() })
+    }
+
+    /// Items of these tables, all together. What the calling thread, or one that it has heard from, has added or removed
+    /// is counted; what others do meanwhile may be.
+    pub fn items(&self, tables: std::ops::Range<usize>) -> usize {
+        self.lens[tables].iter().map(|len| len.load(Ordering::Relaxed)).sum()
     }
 
     /// Says where a table has come to stand, so that pass 1 can ask for it too.
@@ -115,6 +124,11 @@ impl Hints {
     pub(super) fn publish(&self, index: usize, directory: Option<NonNull<Directory>>) {
         let pointer = directory.map_or(std::ptr::null_mut(), NonNull::as_ptr);
         self.tables[index].directory.store(pointer, Ordering::SeqCst);
+    }
+
+    #[inline]
+    pub(super) fn publish_len(&self, index: usize, len: usize) {
+        self.lens[index].store(len, Ordering::Relaxed);
     }
 
     /// Takes blocks that the caller has just unlinked.

@@ -181,6 +181,14 @@ impl<I: Item> Table<I> {
         self.len == 0
     }
 
+    #[inline]
+    fn set_len(&mut self, len: usize) {
+        self.len = len;
+        if let Some((hints, index)) = &self.hints {
+            hints.publish_len(*index, len);
+        }
+    }
+
     fn directory(&self) -> Option<&Directory> {
         // SAFETY: the directory is owned by this table and replaced only through `&mut self`.
         self.directory.map(|directory| unsafe { directory.as_ref() })
@@ -242,7 +250,7 @@ impl<I: Item> Table<I> {
         if self.directory.is_none() {
             self.set_directory(Directory::single(SegmentRef::allocate(0, Reach::ALL, self.mark)));
         }
-        self.len += 1;
+        self.set_len(self.len + 1);
         loop {
             let Some(directory) = self.directory() else { return };
             let segment = self.thaw(hash, directory.segment(hash));
@@ -497,6 +505,7 @@ impl<I: Item> Table<I> {
     fn publish(&self) {
         if let Some((hints, index)) = &self.hints {
             hints.publish(*index, self.directory);
+            hints.publish_len(*index, self.len);
         }
     }
 
@@ -620,7 +629,7 @@ impl<'a, I: Item> Slot<'a, I> {
     pub fn remove(self) -> I {
         // SAFETY: the item leaves its slot below and is owned by the caller from now on.
         let item = unsafe { I::from_raw(self.pointer) };
-        self.table.len -= 1;
+        self.table.set_len(self.table.len - 1);
         match self.at {
             At::Segment(segment, at) => {
                 let home = segment.home(segment.bits_of(self.hash));

@@ -178,7 +178,7 @@ impl<I: Item> Table<I> {
             all.chain(rest).collect()
         };
         self.take_overflow();
-        self.len = 0;
+        self.set_len(0);
         // SAFETY: each item has left its slot just now.
         pointers.into_iter().map(|pointer| unsafe { I::from_raw(pointer) }).collect()
     }
