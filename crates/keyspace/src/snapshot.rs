@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use ds::entry::{Entry, EntryRef};
 use ds::table::{Position, SaveHook, Table};
-use sys::durations::WALK_HOLDS;
+use sys::durations::{Begun, WALK_HOLDS};
 
 use crate::access::Access;
 use crate::{Keyspace, SHARDS, Shard};
@@ -135,10 +135,10 @@ impl Keyspace {
 
     fn hold_for_snapshot<R>(&self, shard: u16, work: impl FnOnce(&mut Shard) -> R) -> R {
         let mut guard = self.lock(shard);
-        let begin_us = sys::ticks::micros();
+        let begun = Begun::now();
         let result = work(&mut guard);
         drop(guard);
-        WALK_HOLDS.record(sys::ticks::micros() - begin_us);
+        WALK_HOLDS.record(&begun);
         result
     }
 

@@ -66,13 +66,19 @@ pub fn cpu_seconds(whose: Whose) -> (f64, f64) {
 
 /// Microseconds of CPU of this process without the calling thread, to the moment.
 pub fn others_cpu_us() -> u64 {
-    let read = |clock| {
-        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: `time` is a valid place for the answer; both clocks exist on every Linux.
-        unsafe { libc::clock_gettime(clock, &raw mut time) };
-        time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1000
-    };
-    read(libc::CLOCK_PROCESS_CPUTIME_ID).saturating_sub(read(libc::CLOCK_THREAD_CPUTIME_ID))
+    cpu_clock_us(libc::CLOCK_PROCESS_CPUTIME_ID).saturating_sub(thread_cpu_us())
+}
+
+/// Microseconds of CPU of the calling thread, to the moment. Time in which it had no core does not count.
+pub fn thread_cpu_us() -> u64 {
+    cpu_clock_us(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+fn cpu_clock_us(clock: libc::clockid_t) -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid place for the answer; the clocks of the two callers exist on every Linux.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1000
 }
 
 /// `uname`: (system, release, machine).

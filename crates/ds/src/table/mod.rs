@@ -32,6 +32,7 @@ use hints::Retired;
 pub use hints::{Hint, Hints};
 pub use scan::Position;
 use segment::{CLASSES, Place, Reach, SegmentRef};
+use sys::durations::{Begun, HOOKS};
 
 /// What a table can hold: an owned value of pointer size.
 ///
@@ -283,17 +284,14 @@ impl<I: Item> Table<I> {
     /// Hands the unsaved items of some home lines of a segment to the hook.
     fn save_lines(&self, hash: u64, segment: SegmentRef, homes: impl Iterator<Item = usize>) {
         let Some(hook) = &self.hook else { return };
-        let begin_us = sys::ticks::micros();
-        let mut saved = false;
+        let mut begun = None;
         for home in homes {
             if let Some(mut items) = self.unsaved(hash, segment, home) {
+                begun.get_or_insert_with(Begun::now);
                 hook.save(&mut items);
-                saved = true;
             }
         }
-        if saved {
-            sys::durations::HOOKS.record(sys::ticks::micros() - begin_us);
-        }
+        begun.iter().for_each(|begun| HOOKS.record(begun));
     }
 
     /// The items of a home line that the running snapshot has not seen; from now on it counts as saved.

@@ -18,9 +18,11 @@ use crate::stats::Counter;
 use crate::table::table;
 
 /// The durations that are not a command's own, by name.
-const OTHERS: [(&str, &Durations); 3] = [
-    ("snapshot_holds_usec", &durations::WALK_HOLDS),
-    ("snapshot_hooks_usec", &durations::HOOKS),
+const OTHERS: [(&str, &Durations); 5] = [
+    ("snapshot_holds_usec", &durations::WALK_HOLDS.clock),
+    ("snapshot_holds_cpu_usec", &durations::WALK_HOLDS.cpu),
+    ("snapshot_hooks_usec", &durations::HOOKS.clock),
+    ("snapshot_hooks_cpu_usec", &durations::HOOKS.cpu),
     ("gate_closed_usec", &durations::GATE),
 ];
 
