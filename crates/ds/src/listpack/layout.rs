@@ -95,11 +95,12 @@ impl FlatRef<'_> {
         while from < flat.len() {
             let size = entry_len::<Flat>(flat, from);
             copy_entry((flat, from), (framed, to), size);
-            let back = Back::of(size);
             (from, to) = (from + size, to + size);
-            for byte in back.bytes() {
-                framed[to] = *byte;
+            if size < 128 {
+                framed[to] = size as u8;
                 to += 1;
+            } else {
+                to += put_back(&mut framed[to..], size);
             }
         }
         framed[to] = END;
@@ -115,11 +116,21 @@ impl FlatRef<'_> {
     }
 }
 
+/// Writes the back length of a long entry; gives the number of its bytes.
+#[cold]
+fn put_back(target: &mut [u8], size: usize) -> usize {
+    let back = Back::of(size);
+    target[..back.bytes().len()].copy_from_slice(back.bytes());
+    back.bytes().len()
+}
+
+/// Most entries have no more bytes, and so many are copied in two instructions.
+const SHORT: usize = 16;
+
 /// Copies an entry. A short one takes bytes behind it along, which the next one is written over: that is cheaper than a
 /// call that copies some few bytes.
 #[inline(always)]
 fn copy_entry((source, from): (&[u8], usize), (target, to): (&mut [u8], usize), size: usize) {
-    const SHORT: usize = 16;
     if size <= SHORT
         && let (Some(source), Some(target)) = (source.get(from..from + SHORT), target.get_mut(to..to + SHORT))
     {
@@ -138,10 +149,26 @@ impl Listpack {
         let (mut from, mut to) = (Framed::HEADER, Flat::HEADER);
         while from < end {
             let (whole, size) = (entry_len::<Framed>(&bytes, from), entry_len::<Flat>(&bytes, from));
-            bytes.copy_within(from..from + size, to);
+            move_entry(&mut bytes, (from, whole), (to, size));
             (from, to) = (from + whole, to + size);
         }
         bytes.truncate(to);
         FlatPack::over(bytes)
+    }
+}
+
+/// Moves an entry of `size` bytes, `whole` with its back length, towards the front. A short one takes bytes behind it along if
+/// these end before the next entry; see [`copy_entry`].
+#[inline(always)]
+fn move_entry(bytes: &mut [u8], (from, whole): (usize, usize), (to, size): (usize, usize)) {
+    if size == 1 {
+        bytes[to] = bytes[from];
+    } else if size <= SHORT
+        && to + SHORT <= from + whole
+        && let Some(short) = bytes[from..].first_chunk::<SHORT>().copied()
+    {
+        bytes[to..to + SHORT].copy_from_slice(&short);
+    } else {
+        bytes.copy_within(from..from + size, to);
     }
 }
