@@ -23,12 +23,9 @@ fn bytes(vector: __m256i) -> [u8; 32] {
     unsafe { std::mem::transmute(vector) }
 }
 
-/// Two halves of a group of 24 bytes: the first 16 and the last 16.
-fn ends(group: &[u8; 24]) -> [u8; 32] {
-    let mut both = [0; 32];
-    both[..16].copy_from_slice(&group[..16]);
-    both[16..].copy_from_slice(&group[8..]);
-    both
+fn half(bytes: &[u8; 16]) -> __m128i {
+    // SAFETY: both are 16 bytes, of which any value is a good one.
+    unsafe { std::mem::transmute(*bytes) }
 }
 
 /// 32 registers of 6 bits as bytes.
@@ -39,7 +36,9 @@ fn unpack(group: &[u8; 24]) -> __m256i {
         0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1, //
         4, 5, 6, -1, 7, 8, 9, -1, 10, 11, 12, -1, 13, 14, 15, -1,
     );
-    let words = _mm256_shuffle_epi8(vector(&ends(group)), spread);
+    let [first, last] = [group.first_chunk(), group.last_chunk()].map(|bytes| bytes.map(half));
+    let zero = _mm_setzero_si128();
+    let words = _mm256_shuffle_epi8(_mm256_set_m128i(last.unwrap_or(zero), first.unwrap_or(zero)), spread);
     let a = _mm256_and_si256(words, _mm256_set1_epi32(0x3f));
     let b = _mm256_and_si256(_mm256_slli_epi32::<2>(words), _mm256_set1_epi32(0x3f00));
     let c = _mm256_and_si256(_mm256_slli_epi32::<4>(words), _mm256_set1_epi32(0x3f_0000));
