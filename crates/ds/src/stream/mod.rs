@@ -93,7 +93,7 @@ struct Trimmed {
 pub struct Stream {
     blocks: CowSeq<Block>,
     /// Known since somebody has asked for it, and until a block goes.
-    radix: OnceLock<Option<Radix>>,
+    radix: OnceLock<Radix>,
     length: u64,
     last_id: StreamId,
     first_id: StreamId,
@@ -187,8 +187,7 @@ impl Stream {
 
     /// Nodes of the tree in which the peers would keep the blocks (XINFO's radix-tree-nodes).
     pub fn radix_nodes(&self) -> u64 {
-        let radix = self.radix.get_or_init(|| Radix::of(self.blocks().map(Block::master)));
-        radix.map_or(1, |radix| radix.nodes())
+        self.radix.get_or_init(|| Radix::of(self.blocks().map(Block::master))).nodes()
     }
 
     /// The blocks in order, for saving.
@@ -278,9 +277,8 @@ impl Stream {
                 self.bundle();
             }
         }
-        match self.radix.get_mut() {
-            Some(Some(radix)) => radix.push(block.master()),
-            _ => self.radix = OnceLock::new(),
+        if let Some(radix) = self.radix.get_mut() {
+            radix.push(self.blocks.last().map(|at| self.blocks.get(at).master()), block.master());
         }
         self.blocks.push_back(block);
     }

@@ -15,22 +15,27 @@ pub(super) struct Radix {
     nodes: u64,
     /// Where the way to the last key parts from others: a bit for each byte.
     forks: u32,
-    last: u128,
 }
 
 impl Radix {
-    /// A tree of these keys, which ascend; None for none.
-    pub fn of(mut keys: impl Iterator<Item = StreamId>) -> Option<Radix> {
-        // The first key: its bytes, and its end.
-        let mut radix = Radix { nodes: 2, forks: 0, last: bits(keys.next()?) };
-        keys.for_each(|key| radix.push(key));
-        Some(radix)
+    /// A tree of these keys, which ascend. One without keys has a node, too.
+    pub fn of(keys: impl Iterator<Item = StreamId>) -> Radix {
+        let (mut radix, mut last) = (Radix { nodes: 1, forks: 0 }, None);
+        for key in keys {
+            radix.push(last, key);
+            last = Some(key);
+        }
+        radix
     }
 
-    /// Adds a key above all others.
-    pub fn push(&mut self, key: StreamId) {
-        let key = bits(key);
-        let at = (key ^ self.last).leading_zeros() / 8;
+    /// Adds a key above all others, of which `last` is the last.
+    pub fn push(&mut self, last: Option<StreamId>, key: StreamId) {
+        let Some(last) = last else {
+            // Its bytes, and its end.
+            self.nodes = 2;
+            return;
+        };
+        let at = (bits(key) ^ bits(last)).leading_zeros() / 8;
         let above = self.forks & ((1 << at) - 1);
         if self.forks & 1 << at == 0 {
             // A run of bytes is cut in up to two, and the fork.
@@ -39,7 +44,7 @@ impl Radix {
             self.nodes += u64::from(at > begin) + u64::from(end > at + 1);
         }
         self.nodes += 1 + u64::from(at + 1 < BYTES);
-        (self.last, self.forks) = (key, above | 1 << at);
+        self.forks = above | 1 << at;
     }
 
     pub fn nodes(&self) -> u64 {
@@ -57,7 +62,7 @@ mod tests {
 
     /// The same, as one would draw the tree.
     fn drawn(keys: &[[u8; 16]], depth: usize) -> u64 {
-        let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return 0 };
+        let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return 1 };
         let shared = (depth..16).take_while(|&at| first[at] == last[at]).count();
         let (at, above) = (depth + shared, u64::from(shared > 0));
         if at == 16 {
@@ -67,14 +72,15 @@ mod tests {
     }
 
     fn count(keys: &[StreamId]) -> u64 {
-        Radix::of(keys.iter().copied()).map_or(0, |radix| radix.nodes())
+        Radix::of(keys.iter().copied()).nodes()
     }
 
     #[test]
     fn nodes_are_those_of_a_real_server() {
         let id = StreamId::new;
         for (keys, nodes) in [
-            (&[id(1, 1)][..], 2),
+            (&[][..], 1),
+            (&[id(1, 1)], 2),
             (&[id(1, 1), id(1, 2)], 4),
             (&[id(1, 1), id(1, 2), id(1, 3)], 5),
             (&[id(1, 1), id(1, 300), id(2, 1)], 10),
