@@ -82,7 +82,7 @@ impl<H: Copy + 'static> Named<H> {
 
     fn doc(&self, family: Family) -> &'static Doc {
         static NONE: std::sync::OnceLock<Doc> = std::sync::OnceLock::new();
-        docs::doc(&self.name.to_ascii_lowercase(), family).unwrap_or_else(|| NONE.get_or_init(Doc::default))
+        docs::doc(&self.name, family).unwrap_or_else(|| NONE.get_or_init(Doc::default))
     }
 }
 
@@ -132,8 +132,7 @@ fn info_of<H: Copy + 'static>(named: &Named<H>, family: Family, out: &mut impl S
     out.int(i64::from(row.legacy.first));
     out.int(i64::from(row.legacy.last));
     out.int(i64::from(row.legacy.step));
-    let categories: Vec<_> = row.acl.names().map(|name| format!("@{name}")).collect();
-    simples(categories.iter().map(String::as_str), out);
+    simples(row.acl.categories(), out);
     out.set(doc.tips.len());
     doc.tips.iter().for_each(|tip| out.bulk(tip.as_bytes()));
     out.set(row.keys.len());
@@ -150,10 +149,9 @@ fn info_of<H: Copy + 'static>(named: &Named<H>, family: Family, out: &mut impl S
 }
 
 /// A set of simple strings.
-fn simples<'a>(names: impl Iterator<Item = &'a str>, out: &mut impl Sink) {
-    let names: Vec<_> = names.collect();
-    out.set(names.len());
-    names.iter().for_each(|name| out.simple(name));
+fn simples<'a>(names: impl Iterator<Item = &'a str> + Clone, out: &mut impl Sink) {
+    out.set(names.clone().count());
+    names.for_each(|name| out.simple(name));
 }
 
 fn key_spec(spec: &KeySpec, note: Option<&str>, family: Family, out: &mut impl Sink) {

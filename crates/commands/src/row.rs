@@ -130,30 +130,35 @@ pub mod acl {
     /// `@scripting`
     pub const SCRIPTING: u64 = 1 << 20;
 
-    /// Names in bit order, without the `@`: the order in which ACL CAT and COMMAND list them.
-    pub const NAMES: [&str; 21] = [
-        "keyspace",
-        "read",
-        "write",
-        "set",
-        "sortedset",
-        "list",
-        "hash",
-        "string",
-        "bitmap",
-        "hyperloglog",
-        "geo",
-        "stream",
-        "pubsub",
-        "admin",
-        "fast",
-        "slow",
-        "blocking",
-        "dangerous",
-        "connection",
-        "transaction",
-        "scripting",
+    /// Names in bit order, as rules and COMMAND give them: the order of ACL CAT, too, which leaves the `@` out.
+    pub const CATEGORIES: [&str; 21] = [
+        "@keyspace",
+        "@read",
+        "@write",
+        "@set",
+        "@sortedset",
+        "@list",
+        "@hash",
+        "@string",
+        "@bitmap",
+        "@hyperloglog",
+        "@geo",
+        "@stream",
+        "@pubsub",
+        "@admin",
+        "@fast",
+        "@slow",
+        "@blocking",
+        "@dangerous",
+        "@connection",
+        "@transaction",
+        "@scripting",
     ];
+
+    /// The categories without their `@`.
+    pub fn names() -> impl ExactSizeIterator<Item = &'static str> {
+        CATEGORIES.iter().map(|category| &category[1..])
+    }
 }
 
 /// Flags of key specs and short constructors for the specs themselves.
@@ -188,7 +193,7 @@ pub mod key {
     pub const INSERT_IN_VALKEY: u16 = 1 << 15;
 
     /// The names of flags, as COMMAND prints them for a family.
-    pub fn names(flags: u16, family: super::Family) -> impl Iterator<Item = &'static str> {
+    pub fn names(flags: u16, family: super::Family) -> impl Iterator<Item = &'static str> + Clone {
         let valkey = family == super::Family::Valkey;
         let said = match flags {
             flags if valkey && flags & INSERT_IN_VALKEY != 0 => flags & !UPDATE | INSERT,
@@ -361,7 +366,7 @@ impl Flags {
     }
 
     /// The names that COMMAND prints, in its order.
-    pub fn names(self, family: Family) -> impl Iterator<Item = &'static str> {
+    pub fn names(self, family: Family) -> impl Iterator<Item = &'static str> + Clone {
         let flags = self.of(family);
         FLAG_NAMES.iter().filter(move |(bit, _)| flags.has(*bit)).map(move |&(bit, name)| {
             let renamed = bit == flag::SKIP_COMMANDLOG && family == Family::Valkey;
@@ -414,12 +419,12 @@ impl Acl {
 
     /// The bit of a category name without `@`, ignoring case.
     pub fn category(name: &[u8]) -> Option<u64> {
-        acl::NAMES.iter().position(|n| n.as_bytes().eq_ignore_ascii_case(name)).map(|i| 1 << i)
+        acl::names().position(|n| n.as_bytes().eq_ignore_ascii_case(name)).map(|i| 1 << i)
     }
 
-    /// Names without `@`, in the order of ACL CAT.
-    pub fn names(self) -> impl Iterator<Item = &'static str> {
-        acl::NAMES.iter().enumerate().filter(move |(i, _)| self.has(1 << i)).map(|(_, name)| *name)
+    /// The categories with their `@`, in the order of ACL CAT.
+    pub fn categories(self) -> impl Iterator<Item = &'static str> + Clone {
+        (0..).zip(acl::CATEGORIES).filter(move |(bit, _)| self.has(1 << bit)).map(|(_, category)| category)
     }
 }
 
@@ -614,11 +619,11 @@ mod tests {
     #[test]
     fn implied_categories_follow_from_flags() {
         let row: Row<Handler> = Row::new("x", 2, flag::WRITE | flag::BLOCKING, acl::LIST, &[], nop);
-        assert_eq!(row.acl.names().collect::<Vec<_>>(), ["write", "list", "slow", "blocking"]);
+        assert_eq!(row.acl.categories().collect::<Vec<_>>(), ["@write", "@list", "@slow", "@blocking"]);
         let row: Row<Handler> = Row::new("x", 2, flag::READONLY | flag::FAST, acl::SCRIPTING, &[], nop);
-        assert_eq!(row.acl.names().collect::<Vec<_>>(), ["fast", "scripting"]);
+        assert_eq!(row.acl.categories().collect::<Vec<_>>(), ["@fast", "@scripting"]);
         let row: Row<Handler> = Row::new("x", 2, flag::ADMIN, 0, &[], nop);
-        assert_eq!(row.acl.names().collect::<Vec<_>>(), ["admin", "slow", "dangerous"]);
+        assert_eq!(row.acl.categories().collect::<Vec<_>>(), ["@admin", "@slow", "@dangerous"]);
     }
 
     #[test]

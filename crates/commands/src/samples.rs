@@ -32,10 +32,23 @@ struct Inner {
     series: [Series; SAMPLED.len()],
 }
 
+/// What the process takes.
+#[derive(Clone, Copy)]
+pub struct Footprint {
+    pub heap: sys::alloc::Figures,
+    /// Resident bytes.
+    pub rss: u64,
+}
+
+/// For so long a footprint is good: the peers take theirs ten times a second.
+const FOOTPRINT_MS: u64 = 100;
+
 /// See the module's text.
 #[derive(Default)]
 pub struct Samples {
     inner: Mutex<Inner>,
+    /// The last one that somebody asked for, and when that was (Unix ms).
+    footprint: Mutex<Option<(u64, Footprint)>>,
     /// Most bytes that were allocated at a sample, and when (Unix seconds).
     pub peak_bytes: AtomicU64,
     pub peak_at_s: AtomicU64,
@@ -68,6 +81,19 @@ impl Samples {
         let inner = self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let series = SAMPLED.iter().position(|&sampled| sampled == counter).map(|at| &inner.series[at]);
         series.map_or(0.0, |series| series.per_second.iter().sum::<f64>() / KEPT as f64)
+    }
+
+    /// What the process takes, or took a moment ago: to look costs as much as all the rest of INFO.
+    pub fn footprint(&self, now_ms: u64) -> Footprint {
+        let mut last = self.footprint.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match *last {
+            Some((at_ms, footprint)) if (at_ms..at_ms + FOOTPRINT_MS).contains(&now_ms) => footprint,
+            _ => {
+                let footprint = Footprint { heap: sys::alloc::figures(), rss: sys::os::rss_bytes() };
+                *last = Some((now_ms, footprint));
+                footprint
+            }
+        }
     }
 
     /// Raises the peak to `now`, bytes allocated; answers that.

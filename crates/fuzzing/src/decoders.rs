@@ -86,7 +86,7 @@ pub fn restore(data: &[u8]) {
     _ = rdb::restore(&payload, TRUST);
 }
 
-/// A listpack that validates reads the same in both directions and survives edits.
+/// A listpack that validates reads the same in both directions, with and without its frame, and survives edits.
 pub fn listpack(data: &[u8]) {
     let Ok(mut pack) = Listpack::from_bytes(data.to_vec()) else { return };
     let forward: Vec<Vec<u8>> = pack.iter().map(|v| v.to_vec()).collect();
@@ -94,6 +94,9 @@ pub fn listpack(data: &[u8]) {
     backward.reverse();
     assert_eq!(forward, backward);
     assert_eq!(pack.len(), forward.len());
+    let flat = pack.clone().into_flat();
+    assert!(flat.iter().map(|v| v.to_vec()).eq(forward.iter().cloned()));
+    assert_eq!(flat.view().to_framed().as_bytes(), data);
     if pack.fits(16) {
         pack.push_front(b"front");
         pack.push_back(b"12345");

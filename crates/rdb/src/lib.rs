@@ -2,7 +2,8 @@
 //!
 //! [`Reader`] loads every version of Redis up to 13 and Valkey's 80; [`Writer`] writes the lowest version that holds
 //! the data. Everything that is read is validated, always; memory follows the bytes that arrived, not the
-//! lengths that they announce. Packed encodings are taken over as they are. Called by the loader, the savers, full
+//! lengths that they announce. Elements of packed encodings are taken over as they are; those of hashes, sets and sorted sets lose and get
+//! the frame of their listpack here. Called by the loader, the savers, full
 //! synchronisation, and the commands DUMP, RESTORE and MIGRATE.
 //!
 //! Map: `input` bytes, lengths, strings; `value`, `stream` and `vectors` one value each; `ziplist` the encodings of old versions;

@@ -60,8 +60,8 @@ fn users(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
 fn cat(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let name = match argv {
         [_, _] => {
-            out.array(acl::NAMES.len());
-            acl::NAMES.iter().for_each(|name| out.bulk(name.as_bytes()));
+            out.array(acl::names().len());
+            acl::names().for_each(|name| out.bulk(name.as_bytes()));
             return Ok(());
         }
         [_, _, name] => name,

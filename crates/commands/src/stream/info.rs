@@ -1,7 +1,7 @@
 //! XINFO.
 
 use config::Family;
-use ds::stream::{Block, Consumer, Group, Stream, StreamId};
+use ds::stream::{Consumer, Group, Stream, StreamId};
 use resp::writer::Writer;
 
 use super::range::reply_entries;
@@ -45,38 +45,13 @@ fn id(name: &str, value: StreamId, out: &mut Writer) {
     reply_id(value, out);
 }
 
-/// Nodes of a radix tree over the blocks' keys, which ascend, as the peers would have it: one for each place where keys part, one for
-/// each key, and one for each run of bytes that lead to such a place or to a key's end without a choice.
-fn radix_nodes(keys: impl Iterator<Item = StreamId>) -> u64 {
-    const BYTES: u32 = u128::BITS / 8;
-    let mut keys = keys.map(|key| u128::from_be_bytes(key.to_be_bytes()));
-    let Some(mut last) = keys.next() else { return 1 };
-    // The first key: its bytes, and its end.
-    let mut nodes = 2;
-    // Where the way to the last key parts from others: a bit for each byte.
-    let mut forks = 0u32;
-    for key in keys {
-        let at = (key ^ last).leading_zeros() / 8;
-        let above = forks & ((1 << at) - 1);
-        if forks & 1 << at == 0 {
-            // A run of bytes is cut in up to two, and the fork.
-            let begin = u32::BITS - above.leading_zeros();
-            let end = (forks >> at << at | 1 << BYTES).trailing_zeros();
-            nodes += u64::from(at > begin) + u64::from(end > at + 1);
-        }
-        nodes += 1 + u64::from(at + 1 < BYTES);
-        (last, forks) = (key, above | 1 << at);
-    }
-    nodes
-}
-
 /// What both forms of XINFO STREAM begin with: a map, with `more` pairs to follow. Idempotent producers are Redis'.
 fn begin(stream: &Stream, now_ms: u64, family: Family, more: usize, out: &mut Writer) {
     let meta = stream.meta();
     out.map(more + if family == Family::Redis { 13 } else { 7 });
     number("length", stream.len(), out);
     number("radix-tree-keys", stream.block_count() as u64, out);
-    number("radix-tree-nodes", radix_nodes(stream.blocks().map(Block::master)), out);
+    number("radix-tree-nodes", stream.radix_nodes(), out);
     id("last-generated-id", meta.last_id, out);
     id("max-deleted-entry-id", meta.max_deleted_id, out);
     number("entries-added", meta.entries_added, out);
@@ -229,50 +204,4 @@ pub(super) fn consumers(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Re
         out.int(if consumer.active_ms < 0 { -1 } else { (now_ms - consumer.active_ms).max(0) });
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The same, as one would draw the tree.
-    fn drawn(keys: &[[u8; 16]], depth: usize) -> u64 {
-        let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return 1 };
-        let shared = (depth..16).take_while(|&at| first[at] == last[at]).count();
-        let (at, above) = (depth + shared, u64::from(shared > 0));
-        if at == 16 {
-            return above + 1;
-        }
-        above + 1 + keys.chunk_by(|a, b| a[at] == b[at]).map(|below| drawn(below, at + 1)).sum::<u64>()
-    }
-
-    #[test]
-    fn radix_trees_are_counted_along_their_keys() {
-        let count = |keys: &[StreamId]| radix_nodes(keys.iter().copied());
-        // What a Valkey 9.1.2 says of streams with these blocks.
-        let id = StreamId::new;
-        for (keys, nodes) in [
-            (&[][..], 1),
-            (&[id(1, 1)], 2),
-            (&[id(1, 1), id(1, 2)], 4),
-            (&[id(1, 1), id(1, 2), id(1, 3)], 5),
-            (&[id(1, 1), id(1, 300), id(2, 1)], 10),
-        ] {
-            assert_eq!(count(keys), nodes, "{keys:?}");
-        }
-        let mut state = 1u64;
-        let mut random = |below: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 33) % below
-        };
-        for _ in 0..200 {
-            let (width, keys) = (1 << (8 * random(7)), 1 + random(400));
-            let mut keys: Vec<StreamId> =
-                (0..keys).map(|_| id(random(3) * width + random(5), random(width) * random(300))).collect();
-            keys.sort_unstable();
-            keys.dedup();
-            let bytes: Vec<[u8; 16]> = keys.iter().map(|key| key.to_be_bytes()).collect();
-            assert_eq!(count(&keys), drawn(&bytes, 0), "{keys:?}");
-        }
-    }
 }

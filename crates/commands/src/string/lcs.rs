@@ -41,12 +41,14 @@ impl Lengths {
         cells.try_reserve_exact((a.len() + 1) * width).ok()?;
         cells.resize(width, 0);
         for &x in a {
-            let above = cells.len() - width;
-            cells.push(0);
-            for (j, &y) in b.iter().enumerate() {
-                let up = cells[above + j + 1];
-                let left = cells[above + width + j];
-                cells.push(if x == y { cells[above + j] + 1 } else { up.max(left) });
+            let end = cells.len();
+            cells.resize(end + width, 0);
+            let (before, row) = cells.split_at_mut(end);
+            let above = before[end - width..].windows(2);
+            let mut left = 0;
+            for ((cell, above), &y) in row[1..].iter_mut().zip(above).zip(b) {
+                left = if x == y { above[0] + 1 } else { above[1].max(left) };
+                *cell = left;
             }
         }
         Some(Lengths { cells, width })

@@ -8,7 +8,6 @@ use super::{REGISTERS, Registers};
 /// Bytes of all registers.
 pub const BYTES: usize = REGISTERS * 6 / 8;
 
-#[inline(always)]
 fn unpack(group: [u8; 3]) -> [u8; 4] {
     let word = u32::from_le_bytes([group[0], group[1], group[2], 0]);
     [word, word >> 6, word >> 12, word >> 18].map(|register| (register & 63) as u8)
@@ -41,24 +40,19 @@ pub fn set_simd(on: bool) {
     SIMD.store(on, Relaxed);
 }
 
+/// Whether [`super::avx2`] is to be used.
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    SIMD.load(Relaxed) && is_x86_feature_detected!("avx2")
+}
+
 /// Raises each register to that of a dense value.
 pub fn merge(bytes: &[u8], registers: &mut Registers) {
     #[cfg(target_arch = "x86_64")]
-    if SIMD.load(Relaxed) && is_x86_feature_detected!("avx2") {
+    if has_avx2() {
         // SAFETY: the processor has what the function asks for; it has no other precondition.
-        return unsafe { merge_avx2(bytes, registers) };
+        return unsafe { super::avx2::merge(bytes, registers) };
     }
-    merge_groups(bytes, registers);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn merge_avx2(bytes: &[u8], registers: &mut Registers) {
-    merge_groups(bytes, registers);
-}
-
-#[inline(always)]
-pub(super) fn merge_groups(bytes: &[u8], registers: &mut Registers) {
     let (groups, _) = bytes.as_chunks::<3>();
     for (target, group) in registers.as_chunks_mut::<4>().0.iter_mut().zip(groups) {
         let source = unpack(*group);
@@ -70,25 +64,36 @@ pub(super) fn merge_groups(bytes: &[u8], registers: &mut Registers) {
 
 /// Writes all registers.
 pub fn store(registers: &Registers, bytes: &mut [u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if has_avx2() {
+        // SAFETY: as in `merge`.
+        return unsafe { super::avx2::store(registers, bytes) };
+    }
     let (groups, _) = bytes.as_chunks_mut::<3>();
     for (group, registers) in groups.iter_mut().zip(registers.as_chunks::<4>().0) {
         *group = pack(*registers);
     }
 }
 
-/// Counts how many registers have each value.
+/// Counts how many of a dense value's registers have each value.
 pub fn histogram(bytes: &[u8], histogram: &mut [u32; RANKS]) {
-    add_up(bytes.as_chunks::<3>().0.iter().map(|group| unpack(*group)), histogram);
+    let mut registers = [0; REGISTERS];
+    merge(bytes, &mut registers);
+    add_up(&registers, histogram);
 }
 
 /// Counts how many of the registers have each value.
-#[inline]
-pub fn add_up(registers: impl Iterator<Item = [u8; 4]>, histogram: &mut [u32; RANKS]) {
+pub fn add_up(registers: &Registers, histogram: &mut [u32; RANKS]) {
+    #[cfg(target_arch = "x86_64")]
+    if has_avx2() {
+        // SAFETY: as in `merge`.
+        return unsafe { super::avx2::add_up(registers, histogram) };
+    }
     // Four tables, so that equal neighbours do not wait for each other.
     let mut parts = [[0u32; RANKS]; 4];
-    for group in registers {
+    for group in registers.as_chunks::<4>().0 {
         for (part, register) in parts.iter_mut().zip(group) {
-            part[usize::from(register) % RANKS] += 1;
+            part[usize::from(*register) % RANKS] += 1;
         }
     }
     for (rank, count) in histogram.iter_mut().enumerate() {

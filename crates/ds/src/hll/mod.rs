@@ -11,6 +11,7 @@
 //! the other 50 bits began with. [`estimate`] makes a count of the registers. Whatever stands in a value that came
 //! from outside, the functions here give an answer or an error. Called by the handlers of HyperLogLogs.
 
+mod avx2;
 mod dense;
 mod estimate;
 mod hash;
@@ -149,7 +150,8 @@ pub fn merge(bytes: &[u8], registers: &mut Registers) -> Result<(), Corrupt> {
     }
 }
 
-/// Makes a value hold at least `registers`; dense afterwards if `as_dense`. Takes bytes with a good header.
+/// Makes a value hold `registers`, of which none is lower than the value's own; dense afterwards if `as_dense`. Takes bytes with a
+/// good header.
 pub fn absorb<R: Room>(
     value: &mut R,
     registers: &Registers,
@@ -160,10 +162,7 @@ pub fn absorb<R: Room>(
         make_dense(value)?;
     }
     if value.bytes()[4] == DENSE {
-        let mut registers = *registers;
-        let bytes = &mut value.bytes_mut()[HEADER_BYTES..];
-        dense::merge(bytes, &mut registers);
-        dense::store(&registers, bytes);
+        dense::store(registers, &mut value.bytes_mut()[HEADER_BYTES..]);
         return Ok(());
     }
     for (index, &rank) in registers.iter().enumerate().filter(|&(_, &rank)| rank > 0) {
@@ -185,6 +184,6 @@ pub fn count(bytes: &[u8]) -> Result<u64, Corrupt> {
 /// How many different elements went into the registers, about.
 pub fn count_registers(registers: &Registers) -> u64 {
     let mut histogram = [0; estimate::RANKS];
-    dense::add_up(registers.as_chunks().0.iter().copied(), &mut histogram);
+    dense::add_up(registers, &mut histogram);
     estimate::count(&histogram)
 }

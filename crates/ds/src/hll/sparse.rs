@@ -159,6 +159,15 @@ pub(super) fn skip(codes: &[u8], index: usize) -> (usize, usize, usize) {
     for word in codes.as_chunks::<8>().0 {
         let word = u64::from_le_bytes(*word);
         let like_long = !word & word << 1 & HIGH;
+        if like_long == 0 && within == 0 {
+            // Nearly all words of a value that takes long to pass: one-byte codes alone.
+            let len = sum((word & (!ones_where(word & HIGH) | (3 * ONES))) + ONES);
+            if end + len > index {
+                break;
+            }
+            (at, end, begins) = (at + 8, end + len, ONES);
+            continue;
+        }
         let like = (like_long >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56;
         let second = SECOND[like as usize | within << 8];
         let long = ones_where(like_long & !second);

@@ -10,6 +10,25 @@ fn registers(bytes: &[u8]) -> Registers {
     registers
 }
 
+/// Whatever way the processor allows gives what one register after the other gives.
+#[cfg(target_arch = "x86_64")]
+fn same_by_vectors(bytes: &[u8], model: &Registers) {
+    let mut registers: Registers = std::array::from_fn(|index| (index % 7) as u8);
+    let raised: Registers = std::array::from_fn(|index| registers[index].max(model[index]));
+    let (mut stored, mut counted) = (vec![0xff; bytes.len()], [1; estimate::RANKS]);
+    // SAFETY: the caller has looked for AVX2.
+    unsafe {
+        avx2::merge(bytes, &mut registers);
+        avx2::store(model, &mut stored);
+        avx2::add_up(model, &mut counted);
+    }
+    assert!(registers == raised && stored == bytes);
+    for (rank, count) in counted.iter().enumerate() {
+        let expected = model.iter().filter(|register| usize::from(**register) == rank).count();
+        assert_eq!(*count as usize, 1 + expected, "of rank {rank}");
+    }
+}
+
 /// As Valkey answered PFADD and GET.
 #[test]
 fn bytes_are_those_of_a_real_server() {
@@ -111,9 +130,19 @@ proptest! {
         prop_assert_eq!(encoding(&value), Some(Encoding::Dense));
         prop_assert!(registers(&value) == model);
         prop_assert_eq!(count(&value), count_now);
-        let mut portable = [0; REGISTERS];
-        dense::merge_groups(&value[HEADER_BYTES..], &mut portable);
-        prop_assert!(portable == model);
+        prop_assert_eq!(absorb(&mut merged, &model, true, most_bytes), Ok(()));
+        prop_assert!(merged[HEADER_BYTES..] == value[HEADER_BYTES..]);
+        // Other tests may run without vectors meanwhile, and must not notice.
+        set_simd(false);
+        prop_assert!(registers(&value) == model);
+        prop_assert_eq!(count(&value), count_now);
+        prop_assert_eq!(absorb(&mut merged, &model, true, most_bytes), Ok(()));
+        prop_assert!(merged[HEADER_BYTES..] == value[HEADER_BYTES..]);
+        set_simd(true);
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            same_by_vectors(&value[HEADER_BYTES..], &model);
+        }
     }
 
     #[test]

@@ -91,16 +91,11 @@ impl FlatRef<'_> {
         out.resize(begin + 2 * flat.len() + Framed::HEADER + Framed::END, 0);
         let framed = &mut out[begin..];
         framed[Framed::HEADER - 2..Framed::HEADER].copy_from_slice(&flat[..Flat::HEADER]);
-        let (mut from, mut to) = (Flat::HEADER, Framed::HEADER);
-        while from < flat.len() {
-            let size = entry_len::<Flat>(flat, from);
-            copy_entry((flat, from), (framed, to), size);
-            let back = Back::of(size);
-            (from, to) = (from + size, to + size);
-            for byte in back.bytes() {
-                framed[to] = *byte;
-                to += 1;
-            }
+        let (mut rest, mut to) = (&flat[Flat::HEADER..], Framed::HEADER);
+        while !rest.is_empty() {
+            let size = entry_len::<Flat>(rest, 0);
+            to += put_entry(&mut framed[to..], rest, size);
+            rest = &rest[size..];
         }
         framed[to] = END;
         out.truncate(begin + to + Framed::END);
@@ -115,18 +110,34 @@ impl FlatRef<'_> {
     }
 }
 
-/// Copies an entry. A short one takes bytes behind it along, which the next one is written over: that is cheaper than a
-/// call that copies some few bytes.
+/// Nearly all entries have fewer bytes, and so many are copied in two instructions.
+const SHORT: usize = 16;
+
+/// Puts the entry of `size` bytes at the front of `rest` and its back length at the front of `target`; gives the number of bytes. A
+/// short one takes bytes behind it along, which the next one is written over: that is cheaper than a call that copies
+/// some few bytes.
 #[inline(always)]
-fn copy_entry((source, from): (&[u8], usize), (target, to): (&mut [u8], usize), size: usize) {
-    const SHORT: usize = 16;
-    if size <= SHORT
-        && let (Some(source), Some(target)) = (source.get(from..from + SHORT), target.get_mut(to..to + SHORT))
+fn put_entry(target: &mut [u8], rest: &[u8], size: usize) -> usize {
+    if size < SHORT
+        && let (Some(target), Some(entry)) = (target.first_chunk_mut::<SHORT>(), rest.first_chunk::<SHORT>())
     {
-        target.copy_from_slice(source);
-    } else {
-        target[to..to + size].copy_from_slice(&source[from..from + size]);
+        *target = *entry;
+        target[size] = size as u8;
+        return size + 1;
     }
+    put_long_entry(target, &rest[..size])
+}
+
+fn put_long_entry(target: &mut [u8], entry: &[u8]) -> usize {
+    let (place, behind) = target.split_at_mut(entry.len());
+    place.copy_from_slice(entry);
+    if entry.len() < 128 {
+        behind[0] = entry.len() as u8;
+        return entry.len() + 1;
+    }
+    let back = Back::of(entry.len());
+    behind[..back.bytes().len()].copy_from_slice(back.bytes());
+    entry.len() + back.bytes().len()
 }
 
 impl Listpack {
@@ -138,10 +149,26 @@ impl Listpack {
         let (mut from, mut to) = (Framed::HEADER, Flat::HEADER);
         while from < end {
             let (whole, size) = (entry_len::<Framed>(&bytes, from), entry_len::<Flat>(&bytes, from));
-            bytes.copy_within(from..from + size, to);
+            move_entry(&mut bytes, (from, whole), (to, size));
             (from, to) = (from + whole, to + size);
         }
         bytes.truncate(to);
         FlatPack::over(bytes)
+    }
+}
+
+/// Moves an entry of `size` bytes, `whole` with its back length, towards the front. A short one takes bytes behind it along if
+/// these end before the next entry; see [`put_entry`].
+#[inline(always)]
+fn move_entry(bytes: &mut [u8], (from, whole): (usize, usize), (to, size): (usize, usize)) {
+    if size == 1 {
+        bytes[to] = bytes[from];
+    } else if size <= SHORT
+        && to + SHORT <= from + whole
+        && let Some(short) = bytes[from..].first_chunk::<SHORT>().copied()
+    {
+        bytes[to..to + SHORT].copy_from_slice(&short);
+    } else {
+        bytes.copy_within(from..from + size, to);
     }
 }

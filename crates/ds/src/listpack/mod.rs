@@ -38,7 +38,8 @@ pub use validate::{LpError, validate};
 const END: u8 = 0xff;
 /// Entry count that means "not known".
 const COUNT_UNKNOWN: u16 = u16::MAX;
-/// Callers convert to another encoding, or refuse, before a listpack would exceed this.
+/// Callers convert to another encoding, or refuse, before a listpack would exceed this. A flat one may be framed at twice its
+/// size, which the total still holds.
 pub const MAX_BYTES: usize = 1 << 30;
 
 /// Where an entry begins: an offset from the start of the listpack. Valid until the next edit.

@@ -9,7 +9,10 @@ mod group;
 mod id;
 mod idempotence;
 mod pack;
+mod radix;
 mod range;
+
+use std::sync::OnceLock;
 
 use crate::cowseq::{CowSeq, Cursor};
 use crate::listpack::LpPos;
@@ -17,6 +20,7 @@ pub use block::{Block, BlockError, Entry};
 pub use group::{Consumer, ConsumerId, Group, GroupName, Groups, Nack, PelEntry};
 pub use id::{AddId, IdText, StreamId};
 pub use idempotence::{Idempotence, Producer};
+use radix::Radix;
 pub use range::{Finder, Range, RangeRev};
 
 /// When an append opens a new block; 0 means no limit (of bytes: 1 GiB).
@@ -88,6 +92,8 @@ struct Trimmed {
 #[derive(Clone, Debug, Default)]
 pub struct Stream {
     blocks: CowSeq<Block>,
+    /// Known since somebody has asked for it, and until a block goes.
+    radix: OnceLock<Radix>,
     length: u64,
     last_id: StreamId,
     first_id: StreamId,
@@ -179,6 +185,11 @@ impl Stream {
         self.blocks.len()
     }
 
+    /// Nodes of the tree in which the peers would keep the blocks (XINFO's radix-tree-nodes).
+    pub fn radix_nodes(&self) -> u64 {
+        self.radix.get_or_init(|| Radix::of(self.blocks().map(Block::master))).nodes()
+    }
+
     /// The blocks in order, for saving.
     pub fn blocks(&self) -> impl Iterator<Item = &Block> {
         self.blocks.iter()
@@ -266,7 +277,16 @@ impl Stream {
                 self.bundle();
             }
         }
+        if let Some(radix) = self.radix.get_mut() {
+            radix.push(self.blocks.last().map(|at| self.blocks.get(at).master()), block.master());
+        }
         self.blocks.push_back(block);
+    }
+
+    /// Removes a block; gives the next one.
+    fn remove_block(&mut self, at: Cursor) -> Option<Cursor> {
+        self.radix = OnceLock::new();
+        self.blocks.remove(at)
     }
 
     /// Puts the last blocks into one allocation, if that saves memory.
@@ -309,7 +329,7 @@ impl Stream {
             return false;
         }
         if self.blocks.get(at).live() == 1 {
-            self.blocks.remove(at);
+            self.remove_block(at);
         } else {
             self.blocks.modify(at, |block| block.delete(id));
         }
@@ -359,7 +379,7 @@ impl Stream {
             if whole && policy == RefPolicy::Keep {
                 removed += live;
                 self.length -= live;
-                at = self.blocks.remove(cursor);
+                at = self.remove_block(cursor);
                 continue;
             }
             let trimmed = self.trim_block(cursor, to, policy);
@@ -407,7 +427,7 @@ impl Stream {
         let gone = reached.len();
         self.length -= gone as u64;
         let next = if gone == live {
-            self.blocks.remove(at)
+            self.remove_block(at)
         } else {
             if gone > 0 {
                 let places: Vec<LpPos> = reached.into_iter().map(|(_, flags)| flags).collect();

@@ -31,6 +31,7 @@ fn check(stream: &Stream, model: &Model) {
     assert_eq!(reversed, all);
     assert_eq!(stream.len(), model.len() as u64);
     assert_eq!(stream.first_id(), model.keys().next().copied().unwrap_or(StreamId::MIN));
+    assert_eq!(stream.radix_nodes(), Radix::of(stream.blocks().map(Block::master)).nodes());
     for block in stream.blocks() {
         let pack = crate::listpack::Listpack::from_bytes(block.as_bytes().to_vec()).expect("valid");
         assert!(Block::from_listpack(block.master(), pack).is_ok());

@@ -58,13 +58,14 @@ impl Usage {
             }
         });
         let tables = tables.into_iter().enumerate();
+        let footprint = samples.footprint(cx.now_ms);
         Usage {
             used: used.allocated,
             not_counted: used.not_counted,
             peak: samples.peak_bytes.load(Relaxed),
             peak_at_s: samples.peak_at_s.load(Relaxed),
             startup: samples.startup_bytes.load(Relaxed),
-            rss: sys::os::rss_bytes(),
+            rss: footprint.rss,
             total_system: sys::os::total_memory_bytes(),
             backlog,
             replicas,
@@ -74,7 +75,7 @@ impl Usage {
                 .filter(|(_, (keys, _))| *keys > 0)
                 .map(|(db, (keys, bytes))| (db, keys, bytes))
                 .collect(),
-            heap: sys::alloc::figures(),
+            heap: footprint.heap,
         }
     }
 

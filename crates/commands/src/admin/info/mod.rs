@@ -105,8 +105,11 @@ fn wanted(section: &Section, words: &[&[u8]]) -> bool {
     }
 }
 
+/// What the default sections take, about.
+const USUAL_BYTES: usize = 8 << 10;
+
 pub(super) fn info(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let mut text = Text(String::new());
+    let mut text = Text(String::with_capacity(USUAL_BYTES));
     for section in SECTIONS.iter().filter(|section| wanted(section, &argv[1..])) {
         if !text.0.is_empty() {
             text.0.push_str("\r\n");
