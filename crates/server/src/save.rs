@@ -40,6 +40,9 @@ const CALM: usize = 16;
 /// Entries that are encoded between two looks at the time.
 const ENTRIES_PER_LOOK: u64 = 8;
 
+/// How much the saver hurries at least while it encodes what is pinned: writers copy each node of that which they change.
+const PIN_URGENCY: f64 = 0.5;
+
 /// Longest sleep of a delayed snapshot; then it looks whether it is still wanted.
 const DELAY_STEP: Duration = Duration::from_millis(10);
 
@@ -65,14 +68,18 @@ struct Output {
     /// None for who saves alone.
     turns: Option<Turns>,
     fronts: Arc<Fronts>,
+    /// [`PIN_URGENCY`] or 0.
+    least_urgency: f64,
 }
 
 impl Output {
     /// Lets others run if it is time. No lock may be held.
     #[inline]
     fn pass(&mut self) {
-        if let Some(turns) = &mut self.turns {
-            turns.pass(self.fronts.urgency());
+        if let Some(turns) = &mut self.turns
+            && turns.pass(self.fronts.urgency().max(self.least_urgency))
+        {
+            self.fronts.stock();
         }
     }
 }
@@ -140,7 +147,8 @@ impl Saver {
         let used = sys::alloc::allocated();
         let fronts = Arc::new(Fronts::new((used as u64 / 16).max(LEAST_BOUND) as usize));
         let may_hold_up = target.is_prompt();
-        let output = Output { server, target, error: None, turns: None, fronts: fronts.clone() };
+        let output =
+            Output { server, target, error: None, turns: None, fronts: fronts.clone(), least_urgency: 0.0 };
         let mut writer = Writer::new(output, version, compress);
         writer.header();
         let now_s = (sys::os::unix_ms() / 1000).to_string();
@@ -228,9 +236,10 @@ impl Saver {
             // Nobody waits for that.
             self.server.keyspace.set_snapshot_behind(false);
         }
+        self.writer.sink_mut().least_urgency = PIN_URGENCY;
         for pin in pinned {
             if self.has_failed() {
-                return;
+                break;
             }
             self.select(pin.db);
             let eviction = (self.eviction)(self.server, pin.lru);
@@ -240,6 +249,7 @@ impl Saver {
             self.keys += 1;
             self.writer.sink_mut().pass();
         }
+        self.writer.sink_mut().least_urgency = 0.0;
     }
 
     /// Encodes some of what writers have saved until now, small entries first: their copies take room.
@@ -254,7 +264,7 @@ impl Saver {
             }
             fronts.waiting.fetch_sub(pinned.len() * PIN_BYTES, Relaxed);
             all_pinned.extend(pinned);
-            lock(front).reuse(pieces);
+            fronts.spare.put_back(pieces);
         }
         self.encode_pinned(all_pinned);
     }
@@ -264,7 +274,7 @@ impl Saver {
         while !(self.own.pieces.is_empty() && self.own.pinned.is_empty()) {
             let (mut pieces, pinned) = self.own.take();
             self.encode(&mut pieces);
-            self.own.reuse(pieces);
+            self.fronts.spare.put_back(pieces);
             self.encode_pinned(pinned);
         }
     }
@@ -328,7 +338,7 @@ fn signed(expire_ms: u64) -> i64 {
 impl Walker for Saver {
     fn take(&mut self, db: usize, entry: EntryRef<'_>) {
         if !self.has_failed() {
-            self.own_bytes += self.own.add(db, entry);
+            self.own_bytes += self.own.add(db, entry, &self.fronts.spare);
         }
     }
 

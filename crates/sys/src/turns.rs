@@ -15,7 +15,7 @@ const TURN_US: u64 = 70;
 /// Slices that the kernel is asked for. Longer than a turn, so that none is cut off in the middle, maybe with a lock held.
 const SLICE_NS: u64 = 300_000;
 /// Sleep between two turns on a busy core, and its least when all is urgent.
-const REST_US: f64 = 400.0;
+const REST_US: f64 = 700.0;
 const LEAST_REST_US: f64 = 15.0;
 /// Time between two looks at what the other threads need.
 const LOOK_US: u64 = 10_000;
@@ -49,12 +49,14 @@ impl Turns {
     }
 
     /// To be called often and with no lock held: returns at once, or, if the turn is over, when the next one begins. The
-    /// more urgent (0 to 1), the shorter is the rest between them.
+    /// more urgent (0 to 1), the shorter is the rest between them. Answers whether a new turn has begun.
     #[inline]
-    pub fn pass(&mut self, urgency: f64) {
-        if monotonic_us() >= self.ends_us {
+    pub fn pass(&mut self, urgency: f64) -> bool {
+        let over = monotonic_us() >= self.ends_us;
+        if over {
             self.rest(urgency);
         }
+        over
     }
 
     #[cold]
@@ -89,7 +91,7 @@ mod tests {
         turns.ends_us = 0;
         let begin_us = monotonic_us();
         turns.looked_us = begin_us;
-        turns.pass(0.0);
+        assert!(turns.pass(0.0));
         assert!(monotonic_us() - begin_us >= REST_US as u64 && turns.ends_us > begin_us);
     }
 

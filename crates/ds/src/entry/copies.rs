@@ -24,6 +24,14 @@ impl Copies {
         Copies { bytes: Vec::with_capacity(bytes), shares: false }
     }
 
+    /// As [`Copies::with_capacity`], of memory that the kernel has given already, so that whoever pushes waits for none.
+    pub fn in_used_memory(bytes: usize) -> Copies {
+        // Ones, because zeroes might be asked of the allocator, which knows memory that is zero without being there.
+        let mut all = vec![1; bytes];
+        all.clear();
+        Copies { bytes: all, shares: false }
+    }
+
     /// Bytes that an entry takes here.
     pub fn size(entry: EntryRef<'_>) -> usize {
         entry.layout_bytes()

@@ -14,8 +14,10 @@ use keyspace::snapshot::Sink;
 const PIECE_BYTES: usize = 32 << 10;
 /// Pieces that are encoded between two looks at how many wait: some milliseconds.
 const PIECES_AT_ONCE: usize = 8;
-/// Empty pieces that a front keeps.
-const SPARE_PIECES: usize = 4;
+/// Empty pieces that are kept ready: what writers fill until the saver takes some, and a few more.
+const SPARE_PIECES: usize = 48;
+/// Pieces that the saver makes ready at once.
+const NEW_PIECES: usize = 2;
 /// What a pinned collection counts for while it waits: enough to be encoded soon, for what it costs while pinned is unknown.
 pub(super) const PIN_BYTES: usize = 64 << 10;
 /// Fronts of writers; a thread always uses the same one.
@@ -43,20 +45,48 @@ pub(super) struct Front {
     /// At most one of each database is not full: the last one of it.
     pub pieces: Vec<Piece>,
     pub pinned: Vec<PinnedKey>,
-    spare: Vec<Copies>,
+}
+
+/// Empty pieces, ready for use. The saver makes them: memory that nobody has used before may cost a page fault of some
+/// milliseconds (a huge page, on a virtual machine whose host has to find it first), which should not hit a writer.
+#[derive(Default)]
+pub(super) struct Spare(Mutex<Vec<Copies>>);
+
+impl Spare {
+    /// One with room for so many bytes.
+    fn take(&self, bytes: usize) -> Copies {
+        let ready = if bytes <= PIECE_BYTES { lock(&self.0).pop() } else { None };
+        ready.unwrap_or_else(|| Copies::with_capacity(bytes.max(PIECE_BYTES)))
+    }
+
+    /// Takes pieces back that are empty again.
+    pub(super) fn put_back(&self, pieces: Vec<Piece>) {
+        let mut spare = lock(&self.0);
+        let free = SPARE_PIECES.saturating_sub(spare.len());
+        let usual =
+            pieces.into_iter().map(|piece| piece.copies).filter(|copies| copies.room() == PIECE_BYTES);
+        spare.extend(usual.take(free));
+    }
+
+    /// Makes some ready if there are few.
+    fn stock(&self) {
+        let few = SPARE_PIECES.saturating_sub(lock(&self.0).len());
+        for _ in 0..few.min(NEW_PIECES) {
+            let new = Copies::in_used_memory(PIECE_BYTES);
+            lock(&self.0).push(new);
+        }
+    }
 }
 
 impl Front {
     /// Copies or pins an entry; answers the bytes that it counts for.
-    pub(super) fn add(&mut self, db: usize, entry: EntryRef<'_>) -> usize {
+    pub(super) fn add(&mut self, db: usize, entry: EntryRef<'_>, spare: &Spare) -> usize {
         let bytes = Copies::size(entry);
         let open = self.pieces.iter_mut().rev().find(|piece| piece.db == db);
         let piece = match open {
             Some(piece) if piece.copies.room() >= bytes => piece,
             _ => {
-                let spare = self.spare.pop().filter(|spare| spare.room() >= bytes);
-                let copies = spare.unwrap_or_else(|| Copies::with_capacity(bytes.max(PIECE_BYTES)));
-                self.pieces.push(Piece { db, copies, weight: 0 });
+                self.pieces.push(Piece { db, copies: spare.take(bytes), weight: 0 });
                 self.pieces.last_mut().expect("invariant: one was pushed just now")
             }
         };
@@ -81,19 +111,12 @@ impl Front {
         let some = self.pieces.len().min(PIECES_AT_ONCE);
         (self.pieces.drain(..some).collect(), std::mem::take(&mut self.pinned))
     }
-
-    /// Takes pieces back that are empty again.
-    pub(super) fn reuse(&mut self, pieces: Vec<Piece>) {
-        let free = SPARE_PIECES.saturating_sub(self.spare.len());
-        let usual =
-            pieces.into_iter().map(|piece| piece.copies).filter(|copies| copies.room() == PIECE_BYTES);
-        self.spare.extend(usual.take(free));
-    }
 }
 
 /// What writers saved, in a front for each of their threads.
 pub(super) struct Fronts {
     pub fronts: [Mutex<Front>; FRONTS],
+    pub spare: Spare,
     /// Bytes in them that the saver has not taken.
     pub waiting: AtomicUsize,
     /// Bytes from which commands wait.
@@ -120,6 +143,7 @@ impl Fronts {
     pub(super) fn new(most: usize) -> Fronts {
         Fronts {
             fronts: std::array::from_fn(|_| Mutex::default()),
+            spare: Spare::default(),
             waiting: AtomicUsize::new(0),
             most,
             closed: AtomicBool::new(false),
@@ -129,6 +153,13 @@ impl Fronts {
     /// Whether more waits than may.
     pub(super) fn is_full(&self) -> bool {
         self.waiting.load(Relaxed) >= self.most
+    }
+
+    /// Makes room ready for writers if they have used some. To be called now and then by the saver.
+    pub(super) fn stock(&self) {
+        if self.waiting.load(Relaxed) > 0 {
+            self.spare.stock();
+        }
     }
 
     /// How much the saver should hurry, 0 to 1.
@@ -143,7 +174,7 @@ impl Sink for Fronts {
             return;
         }
         let mut front = lock(&self.fronts[own_front()]);
-        let bytes: usize = entries.map(|entry| front.add(db, entry)).sum();
+        let bytes: usize = entries.map(|entry| front.add(db, entry, &self.spare)).sum();
         self.waiting.fetch_add(bytes, Relaxed);
     }
 }
@@ -197,21 +228,26 @@ mod tests {
 
     #[test]
     fn pieces_are_of_one_size_and_used_again() {
-        let mut front = Front::default();
+        let (mut front, spare) = (Front::default(), Spare::default());
+        let ready = || lock(&spare.0).len();
         let large = Entry::new(&[b'l'; 2 * PIECE_BYTES], None, 0, Value::Int(1));
         let small = Entry::new(&[b's'; 1000], None, 0, Value::Int(1));
-        front.add(0, large.view());
+        front.add(0, large.view(), &spare);
         for _ in 0..100 {
-            front.add(0, small.view());
+            front.add(0, small.view(), &spare);
         }
         let (mut pieces, _) = front.take();
         assert_eq!(pieces.iter().map(|piece| piece.copies.iter().count()).sum::<usize>(), 101);
         assert!(pieces[1..].iter().all(|piece| piece.copies.len() + piece.copies.room() == PIECE_BYTES));
         pieces.iter_mut().for_each(|piece| piece.copies.clear());
         let usual = pieces.len() - 1;
-        front.reuse(pieces);
-        assert_eq!(front.spare.len(), usual.min(SPARE_PIECES));
-        front.add(1, small.view());
-        assert_eq!(front.spare.len(), usual.min(SPARE_PIECES) - 1);
+        spare.put_back(pieces);
+        assert_eq!(ready(), usual);
+        front.add(1, small.view(), &spare);
+        assert_eq!(ready(), usual - 1);
+        (0..SPARE_PIECES).for_each(|_| spare.stock());
+        assert_eq!(ready(), SPARE_PIECES);
+        front.add(2, large.view(), &spare);
+        assert_eq!(ready(), SPARE_PIECES, "what needs more than a usual piece takes none");
     }
 }
