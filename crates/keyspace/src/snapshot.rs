@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use ds::entry::{Entry, EntryRef};
 use ds::table::{Position, SaveHook, Table};
-use sys::durations::{Begun, WALK_HOLDS};
+use sys::work::{Begun, WALK_HOLDS};
 
 use crate::access::Access;
 use crate::{Keyspace, SHARDS, Shard};

@@ -41,7 +41,7 @@ const CALM: usize = 16;
 const ENTRIES_PER_LOOK: u64 = 8;
 
 /// How much the saver hurries at least while it encodes what is pinned: writers copy each node of that which they change.
-const PIN_URGENCY: f64 = 0.5;
+const PIN_URGENCY: f64 = 0.8;
 
 /// Longest sleep of a delayed snapshot; then it looks whether it is still wanted.
 const DELAY_STEP: Duration = Duration::from_millis(10);

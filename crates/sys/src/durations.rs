@@ -6,9 +6,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::os::thread_cpu_us;
-use crate::ticks::micros;
-
 /// Steps within a power of two.
 const STEPS: usize = 8;
 /// Slower than 2^31 microseconds is as slow as that.
@@ -39,10 +36,6 @@ pub struct Durations {
     longest_us: AtomicU64,
 }
 
-/// How long a snapshot's walk held a shard's lock.
-pub static WALK_HOLDS: Work = Work::new();
-/// What writes spent on saving for a snapshot what they were about to change.
-pub static HOOKS: Work = Work::new();
 /// How long the gate was closed, from the moment at which it kept others out.
 pub static GATE: Durations = Durations::new();
 
@@ -80,38 +73,6 @@ impl Durations {
     pub fn reset(&self) {
         self.counts.iter().for_each(|count| count.store(0, Relaxed));
         self.longest_us.store(0, Relaxed);
-    }
-}
-
-/// Work of one thread that others may have to wait for: by the clock, and the CPU time that it took. Who waits sees the first; where it
-/// is much longer than the second, the kernel or the machine's host has given the core to somebody else meanwhile.
-pub struct Work {
-    pub clock: Durations,
-    pub cpu: Durations,
-}
-
-/// When some work has begun.
-pub struct Begun {
-    us: u64,
-    cpu_us: u64,
-}
-
-impl Begun {
-    /// Now, on this thread.
-    pub fn now() -> Begun {
-        Begun { cpu_us: thread_cpu_us(), us: micros() }
-    }
-}
-
-impl Work {
-    const fn new() -> Work {
-        Work { clock: Durations::new(), cpu: Durations::new() }
-    }
-
-    /// Adds work of this thread that ends now.
-    pub fn record(&self, begun: &Begun) {
-        self.clock.record(micros() - begun.us);
-        self.cpu.record(thread_cpu_us() - begun.cpu_us);
     }
 }
 

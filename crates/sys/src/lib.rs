@@ -9,7 +9,8 @@
 //! - [`order`]: the order in which locks are taken, asserted in debug builds.
 //! - [`alloc`]: jemalloc with a running count of allocated bytes.
 //! - [`ticks`]: a cheap clock for durations; [`clock`]: the time by which data lives.
-//! - [`durations`]: how long locks are held and the gate is closed. - [`turns`]: background work in short turns.
+//! - [`durations`]: how long the gate is closed, and other times that must stay short. - [`work`]: how long a snapshot holds
+//!   locks, by the clock and in CPU time. - [`turns`]: background work in short turns.
 //! - [`crash`]: what happens when the process ends by a fault.
 //! - [`title`]: what `ps` shows of the process. - [`collate`]: the order of texts in a locale.
 //! - [`os`]: clocks, resident size, CPU times, affinity, limits, signals.
@@ -31,3 +32,4 @@ mod sync;
 pub mod ticks;
 pub mod title;
 pub mod turns;
+pub mod work;

@@ -15,7 +15,7 @@ const TURN_US: u64 = 70;
 /// Slices that the kernel is asked for. Longer than a turn, so that none is cut off in the middle, maybe with a lock held.
 const SLICE_NS: u64 = 300_000;
 /// Sleep between two turns on a busy core, and its least when all is urgent.
-const REST_US: f64 = 700.0;
+const REST_US: f64 = 550.0;
 const LEAST_REST_US: f64 = 15.0;
 /// Time between two looks at what the other threads need.
 const LOOK_US: u64 = 10_000;

@@ -32,7 +32,7 @@ use hints::Retired;
 pub use hints::{Hint, Hints};
 pub use scan::Position;
 use segment::{CLASSES, Place, Reach, SegmentRef};
-use sys::durations::{Begun, HOOKS};
+use sys::work::{Begun, HOOKS};
 
 /// What a table can hold: an owned value of pointer size.
 ///

@@ -14,10 +14,8 @@ use keyspace::snapshot::Sink;
 const PIECE_BYTES: usize = 32 << 10;
 /// Pieces that are encoded between two looks at how many wait: some milliseconds.
 const PIECES_AT_ONCE: usize = 8;
-/// Empty pieces that are kept ready: what writers fill until the saver takes some, and a few more.
-const SPARE_PIECES: usize = 48;
-/// Pieces that the saver makes ready at once.
-const NEW_PIECES: usize = 2;
+/// Empty pieces that are kept ready: several times what writers fill while the saver rests.
+const SPARE_PIECES: usize = 12;
 /// What a pinned collection counts for while it waits: enough to be encoded soon, for what it costs while pinned is unknown.
 pub(super) const PIN_BYTES: usize = 64 << 10;
 /// Fronts of writers; a thread always uses the same one.
@@ -68,10 +66,9 @@ impl Spare {
         spare.extend(usual.take(free));
     }
 
-    /// Makes some ready if there are few.
+    /// Makes one more ready if there are few.
     fn stock(&self) {
-        let few = SPARE_PIECES.saturating_sub(lock(&self.0).len());
-        for _ in 0..few.min(NEW_PIECES) {
+        if lock(&self.0).len() < SPARE_PIECES {
             let new = Copies::in_used_memory(PIECE_BYTES);
             lock(&self.0).push(new);
         }
@@ -164,7 +161,7 @@ impl Fronts {
 
     /// How much the saver should hurry, 0 to 1.
     pub(super) fn urgency(&self) -> f64 {
-        (self.waiting.load(Relaxed) as f64 * 2.0 / self.most as f64).min(1.0)
+        (self.waiting.load(Relaxed) as f64 * 4.0 / self.most as f64).min(1.0)
     }
 }
 

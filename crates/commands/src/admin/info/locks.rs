@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use sys::durations::{self, Durations};
 use sys::lock::CONTENDED;
+use sys::work;
 
 use super::Text;
 use super::commands::distribution;
@@ -19,10 +20,10 @@ use crate::table::table;
 
 /// The durations that are not a command's own, by name.
 const OTHERS: [(&str, &Durations); 5] = [
-    ("snapshot_holds_usec", &durations::WALK_HOLDS.clock),
-    ("snapshot_holds_cpu_usec", &durations::WALK_HOLDS.cpu),
-    ("snapshot_hooks_usec", &durations::HOOKS.clock),
-    ("snapshot_hooks_cpu_usec", &durations::HOOKS.cpu),
+    ("snapshot_holds_usec", &work::WALK_HOLDS.clock),
+    ("snapshot_holds_cpu_usec", &work::WALK_HOLDS.cpu),
+    ("snapshot_hooks_usec", &work::HOOKS.clock),
+    ("snapshot_hooks_cpu_usec", &work::HOOKS.cpu),
     ("gate_closed_usec", &durations::GATE),
 ];
 
