@@ -379,10 +379,12 @@ impl SegmentRef {
     }
 
     /// Whether the segment is looked at, all of it, when this home has become empty: it may have grown sparse. In a large one
-    /// that is often enough for one home out of eight.
+    /// that is often enough for one home out of eight, or where all eight are empty.
     pub fn is_looked_at(self, home: usize) -> bool {
         const SMALL: usize = 16;
-        self.homes() <= SMALL || home.is_multiple_of(8)
+        const GROUP: usize = 8;
+        let group = || self.lines()[..self.homes()].iter().skip(home / GROUP * GROUP).take(GROUP);
+        self.homes() <= SMALL || home.is_multiple_of(GROUP) || group().all(|line| line.presence() == 0)
     }
 
     pub fn len(self) -> usize {
