@@ -105,11 +105,9 @@ fn wanted(section: &Section, words: &[&[u8]]) -> bool {
     }
 }
 
-/// What the default sections take, about.
-const USUAL_BYTES: usize = 8 << 10;
-
 pub(super) fn info(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let mut text = Text(String::with_capacity(USUAL_BYTES));
+    // It grows as it must: what it reserved would show in `used_memory`.
+    let mut text = Text(String::new());
     for section in SECTIONS.iter().filter(|section| wanted(section, &argv[1..])) {
         if !text.0.is_empty() {
             text.0.push_str("\r\n");
