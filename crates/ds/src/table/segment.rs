@@ -78,10 +78,16 @@ impl Reach {
         ((hash << self.origin) >> (64 - STORED_BITS)) as u32
     }
 
+    /// How many of the stored bits all items have in common.
+    #[inline]
+    fn stale(self) -> u32 {
+        self.depth - self.origin
+    }
+
     /// What the halves hold after a split, if the stored bits stay. `None` if that has been done too often.
     pub fn half(self) -> Option<Reach> {
         let half = Reach { depth: self.depth + 1, ..self };
-        (half.depth - half.origin <= MOST_STALE).then_some(half)
+        (half.stale() <= MOST_STALE).then_some(half)
     }
 
     /// As [`Reach::half`], when the stored bits are made anew.
@@ -91,7 +97,7 @@ impl Reach {
 
     /// Whether an item with these bits belongs to the upper one of two halves that have this reach.
     pub fn is_upper(self, bits: u32) -> bool {
-        bits >> (STORED_BITS - (self.depth - self.origin)) & 1 == 1
+        bits >> (STORED_BITS - self.stale()) & 1 == 1
     }
 
     /// Bits stored by a segment of reach `from`, whose hashes begin as `hash` does, as this one stores them: it begins to store no
@@ -228,25 +234,19 @@ impl SegmentRef {
         self.reach().bits_of(hash)
     }
 
-    /// The stored bits that all items have in common.
-    #[inline]
-    fn stale(self) -> u32 {
-        let reach = self.reach();
-        reach.depth - reach.origin
-    }
-
     #[inline]
     pub fn home(self, bits: u32) -> usize {
         // Those in common leave the word at its upper end.
-        let own = bits << (32 - STORED_BITS + self.stale());
+        let own = bits << (32 - STORED_BITS + self.reach().stale());
         ((u64::from(own) * self.homes() as u64) >> 32) as usize
     }
 
     /// The first hash whose home is `home`, less the segment's first; for the home past the last, the number of the segment's
     /// hashes (2^64 as 0).
     pub fn first_hash(self, home: usize) -> u64 {
-        let bits = (home << (STORED_BITS - self.stale())).div_ceil(self.homes()) as u64;
-        bits << (64 - STORED_BITS - self.reach().origin)
+        let reach = self.reach();
+        let bits = (home << (STORED_BITS - reach.stale())).div_ceil(self.homes()) as u64;
+        bits << (64 - STORED_BITS - reach.origin)
     }
 
     /// The stash lines in which items of `home` may stand: two, unless there are fewer.
