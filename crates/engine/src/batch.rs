@@ -103,8 +103,11 @@ pub fn run(
     if let Some(stir) = worker.at_rest.take() {
         stir();
     }
-    let Worker { index, slot, scratch, .. } = worker;
-    let started_us = sys::ticks::micros();
+    let Worker { index, slot, onlooker, scratch, .. } = worker;
+    let mut started_us = sys::ticks::micros();
+    if onlooker.give_way(started_us) {
+        started_us = sys::ticks::micros();
+    }
     scratch.clock_us = started_us;
     let mut turn = Turn { worker: *index, server, scratch, now_ms, started_us };
     let args: Args<'_> = decoder.all_args().collect();

@@ -22,6 +22,7 @@ pub mod run;
 use commands::effects::Effects;
 use resp::request::Spare;
 use sys::gate::Slot;
+use sys::work::Onlooker;
 
 /// One thread that runs commands: its place at the gate, its counters, and buffers that it uses again and again.
 pub struct Worker {
@@ -33,6 +34,7 @@ pub struct Worker {
     pub spare_output: Vec<u8>,
     /// Set by who does the regular work while there is none; the next batch takes it and calls it.
     pub at_rest: Option<Box<dyn FnOnce()>>,
+    onlooker: Onlooker,
     scratch: Scratch,
 }
 
@@ -63,6 +65,7 @@ impl Worker {
             spare_input: Spare::default(),
             spare_output: Vec::with_capacity(SPARE_BYTES),
             at_rest: None,
+            onlooker: Onlooker::default(),
             scratch: Scratch::default(),
         }
     }

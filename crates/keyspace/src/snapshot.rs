@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use ds::entry::{Entry, EntryRef};
 use ds::table::{Position, SaveHook, Table};
-use sys::work::{Begun, WALK_HOLDS};
+use sys::work::WalkHold;
 
 use crate::access::Access;
 use crate::{Keyspace, SHARDS, Shard};
@@ -135,10 +135,10 @@ impl Keyspace {
 
     fn hold_for_snapshot<R>(&self, shard: u16, work: impl FnOnce(&mut Shard) -> R) -> R {
         let mut guard = self.lock(shard);
-        let begun = Begun::now();
+        // Ends behind the guard.
+        let _hold = WalkHold::begin();
         let result = work(&mut guard);
         drop(guard);
-        WALK_HOLDS.record(&begun);
         result
     }
 

@@ -352,6 +352,7 @@ impl Walker for Saver {
         }
         self.work_off();
         self.writer.sink_mut().pass();
+        self.fronts.stock();
     }
 }
 

@@ -16,6 +16,9 @@ const PIECE_BYTES: usize = 32 << 10;
 const PIECES_AT_ONCE: usize = 8;
 /// Empty pieces that are kept ready: several times what writers fill while the saver rests.
 const SPARE_PIECES: usize = 12;
+/// As many are ready before the snapshot begins, behind the gate, which this keeps closed for some 10 microseconds each; and at
+/// least what the saver itself copies in a hold.
+const FIRST_PIECES: usize = 3;
 /// What a pinned collection counts for while it waits: enough to be encoded soon, for what it costs while pinned is unknown.
 pub(super) const PIN_BYTES: usize = 64 << 10;
 /// Fronts of writers; a thread always uses the same one.
@@ -66,9 +69,9 @@ impl Spare {
         spare.extend(usual.take(free));
     }
 
-    /// Makes one more ready if there are few.
-    fn stock(&self) {
-        if lock(&self.0).len() < SPARE_PIECES {
+    /// Makes pieces until so many are ready.
+    fn stock(&self, pieces: usize) {
+        while lock(&self.0).len() < pieces {
             let new = Copies::in_used_memory(PIECE_BYTES);
             lock(&self.0).push(new);
         }
@@ -138,9 +141,11 @@ fn own_front() -> usize {
 
 impl Fronts {
     pub(super) fn new(most: usize) -> Fronts {
+        let spare = Spare::default();
+        spare.stock(FIRST_PIECES);
         Fronts {
             fronts: std::array::from_fn(|_| Mutex::default()),
-            spare: Spare::default(),
+            spare,
             waiting: AtomicUsize::new(0),
             most,
             closed: AtomicBool::new(false),
@@ -152,11 +157,11 @@ impl Fronts {
         self.waiting.load(Relaxed) >= self.most
     }
 
-    /// Makes room ready for writers if they have used some. To be called now and then by the saver.
+    /// Makes room ready for what writers and the saver will copy. To be called often by the saver, who holds no lock.
     pub(super) fn stock(&self) {
-        if self.waiting.load(Relaxed) > 0 {
-            self.spare.stock();
-        }
+        // Before any writer has come the saver needs room for itself alone.
+        let pieces = if self.waiting.load(Relaxed) > 0 { SPARE_PIECES } else { FIRST_PIECES };
+        self.spare.stock(pieces);
     }
 
     /// How much the saver should hurry, 0 to 1.
@@ -242,7 +247,7 @@ mod tests {
         assert_eq!(ready(), usual);
         front.add(1, small.view(), &spare);
         assert_eq!(ready(), usual - 1);
-        (0..SPARE_PIECES).for_each(|_| spare.stock());
+        spare.stock(SPARE_PIECES);
         assert_eq!(ready(), SPARE_PIECES);
         front.add(2, large.view(), &spare);
         assert_eq!(ready(), SPARE_PIECES, "what needs more than a usual piece takes none");
