@@ -84,7 +84,7 @@ impl Onlooker {
     #[inline]
     pub fn give_way(&mut self, now_us: u64) -> bool {
         let walk = WALK.load(Ordering::Relaxed);
-        if walk % 2 == 0 {
+        if walk.is_multiple_of(2) {
             return false;
         }
         if walk != self.seen {
