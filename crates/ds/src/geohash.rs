@@ -66,8 +66,9 @@ impl Point {
         Cell::of(self, STEPS, LATITUDE).bits()
     }
 
-    /// The middle of the cell with this score.
-    pub fn from_score(score: u64) -> Self {
+    /// The middle of the cell with this score. Scores that are no cell's have a place too: see [`cell_bits`].
+    pub fn from_score(score: f64) -> Self {
+        let score = cell_bits(score);
         let rect = Cell { longitude: gather(score >> 1), latitude: gather(score), step: STEPS }.rect();
         Self {
             longitude: ((rect.min.longitude + rect.max.longitude) / 2.0).clamp(LONGITUDE.0, LONGITUDE.1),
@@ -186,7 +187,8 @@ impl Cell {
         };
         Rect {
             min: corner(self.longitude, self.latitude),
-            max: corner(self.longitude + 1, self.latitude + 1),
+            // Indices beyond the grid come from scores that are no cell's.
+            max: corner(self.longitude.wrapping_add(1), self.latitude.wrapping_add(1)),
         }
     }
 
@@ -204,6 +206,14 @@ impl Cell {
         let bits = self.bits();
         (bits << shift, (bits + 1) << shift)
     }
+}
+
+/// The bits of a score as the peers have them on x86-64, where a sorted set that is no map is searched like one: negative
+/// numbers in two's complement, and the lowest integer for what is beyond the range.
+fn cell_bits(score: f64) -> u64 {
+    const HALF: f64 = (1u64 << 63) as f64;
+    let signed = |value: f64| if (-HALF..HALF).contains(&value) { value as i64 } else { i64::MIN };
+    if score < HALF { signed(score) as u64 } else { signed(score - HALF) as u64 ^ 1 << 63 }
 }
 
 /// Moves the bits of `value` to the even positions.
@@ -388,7 +398,7 @@ mod tests {
     }
 
     fn stored(longitude: f64, latitude: f64) -> Point {
-        Point::from_score(point(longitude, latitude).to_score())
+        Point::from_score(point(longitude, latitude).to_score() as f64)
     }
 
     /// GEOPOS, GEOHASH and ZSCORE of a Redis 8.6.3.
@@ -408,7 +418,7 @@ mod tests {
         ] {
             let point = point(longitude, latitude);
             assert_eq!(point.to_score(), score);
-            let stored = Point::from_score(score);
+            let stored = Point::from_score(score as f64);
             let mut out = Vec::new();
             format_f64(stored.longitude, &mut out);
             out.push(b' ');
@@ -455,7 +465,7 @@ mod tests {
     proptest! {
         #[test]
         fn scores_keep_places(place in place()) {
-            let stored = Point::from_score(place.to_score());
+            let stored = Point::from_score(place.to_score() as f64);
             prop_assert!(place.distance_m(stored) < 0.6);
             prop_assert_eq!(stored.to_score(), place.to_score());
         }
@@ -475,7 +485,7 @@ mod tests {
             let east = (radius_m * part * angle.cos() / EARTH_RADIUS_M).to_degrees_c() / centre.latitude.to_radians_c().cos();
             let place = point(centre.longitude + east, centre.latitude + north);
             let score = place.to_score();
-            if search.prepare().distance_m(Point::from_score(score)).is_some() {
+            if search.prepare().distance_m(Point::from_score(score as f64)).is_some() {
                 prop_assert!(search.score_ranges().iter().any(|(from, to)| (*from..*to).contains(&score)));
             }
         }

@@ -30,7 +30,7 @@ pub(super) fn point(longitude: &[u8], latitude: &[u8], family: Family) -> Result
 
 /// The place of a member.
 pub(super) fn place(view: View<'_>, name: &[u8]) -> Option<Point> {
-    view.score(name).map(|score| Point::from_score(score as u64))
+    view.score(name).map(Point::from_score)
 }
 
 /// Degrees as the peers print them, which reads as the same number: Redis 8 in the shortest way, Valkey (and Redis up to

@@ -30,7 +30,7 @@ fn hits<'a>(view: View<'a>, search: &Search, most: usize) -> Vec<Hit<'a>> {
     for (first, end) in search.score_ranges() {
         let (first, end) = (ScoreBound::Including(first as f64), ScoreBound::Excluding(end as f64));
         view.visit_scores(first, end, |name, score| {
-            let point = Point::from_score(score as u64);
+            let point = Point::from_score(score);
             if let Some(distance_m) = inside.distance_m(point) {
                 hits.push(Hit { name, score, point, distance_m });
             }

@@ -236,15 +236,16 @@ pub(super) fn hpersist(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Res
     let key = argv[1];
     let names = fields::of_hash(cx, argv)?;
     let view = find_to_change(cx, key)?;
-    let verdict = |name: &[u8]| match view.and_then(|view| view.get(name)).map(|field| field.expire_ms) {
+    let mut chosen: HashSet<&[u8]> = HashSet::new();
+    let mut verdict = |name| match view.and_then(|view| view.get(name)).map(|field| field.expire_ms) {
         None => -2,
-        Some(None) => -1,
-        Some(Some(_)) => 1,
+        // The second mention of a field finds what the first has made of it.
+        Some(Some(_)) if chosen.insert(name) => 1,
+        Some(_) => -1,
     };
     let verdicts: Vec<i64> = names.iter().map(|name| verdict(name)).collect();
-    let chosen: Vec<&[u8]> =
-        names.iter().zip(&verdicts).filter(|(_, verdict)| **verdict == 1).map(|(name, _)| *name).collect();
     if !chosen.is_empty() {
+        let chosen: Vec<&[u8]> = chosen.into_iter().collect();
         set_expiry(cx, key, &chosen, None)?;
     }
     out.array(verdicts.len());

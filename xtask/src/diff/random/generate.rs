@@ -103,6 +103,10 @@ fn avoid_defects(out: &mut [String]) {
         "set" if out.iter().any(|word| word.starts_with("IFD")) => {
             out.iter_mut().skip(3).filter(|word| *word == "GET").for_each(|word| *word = "KEEPTTL".into());
         }
+        // Valkey takes a key of this name for the word.
+        name if name.starts_with('h') && out.get(1).is_some_and(|key| key == "FIELDS") => {
+            out[1] = "hsh0".into();
+        }
         // A store of what is undefined.
         "zrangestore" => {
             out.iter_mut().filter(|word| *word == "BYLEX").for_each(|word| *word = "BYSCORE".into());
