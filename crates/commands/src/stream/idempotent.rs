@@ -144,13 +144,13 @@ pub(super) fn xidmprecord(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> 
     const OTHER: CommandError =
         CommandError::fixed("ERR IID already exists for this producer with a different stream ID");
     let (key, producer, iid) = (argv[1], argv[2], argv[3]);
+    let id = strict_id(argv[4], 0)?;
     if producer.is_empty() {
         return Err(NO_PRODUCER);
     }
     if iid.is_empty() {
         return Err(NO_IID);
     }
-    let id = strict_id(argv[4], 0)?;
     let mut slot = cx.find_mut_kind(key, Kind::Stream)?.ok_or(NO_SUCH_KEY)?;
     let recorded = change_in(&mut slot, |stream| {
         if !stream.contains(id) {
