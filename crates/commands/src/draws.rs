@@ -48,9 +48,14 @@ impl Repetitions {
 }
 
 /// A generator that one command seeds from the server's, which all workers share.
+#[derive(Default)]
 pub(crate) struct Draws(u64);
 
 impl Draws {
+    pub(crate) fn of_seed(seed: u64) -> Draws {
+        Draws(seed)
+    }
+
     pub(crate) fn new(server: &Server) -> Draws {
         Draws(server.random())
     }

@@ -20,6 +20,7 @@ mod element_scan;
 pub mod error;
 pub mod errorstats;
 pub mod eviction;
+pub mod hot_keys;
 pub mod introspect;
 pub mod keys;
 pub mod latency;

@@ -105,6 +105,7 @@ pub struct Server {
     pub samples: crate::samples::Samples,
     pub errors: crate::errorstats::ErrorStats,
     pub thresholds: crate::thresholds::Thresholds,
+    pub hot_keys: crate::hot_keys::HotKeys,
     pub active_expire: AtomicBool,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: AtomicBool,
@@ -157,6 +158,7 @@ impl Server {
             samples: crate::samples::Samples::default(),
             errors: crate::errorstats::ErrorStats::default(),
             thresholds: crate::thresholds::Thresholds::default(),
+            hot_keys: crate::hot_keys::HotKeys::new(workers),
             active_expire: AtomicBool::new(true),
             cron_paused: AtomicBool::new(false),
             migrate_sockets: AtomicU64::new(0),

@@ -200,6 +200,9 @@ pub fn tally(
         let event = if found.row.flags.has(flag::FAST) { "fast-command" } else { "command" };
         server.latency.add(event, server.clock.unix_ms() / 1000, usec / 1000);
     }
+    if server.hot_keys.is_active() {
+        count_keys(server, worker, found, argv, reply_bytes, usec);
+    }
     if found.row.flags.has(flag::SKIP_COMMANDLOG) {
         return;
     }
@@ -219,6 +222,15 @@ pub fn tally(
 
 /// What the protocol adds to an argument, roughly.
 const ARGUMENT_BYTES: usize = 6;
+
+/// Counts a call for the keys that it names.
+#[cold]
+fn count_keys(server: &Server, worker: usize, found: Found, argv: &[&[u8]], reply_bytes: usize, usec: u64) {
+    let keys: SmallVec<[&[u8]; 4]> =
+        fitting_keys(found.row, argv).iter().map(|key| argv[key.index as usize]).collect();
+    let bytes = resp::reply::encoded_len(argv) + reply_bytes;
+    server.hot_keys.record(worker, keys.into_iter(), usec, bytes as u64, server.clock.unix_ms());
+}
 
 #[cold]
 fn note(

@@ -410,6 +410,13 @@ fn big_number(text: &[u8]) -> Result<Vec<u8>, DecodeError> {
     Ok(text.to_vec())
 }
 
+/// Bytes that [`encode_command`] makes of a command.
+pub fn encoded_len<A: AsRef<[u8]>>(argv: &[A]) -> usize {
+    let header = |number: usize| 1 + number.max(1).ilog10() as usize + 1 + 2;
+    let arguments: usize = argv.iter().map(|arg| header(arg.as_ref().len()) + arg.as_ref().len() + 2).sum();
+    header(argv.len()) + arguments
+}
+
 /// Appends a command as the array of bulks that every server reads.
 pub fn encode_command<A: AsRef<[u8]>>(argv: &[A], out: &mut Vec<u8>) {
     out.extend_from_slice(format!("*{}\r\n", argv.len()).as_bytes());
@@ -428,6 +435,16 @@ mod tests {
 
     fn bulk(text: &str) -> Value {
         Value::Bulk(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn the_length_of_an_encoded_command_is_known_beforehand() {
+        for lengths in [&[][..], &[0], &[3, 9], &[10, 99, 100], &[1; 9], &[1; 10], &[12_345]] {
+            let argv: Vec<Vec<u8>> = lengths.iter().map(|&len| vec![b'x'; len]).collect();
+            let mut out = Vec::new();
+            encode_command(&argv, &mut out);
+            assert_eq!(encoded_len(&argv), out.len(), "{lengths:?}");
+        }
     }
 
     fn all(input: &[u8]) -> Result<Vec<Value>, DecodeError> {

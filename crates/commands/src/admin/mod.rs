@@ -1,11 +1,12 @@
 //! Commands about the server: configuration, statistics, logs, debugging.
 //!
-//! `info`: INFO. `slowlog`, `latency`, `memory`: what the server measures.
+//! `info`: INFO. `slowlog`, `latency`, `memory`, `hot_keys`: what the server measures.
 //! `misc`: TIME, ROLE, MONITOR, SHUTDOWN and other single ones. `acl`: the one user. `debug`: DEBUG.
 
 mod acl;
 mod debug;
 mod help;
+mod hot_keys;
 mod info;
 mod latency;
 mod lolwut;
@@ -37,6 +38,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row::container("acl", -2, SENTINEL, 0, acl::ROWS),
     Row::container("commandlog", -2, 0, 0, COMMANDLOG),
     Row::new("debug", -2, LEAD | PROTECTED, 0, &[], debug::debug),
+    Row::container("hotkeys", -2, 0, 0, HOTKEYS),
     Row::new("info", -1, LOADING | STALE | SENTINEL, category::DANGEROUS, &[], info::info)
         .plan(Plan::Registry),
     Row::container("latency", -2, 0, 0, LATENCY),
@@ -63,6 +65,14 @@ const COMMANDLOG: &[Row] = &[
     help_row(|_, _, out| show(help::COMMANDLOG, out)),
     row("len", 3, ADMIN | LOADING | STALE, slowlog::len),
     row("reset", 3, ADMIN | LOADING | STALE, slowlog::reset),
+];
+
+const HOTKEYS: &[Row] = &[
+    row("get", 2, ADMIN | NOSCRIPT, hot_keys::get),
+    help_row(|_, _, out| show(help::HOTKEYS, out)),
+    row("reset", 2, ADMIN | NOSCRIPT, hot_keys::reset),
+    row("start", -2, ADMIN | NOSCRIPT, hot_keys::start),
+    row("stop", 2, ADMIN | NOSCRIPT, hot_keys::stop),
 ];
 
 const LATENCY: &[Row] = &[

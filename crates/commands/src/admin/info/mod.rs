@@ -80,6 +80,7 @@ const SECTIONS: &[Section] = &[
     section("stats", "Stats", Shown::Default, stats::stats),
     section("replication", "Replication", Shown::Default, replication::replication),
     section("cpu", "CPU", Shown::Default, server::cpu),
+    section("hotkeys", "Hotkeys", Shown::Default, stats::hot_keys),
     section("modules", "Modules", Shown::Default, |_, _| ()),
     section("commandstats", "Commandstats", Shown::All, commands::commandstats),
     section("errorstats", "Errorstats", Shown::Default, commands::errorstats),

@@ -22,6 +22,14 @@ const NEVER: &[&str] = &[
     "tracking_total_prefixes",
 ];
 
+/// The session of HOTKEYS, if there is one.
+pub(super) fn hot_keys(cx: &mut Cx<'_>, text: &mut Text) {
+    let Some(report) = cx.server.hot_keys.report(cx.now_ms) else { return };
+    text.field("hotkeys-tracking-active", u8::from(report.active));
+    // Seconds, as the real server's figure appears to be.
+    text.field("hotkeys-cmd-cpu-time", report.all_us / 1_000_000);
+}
+
 pub(super) fn stats(cx: &mut Cx<'_>, text: &mut Text) {
     let server = cx.server;
     let total = |counter| server.total(counter);
