@@ -75,6 +75,8 @@ impl<I: Item> Table<I> {
         let segment = self.directory()?.segment(hash);
         let bits = segment.bits_of(hash);
         let home = segment.home(bits);
+        // Most walks come to the next line at once.
+        segment.prefetch_items(home + 1);
         // A position inside a unit of the stored bits appears only after a merge; the hash itself then decides.
         let exact = hash << (segment.reach().origin + STORED_BITS) != 0;
         for at in segment.places_of(home) {
