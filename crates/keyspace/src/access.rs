@@ -151,6 +151,21 @@ impl<'k> Access<'k> {
         filled.map(|shard| self.shard(shard).take(db)).collect()
     }
 
+    /// Shards with keys that somebody waits for or watches. Only for the one that is alone.
+    pub fn attended(&mut self) -> Vec<u16> {
+        assert!(self.is_all(), "only behind the gate nobody begins to watch");
+        let keyspace = self.keyspace;
+        let mut is_attended = |&index: &u16| {
+            let shard = self.shard(index);
+            let nobody = shard.queues.is_empty() && shard.watches.is_empty();
+            if nobody {
+                keyspace.figures.is_left_alone(index);
+            }
+            !nobody
+        };
+        keyspace.figures.attended().filter(|index| is_attended(index)).collect()
+    }
+
     /// Exchanges two databases. Only for the one that is alone.
     pub fn swap_databases(&mut self, a: usize, b: usize) {
         assert!(self.is_all(), "databases are exchanged behind the gate");

@@ -1,4 +1,5 @@
-//! What is told of a database without any lock: whether there is one, and how many of its keys expire.
+//! What is told without any lock: of a database whether there is one and how many of its keys expire, of a shard whether
+//! somebody waits for its keys or watches them.
 //!
 //! Each shard publishes its part when it is let go, together with what is due, so that INFO needs not lock them all.
 //! The number of keys is told by the tables themselves (`ds::table::Hints::items`).
@@ -8,8 +9,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use crate::SHARDS;
 
-/// Of all databases.
-pub(crate) struct Figures(Box<[Database]>);
+/// Of all databases, and of all shards.
+pub(crate) struct Figures {
+    databases: Box<[Database]>,
+    /// One bit for each shard with keys that somebody waits for or watches, or has since [`Figures::is_left_alone`].
+    attended: [AtomicU64; SHARDS / 64],
+}
 
 #[derive(Default)]
 struct Database {
@@ -30,27 +35,30 @@ pub struct Volatile {
 
 impl Figures {
     pub fn new(databases: usize) -> Figures {
-        Figures((0..databases).map(|_| Database::default()).collect())
+        Figures {
+            databases: (0..databases).map(|_| Database::default()).collect(),
+            attended: [const { AtomicU64::new(0) }; SHARDS / 64],
+        }
     }
 
     /// A shard has made a table of a database.
     pub fn made(&self, db: usize) {
-        self.0[db].tables.fetch_add(1, Relaxed);
+        self.databases[db].tables.fetch_add(1, Relaxed);
     }
 
     /// A shard has dropped its table of a database.
     pub fn dropped(&self, db: usize) {
-        self.0[db].tables.fetch_sub(1, Relaxed);
+        self.databases[db].tables.fetch_sub(1, Relaxed);
     }
 
     /// Whether any shard has a table of the database.
     pub fn is_present(&self, db: usize) -> bool {
-        self.0[db].tables.load(Relaxed) > 0
+        self.databases[db].tables.load(Relaxed) > 0
     }
 
     /// Tells what a shard has of a database; to be called under its lock.
     pub fn publish(&self, db: usize, shard: u16, part: Volatile) {
-        let all = &self.0[db].volatile;
+        let all = &self.databases[db].volatile;
         if part == Volatile::default() && all.get().is_none() {
             return;
         }
@@ -58,9 +66,31 @@ impl Figures {
         all[usize::from(shard)].store((part.hashes as u64) << 32 | part.keys as u64, Relaxed);
     }
 
+    /// Somebody waits for a key of the shard, or watches one; to be called under its lock.
+    #[inline]
+    pub fn attend(&self, shard: u16) {
+        let (word, bit) = (&self.attended[usize::from(shard) / 64], 1u64 << (shard % 64));
+        // Nearly always it is set already.
+        if word.load(Relaxed) & bit == 0 {
+            word.fetch_or(bit, Relaxed);
+        }
+    }
+
+    /// Nobody does any more; to be called under its lock.
+    pub fn is_left_alone(&self, shard: u16) {
+        self.attended[usize::from(shard) / 64].fetch_and(!(1u64 << (shard % 64)), Relaxed);
+    }
+
+    /// Shards with keys that somebody may wait for or watch.
+    pub fn attended(&self) -> impl Iterator<Item = u16> {
+        let is_set =
+            |shard: &u16| self.attended[usize::from(*shard) / 64].load(Relaxed) >> (shard % 64) & 1 == 1;
+        (0..SHARDS as u16).filter(is_set)
+    }
+
     /// The sum over all shards.
     pub fn volatile(&self, db: usize) -> Volatile {
-        let parts = self.0[db].volatile.get().into_iter().flatten().map(|part| part.load(Relaxed));
+        let parts = self.databases[db].volatile.get().into_iter().flatten().map(|part| part.load(Relaxed));
         parts.fold(Volatile::default(), |sum, part| Volatile {
             keys: sum.keys + (part & 0xffff_ffff) as usize,
             hashes: sum.hashes + (part >> 32) as usize,

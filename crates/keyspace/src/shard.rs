@@ -8,7 +8,7 @@ use ds::ttl::TtlIndex;
 
 use crate::figures::{Figures, Volatile};
 use crate::snapshot::Walker;
-use crate::wait::{WaitQueues, Watches};
+use crate::wait::{WaitQueues, Waiter, WatchMark, Watches};
 
 /// Records of expiry times that one call of [`Shard::expired`] looks at.
 const EXPIRE_STEP: usize = 64;
@@ -159,6 +159,18 @@ impl Shard {
     /// Bytes of a database's hash table in this shard.
     pub fn index_bytes(&self, db: usize) -> usize {
         self.db(db).map_or(0, |db| db.table.index_bytes())
+    }
+
+    /// A client waits for a key from now on.
+    pub fn wait_for(&mut self, db: usize, key: &[u8], waiter: Arc<Waiter>) {
+        self.figures.attend(self.index);
+        self.queues.push(db, key, waiter);
+    }
+
+    /// A transaction watches a key from now on; see [`Watches::add`].
+    pub fn watch(&mut self, db: usize, key: &[u8], mark: Arc<WatchMark>, was_expired: bool) {
+        self.figures.attend(self.index);
+        self.watches.add(db, key, mark, was_expired);
     }
 
     /// The earliest time at which something is due, if it may have changed since the last call; what expires is told then, too.

@@ -21,15 +21,6 @@ fn lazy(cx: &Cx<'_>, argv: &[&[u8]]) -> Result<bool> {
     }
 }
 
-/// Shards with keys that somebody watches or waits for.
-fn attended(cx: &mut Cx<'_>) -> Vec<u16> {
-    let mut attended = |&shard: &u16| {
-        let shard = cx.access.shard(shard);
-        !shard.watches.is_empty() || !shard.queues.is_empty()
-    };
-    (0..keyspace::SHARDS as u16).filter(|shard| attended(shard)).collect()
-}
-
 /// Empties a database. Answers how many keys there were.
 fn empty(cx: &mut Cx<'_>, db: usize, attended: &[u16], lazy: bool) -> usize {
     tell_watchers(cx, db, None, attended);
@@ -50,7 +41,7 @@ fn empty(cx: &mut Cx<'_>, db: usize, attended: &[u16], lazy: bool) -> usize {
 
 pub(super) fn flushdb(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let lazy = lazy(cx, argv)?;
-    let attended = attended(cx);
+    let attended = cx.access.attended();
     let keys = empty(cx, cx.db, &attended, lazy);
     // One more, so that it is propagated even when there was nothing.
     cx.effects.dirty += keys as u64 + 1;
@@ -60,7 +51,7 @@ pub(super) fn flushdb(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
 
 pub(super) fn flushall(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let lazy = lazy(cx, argv)?;
-    let attended = attended(cx);
+    let attended = cx.access.attended();
     let databases = 0..cx.server.keyspace.databases();
     let keys: usize = databases.map(|db| empty(cx, db, &attended, lazy)).sum();
     let cancelled = cx.server.persistence.cancel();
@@ -98,7 +89,7 @@ pub(super) fn swapdb(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     let known = |db: i32| usize::try_from(db).ok().filter(|&db| db < cx.server.keyspace.databases());
     let (Some(first), Some(second)) = (known(first), known(second)) else { return Err(DB_OUT_OF_RANGE) };
     if first != second {
-        let attended = attended(cx);
+        let attended = cx.access.attended();
         tell_watchers(cx, first, Some(second), &attended);
         tell_watchers(cx, second, Some(first), &attended);
         cx.access.swap_databases(first, second);

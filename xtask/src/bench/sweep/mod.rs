@@ -26,11 +26,12 @@ use super::table;
 use super::template::Template;
 use operations::{GROUPS, Group, KEYS};
 
-/// Enough that several batches wait whenever the server looks: waking it up costs as much as a dozen cheap commands.
-const CONNECTIONS: usize = 16;
-/// Commands of a batch; an operation that takes longer than `SLOW` goes alone.
-const PIPELINE: usize = 16;
-const SLOW: Duration = Duration::from_micros(500);
+/// Enough that a batch always waits.
+const CONNECTIONS: usize = 8;
+/// Commands of a batch. With few of them it is the kernel's waking up that is compared: a server that is faster than the load
+/// generator is woken up more often. An operation that takes longer than `SLOW` goes alone.
+const PIPELINE: usize = 64;
+const SLOW: Duration = Duration::from_micros(250);
 const WARM_UP: Duration = Duration::from_millis(8);
 /// What a round of the usual side takes.
 const ROUND: Duration = Duration::from_millis(16);
