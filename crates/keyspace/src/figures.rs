@@ -97,3 +97,50 @@ impl Figures {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ds::entry::{Entry, Value};
+
+    use super::Volatile;
+    use crate::wait::WatchMark;
+    use crate::{Keyspace, shard_of};
+
+    #[test]
+    fn keys_that_expire_are_counted_when_their_shard_is_let_go() {
+        let keyspace = Keyspace::new(2, Arc::new(sys::gate::Gate::new(1)));
+        let hash = ds::hash::of(b"key");
+        let access = || keyspace.access(&[shard_of(hash)]).expect("free");
+        let entry = |expire_ms| Entry::new(b"key", expire_ms, 0, Value::Int(1));
+        for db in 0..2 {
+            assert_eq!((keyspace.len(db), keyspace.volatile(db)), (0, Volatile::default()));
+            let mut held = access();
+            held.shard(shard_of(hash)).insert(db, hash, entry(Some(5000)), 1);
+            held.publish();
+            assert_eq!((keyspace.len(db), keyspace.volatile(db).keys), (1, 1), "before it is let go");
+            drop(held);
+            let mut held = access();
+            held.shard(shard_of(hash)).find_mut(db, hash, b"key", 1).expect("there").set_expire_ms(None);
+            drop(held);
+            assert_eq!((keyspace.len(db), keyspace.volatile(db)), (1, Volatile::default()));
+            access().shard(shard_of(hash)).find_mut(db, hash, b"key", 1).expect("there").remove();
+            access().shard(shard_of(hash)).trim(db);
+            assert_eq!(keyspace.len(db), 0);
+        }
+    }
+
+    #[test]
+    fn shards_are_attended_until_somebody_finds_that_they_are_not() {
+        let keyspace = Keyspace::new(1, Arc::new(sys::gate::Gate::new(1)));
+        let (hash, mark) = (ds::hash::of(b"key"), Arc::new(WatchMark::default()));
+        assert!(keyspace.access_all().attended().is_empty());
+        let shard = shard_of(hash);
+        keyspace.access_one(shard).expect("free").shard(shard).watch(0, b"key", mark.clone(), false);
+        assert_eq!(keyspace.access_all().attended(), [shard]);
+        keyspace.lock(shard).watches.remove(0, b"key", &mark);
+        assert!(keyspace.access_all().attended().is_empty());
+        assert_eq!(keyspace.figures.attended().count(), 0, "it is not looked at again");
+    }
+}
