@@ -115,7 +115,7 @@ pub fn entry_of(
         rdb::Value::Zset(ZsetValue::Packed(pack)) => {
             let small = packed::len(pack.view()) as i64 <= config.int(Directive::ZsetMaxListpackEntries)
                 && packed::iter(pack.view()).all(|(member, _)| {
-                    member.to_vec().len() as i64 <= config.int(Directive::ZsetMaxListpackValue)
+                    member.text_len() as i64 <= config.int(Directive::ZsetMaxListpackValue)
                 });
             if small {
                 entry(Value::Packed(PackedRef::Zset(pack.view())))

@@ -71,9 +71,30 @@ impl<'a> Options<'a> {
     }
 }
 
-/// The begin of the reply: the next cursor, and how many items follow.
-pub(crate) fn reply_head(next: u64, items: usize, out: &mut Writer) {
-    out.array(2);
-    out.bulk(next.to_string().as_bytes());
-    out.array(items);
+/// The strings that a walk has found, as the reply has them.
+#[derive(Default)]
+pub(crate) struct Found {
+    strings: Writer,
+    count: usize,
+}
+
+impl Found {
+    /// Adds one.
+    pub fn push(&mut self, string: &[u8]) {
+        self.strings.bulk(string);
+        self.count += 1;
+    }
+
+    /// The strings as an array.
+    pub fn reply(mut self, out: &mut Writer) {
+        out.array(self.count);
+        out.append(&mut self.strings);
+    }
+
+    /// The next cursor, and the strings.
+    pub fn reply_with(self, next: u64, out: &mut Writer) {
+        out.array(2);
+        out.bulk(next.to_string().as_bytes());
+        self.reply(out);
+    }
 }

@@ -19,6 +19,7 @@ pub mod effects;
 mod element_scan;
 pub mod error;
 pub mod errorstats;
+mod estimates;
 pub mod eviction;
 pub mod hot_keys;
 pub mod introspect;

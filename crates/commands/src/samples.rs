@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::estimates::Estimates;
 use crate::server::Server;
 use crate::stats::Counter;
 
@@ -49,6 +50,7 @@ pub struct Samples {
     inner: Mutex<Inner>,
     /// The last one that somebody asked for, and when that was (Unix ms).
     footprint: Mutex<Option<(u64, Footprint)>>,
+    pub(crate) estimates: Estimates,
     /// Most bytes that were allocated at a sample, and when (Unix seconds).
     pub peak_bytes: AtomicU64,
     pub peak_at_s: AtomicU64,

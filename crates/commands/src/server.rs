@@ -103,6 +103,8 @@ pub struct Server {
     pub large_replies: crate::slowlog::SlowLog,
     pub latency: crate::latency::Monitor,
     pub samples: crate::samples::Samples,
+    /// The replies to COMMAND in RESP2 and RESP3, once they were asked for.
+    pub rendered_commands: [OnceLock<Vec<u8>>; 2],
     pub errors: crate::errorstats::ErrorStats,
     pub thresholds: crate::thresholds::Thresholds,
     pub hot_keys: crate::hot_keys::HotKeys,
@@ -156,6 +158,7 @@ impl Server {
             large_replies: crate::slowlog::SlowLog::default(),
             latency: crate::latency::Monitor::default(),
             samples: crate::samples::Samples::default(),
+            rendered_commands: Default::default(),
             errors: crate::errorstats::ErrorStats::default(),
             thresholds: crate::thresholds::Thresholds::default(),
             hot_keys: crate::hot_keys::HotKeys::new(workers),

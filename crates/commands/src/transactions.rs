@@ -92,7 +92,7 @@ fn watch(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
         // A key that had expired before does not fail the transaction by being gone.
         let expired =
             shard.find(db, hash, key).is_some_and(|entry| entry.expire_ms().is_some_and(|at| now_ms > at));
-        shard.watches.add(db, key, mark, expired);
+        shard.watch(db, key, mark, expired);
         cx.session.watched.push(at);
         cx.session.name_bytes += key.len();
     }

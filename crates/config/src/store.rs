@@ -217,7 +217,16 @@ impl Store {
                 }
             })
         };
-        let rows = ROWS.iter().flat_map(|row| row.names().map(move |name| (row, name)));
+        let is_literal = |pattern: &&[u8]| !pattern.iter().any(|c| matches!(c, b'*' | b'?' | b'['));
+        let rows: Vec<&Row> = if patterns.iter().all(is_literal) {
+            let mut directives: Vec<_> = patterns.iter().filter_map(|name| Directive::find(name)).collect();
+            directives.sort_unstable_by_key(|directive| *directive as usize);
+            directives.dedup();
+            directives.into_iter().map(Directive::row).collect()
+        } else {
+            ROWS.iter().collect()
+        };
+        let rows = rows.into_iter().flat_map(|row| row.names().map(move |name| (row, name)));
         let mut found: Vec<_> =
             rows.filter_map(|(row, name)| Some((name, shown_as(row, name)?, self.shown(row.id)))).collect();
         found.sort_unstable_by_key(|(name, ..)| *name);

@@ -3,6 +3,8 @@
 //!
 //! The only place where a directive's name, type, bounds, default or status is written.
 
+use std::sync::OnceLock;
+
 use crate::check;
 use crate::directive::{
     Row, Spec, Special, Status, Unit, choice, choices, flag, int, memory, number, special, text,
@@ -53,7 +55,17 @@ impl Directive {
 
     /// The directive of that name or alias, ignoring case.
     pub fn find(name: &[u8]) -> Option<Directive> {
-        ROWS.iter().find(|row| row.names().any(|n| n.as_bytes().eq_ignore_ascii_case(name))).map(|row| row.id)
+        static SORTED: OnceLock<Vec<(&[u8], Directive)>> = OnceLock::new();
+        let sorted = SORTED.get_or_init(|| {
+            let names = ROWS.iter().flat_map(|row| row.names().map(|name| (name.as_bytes(), row.id)));
+            let mut sorted: Vec<_> = names.collect();
+            sorted.sort_unstable_by_key(|(name, _)| *name);
+            sorted
+        });
+        // The table's own names are in small letters.
+        let name = name.to_ascii_lowercase();
+        let at = sorted.binary_search_by_key(&&name[..], |(name, _)| name).ok()?;
+        Some(sorted[at].1)
     }
 }
 

@@ -68,7 +68,7 @@ pub fn park(cx: &mut Cx<'_>, request: BlockRequest, found: Found, argv: &[&[u8]]
     let waiter = Waiter::new(cx.session.client.id, request.unblock_on_delete, Box::new(blocked));
     let db = cx.db;
     for key in &keys {
-        cx.access.shard(shard_of(ds::hash::of(key))).queues.push(db, key, waiter.clone());
+        cx.access.shard(shard_of(ds::hash::of(key))).wait_for(db, key, waiter.clone());
     }
     cx.session.client.unblock.store(0, Relaxed);
     cx.server.blocked_clients.fetch_add(1, Relaxed);

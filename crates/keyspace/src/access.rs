@@ -20,7 +20,7 @@ enum Held<'k> {
     One(u16, ShardGuard<'k, Shard>),
     /// Ascending; none, or several.
     Some(Vec<(u16, ShardGuard<'k, Shard>)>),
-    /// By shard, as far as asked for.
+    /// By shard, as far as asked for; empty before the first.
     All(Box<[Option<ShardGuard<'k, Shard>>]>),
 }
 
@@ -33,6 +33,9 @@ impl<'k> Held<'k> {
             Held::One(..) => None,
             Held::Some(held) => held.iter_mut().find(|(index, _)| *index == shard).map(|(_, guard)| guard),
             Held::All(held) => {
+                if held.is_empty() {
+                    *held = (0..SHARDS).map(|_| None).collect();
+                }
                 let lock = || keyspace.shards[usize::from(shard)].lock();
                 Some(held[usize::from(shard)].get_or_insert_with(lock))
             }
@@ -65,7 +68,7 @@ impl Keyspace {
 
     /// Everything, for the one that is alone: the caller holds the closed gate and no shard.
     pub fn access_all(&self) -> Access<'_> {
-        Access { keyspace: self, held: Held::All((0..SHARDS).map(|_| None).collect()) }
+        Access { keyspace: self, held: Held::All(Box::default()) }
     }
 }
 
@@ -87,7 +90,7 @@ impl<'k> Access<'k> {
         match &self.held {
             Held::One(index, guard) => (*index == shard).then_some(&**guard),
             Held::Some(held) => held.iter().find(|(index, _)| *index == shard).map(|(_, guard)| &**guard),
-            Held::All(held) => held[usize::from(shard)].as_deref(),
+            Held::All(held) => held.get(usize::from(shard)).and_then(|guard| guard.as_deref()),
         }
     }
 
@@ -141,29 +144,54 @@ impl<'k> Access<'k> {
     /// Empties a database; the tables are to be dropped by whoever has the time. Only for the one that is alone.
     pub fn take_database(&mut self, db: usize) -> Vec<ds::table::Table<ds::entry::Entry>> {
         assert!(self.is_all(), "databases are emptied behind the gate");
-        (0..SHARDS as u16)
-            .filter_map(|shard| {
-                let shard = self.shard(shard);
-                (shard.len(db) > 0).then(|| shard.take(db))
-            })
-            .collect()
+        if self.keyspace.len(db) == 0 {
+            return Vec::new();
+        }
+        let filled = (0..SHARDS as u16).filter(|&shard| self.keyspace.len_in(db, shard) > 0);
+        filled.map(|shard| self.shard(shard).take(db)).collect()
+    }
+
+    /// Shards with keys that somebody waits for or watches. Only for the one that is alone.
+    pub fn attended(&mut self) -> Vec<u16> {
+        assert!(self.is_all(), "only behind the gate nobody begins to watch");
+        let keyspace = self.keyspace;
+        let mut is_attended = |&index: &u16| {
+            let shard = self.shard(index);
+            let nobody = shard.queues.is_empty() && shard.watches.is_empty();
+            if nobody {
+                keyspace.figures.is_left_alone(index);
+            }
+            !nobody
+        };
+        keyspace.figures.attended().filter(|index| is_attended(index)).collect()
     }
 
     /// Exchanges two databases. Only for the one that is alone.
     pub fn swap_databases(&mut self, a: usize, b: usize) {
         assert!(self.is_all(), "databases are exchanged behind the gate");
         self.keyspace.snapshot.swapped.store(true, Relaxed);
+        if ![a, b].iter().any(|&db| self.keyspace.figures.is_present(db)) {
+            return;
+        }
         (0..SHARDS as u16).for_each(|shard| self.shard(shard).swap(a, b));
+    }
+}
+
+impl Access<'_> {
+    /// Tells what has changed in the shards that are held: see [`Keyspace::volatile`].
+    #[inline]
+    pub fn publish(&mut self) {
+        match &mut self.held {
+            Held::One(_, shard) => self.keyspace.publish_due(shard),
+            Held::Some(held) => held.iter_mut().for_each(|(_, shard)| self.keyspace.publish_due(shard)),
+            Held::All(held) => held.iter_mut().flatten().for_each(|shard| self.keyspace.publish_due(shard)),
+        }
     }
 }
 
 impl Drop for Access<'_> {
     #[inline]
     fn drop(&mut self) {
-        match &mut self.held {
-            Held::One(_, shard) => self.keyspace.publish_due(shard),
-            Held::Some(held) => held.iter_mut().for_each(|(_, shard)| self.keyspace.publish_due(shard)),
-            Held::All(held) => held.iter_mut().flatten().for_each(|shard| self.keyspace.publish_due(shard)),
-        }
+        self.publish();
     }
 }

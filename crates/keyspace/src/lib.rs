@@ -6,13 +6,14 @@
 //! named, or everything behind the closed gate.
 //!
 //! - [`shard`]: one shard and its databases. - [`access`]: lock plans. - [`ttl`]: what expires when.
-//! - [`wait`]: blocked clients and watched keys. - [`cursor`]: SCAN over all shards. - `sleeper`: who expires keys.
+//! - [`wait`]: blocked clients and watched keys. - [`cursor`]: SCAN over all shards. - `figures`: numbers of keys for INFO. - `sleeper`: who expires keys.
 //! - [`snapshot`]: the point-in-time walk that BGSAVE and full syncs use.
 
 #![forbid(unsafe_code)]
 
 pub mod access;
 pub mod cursor;
+mod figures;
 pub mod shard;
 mod sleeper;
 pub mod snapshot;
@@ -24,6 +25,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub use access::Access;
 pub use ds::table::Hint;
 use ds::table::Hints;
+use figures::Figures;
+pub use figures::Volatile;
 pub use shard::{EntrySlot, Shard};
 pub use sleeper::Wake;
 use sys::gate::{BatchGuard, Gate};
@@ -36,6 +39,7 @@ pub const SHARDS: usize = 1024;
 pub struct Keyspace {
     shards: Box<[ShardLock<Shard>]>,
     hints: Arc<Hints>,
+    figures: Arc<Figures>,
     gate: Arc<Gate>,
     databases: usize,
     /// For each shard the time (Unix ms) at which something in it may expire.
@@ -54,10 +58,12 @@ impl Keyspace {
     /// An empty keyspace of `databases` databases whose users enter batches at `gate`.
     pub fn new(databases: usize, gate: Arc<Gate>) -> Keyspace {
         let hints = Hints::new(SHARDS * databases, gate.clone());
-        let shard = |index| ShardLock::new(Shard::new(index, &hints));
+        let figures = Arc::new(Figures::new(databases));
+        let shard = |index| ShardLock::new(Shard::new(index, &hints, &figures));
         Keyspace {
             shards: (0..SHARDS).map(shard).collect(),
             hints: hints.clone(),
+            figures: figures.clone(),
             gate,
             databases,
             due_ms: (0..SHARDS).map(|_| AtomicU64::new(u64::MAX)).collect(),
@@ -73,7 +79,19 @@ impl Keyspace {
 
     /// Keys of a database, counted without any lock: of what others do meanwhile some may be counted.
     pub fn len(&self, db: usize) -> usize {
-        self.hints.items(db * SHARDS..(db + 1) * SHARDS)
+        if self.figures.is_present(db) { self.hints.items(db * SHARDS..(db + 1) * SHARDS) } else { 0 }
+    }
+
+    /// Keys of a database in one shard, counted in the same way.
+    pub fn len_in(&self, db: usize, shard: u16) -> usize {
+        let table = db * SHARDS + usize::from(shard);
+        self.hints.items(table..table + 1)
+    }
+
+    /// What of a database expires, counted in the same way; what an [`Access`] has changed counts when it is dropped, or after
+    /// [`Access::publish`].
+    pub fn volatile(&self, db: usize) -> Volatile {
+        self.figures.volatile(db)
     }
 
     /// The gate at which this keyspace's users enter.

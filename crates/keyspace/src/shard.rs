@@ -6,8 +6,9 @@ use ds::entry::{Entry, EntryRef};
 use ds::table::{Hints, Position, SaveHook, Slot, Table};
 use ds::ttl::TtlIndex;
 
+use crate::figures::{Figures, Volatile};
 use crate::snapshot::Walker;
-use crate::wait::{WaitQueues, Watches};
+use crate::wait::{WaitQueues, Waiter, WatchMark, Watches};
 
 /// Records of expiry times that one call of [`Shard::expired`] looks at.
 const EXPIRE_STEP: usize = 64;
@@ -29,6 +30,7 @@ pub struct Shard {
     /// The other databases that were written to here, and are not known to be empty since.
     others: Vec<(usize, Box<Db>)>,
     hints: Arc<Hints>,
+    figures: Arc<Figures>,
 }
 
 #[repr(C)]
@@ -65,7 +67,8 @@ impl Db {
 
 impl Shard {
     /// A shard of databases whose tables have their places in `hints`.
-    pub(crate) fn new(index: usize, hints: &Arc<Hints>) -> Shard {
+    pub(crate) fn new(index: usize, hints: &Arc<Hints>, figures: &Arc<Figures>) -> Shard {
+        figures.made(0);
         Shard {
             index: index as u16,
             due_stale: false,
@@ -73,6 +76,7 @@ impl Shard {
             first: Db::new(hints, index),
             others: Vec::new(),
             hints: hints.clone(),
+            figures: figures.clone(),
             queues: WaitQueues::default(),
             watches: Watches::default(),
         }
@@ -116,14 +120,15 @@ impl Shard {
         let place = db * crate::SHARDS + usize::from(self.index);
         let new = Box::new(Db::new(&self.hints, place));
         self.hints.set_home(place, &new.table);
+        self.figures.made(db);
         self.others.reserve_exact(1);
         self.others.push((db, new));
         self.others.len() - 1
     }
 
-    /// All databases that are here.
-    fn all(&self) -> impl Iterator<Item = &Db> {
-        std::iter::once(&self.first).chain(self.others.iter().map(|(_, db)| &**db))
+    /// All databases that are here, with their numbers.
+    fn all(&self) -> impl Iterator<Item = (usize, &Db)> {
+        std::iter::once((0, &self.first)).chain(self.others.iter().map(|(number, db)| (*number, &**db)))
     }
 
     /// This shard's number.
@@ -156,12 +161,29 @@ impl Shard {
         self.db(db).map_or(0, |db| db.table.index_bytes())
     }
 
-    /// The earliest time at which something is due, if it may have changed since the last call.
+    /// A client waits for a key from now on.
+    pub fn wait_for(&mut self, db: usize, key: &[u8], waiter: Arc<Waiter>) {
+        self.figures.attend(self.index);
+        self.queues.push(db, key, waiter);
+    }
+
+    /// A transaction watches a key from now on; see [`Watches::add`].
+    pub fn watch(&mut self, db: usize, key: &[u8], mark: Arc<WatchMark>, was_expired: bool) {
+        self.figures.attend(self.index);
+        self.watches.add(db, key, mark, was_expired);
+    }
+
+    /// The earliest time at which something is due, if it may have changed since the last call; what expires is told then, too.
     #[inline]
     pub(crate) fn take_due_ms(&mut self) -> Option<u64> {
         std::mem::take(&mut self.due_stale).then(|| {
-            let due = self.all().map(|db| db.ttl.next_due_ms().min(db.fields.next_due_ms()));
-            due.min().unwrap_or(u64::MAX)
+            let mut due_ms = u64::MAX;
+            for (number, db) in self.all() {
+                due_ms = due_ms.min(db.ttl.next_due_ms()).min(db.fields.next_due_ms());
+                let part = Volatile { keys: db.ttl.keys(), hashes: db.fields.keys() };
+                self.figures.publish(number, self.index, part);
+            }
+            due_ms
         })
     }
 
@@ -278,6 +300,7 @@ impl Shard {
         if db != 0 && at.table.is_empty() {
             self.others.retain(|(number, _)| *number != db);
             self.others.shrink_to_fit();
+            self.figures.dropped(db);
             self.due_stale = true;
         }
     }

@@ -100,7 +100,7 @@ impl WaitQueues {
     }
 
     /// Puts a waiter at the end of a key's queue.
-    pub fn push(&mut self, db: usize, key: &[u8], waiter: Arc<Waiter>) {
+    pub(crate) fn push(&mut self, db: usize, key: &[u8], waiter: Arc<Waiter>) {
         let queue = self.0.entry((db, key.into())).or_default();
         if !queue.waiters.iter().any(|other| Arc::ptr_eq(other, &waiter)) {
             queue.on_delete += usize::from(waiter.on_delete);
@@ -212,7 +212,7 @@ impl Watches {
     }
 
     /// Watches a key; `was_expired` if it is there only because nobody has deleted it yet.
-    pub fn add(&mut self, db: usize, key: &[u8], mark: Arc<WatchMark>, was_expired: bool) {
+    pub(crate) fn add(&mut self, db: usize, key: &[u8], mark: Arc<WatchMark>, was_expired: bool) {
         self.0.entry((db, key.into())).or_default().push(Watch { mark, was_expired });
     }
 

@@ -52,7 +52,7 @@ pub fn restore(payload: &[u8], trust: Trust) -> Result<Value, DumpError> {
     {
         return Err(DumpError::VersionOrChecksum);
     }
-    let mut input = Input::new(body);
+    let mut input = Input::of_bytes(body);
     let read = input.byte().and_then(|kind| value::read(&mut input, kind, version));
     let value = read.map_err(DumpError::BadData)?;
     if input.offset() != body.len() as u64 {

@@ -8,7 +8,7 @@ use ds::num::format_i64;
 use crate::lzf;
 use crate::{ErrorKind, RdbError};
 
-/// Bytes asked from the source at once.
+/// Bytes asked from a source at once, unless it has less.
 const BUFFER: usize = 64 * 1024;
 
 pub(crate) type Result<T> = std::result::Result<T, RdbError>;
@@ -22,7 +22,12 @@ pub(crate) struct Input<R> {
     summed: usize,
     /// Bytes that left the buffer before.
     passed: u64,
-    digest: Digest,
+    /// Bytes asked from the source at once.
+    step: usize,
+    /// Bytes of the whole source, where that is known.
+    total: Option<u64>,
+    /// `None` where nobody asks for the checksum.
+    digest: Option<Digest>,
 }
 
 /// A length, or one of the special encodings of strings.
@@ -36,10 +41,22 @@ const ENCODED_INT16: u8 = 1;
 const ENCODED_INT32: u8 = 2;
 const ENCODED_LZF: u8 = 3;
 
+impl<'a> Input<&'a [u8]> {
+    /// Over bytes whose checksum nobody asks for.
+    pub(crate) fn of_bytes(bytes: &'a [u8]) -> Self {
+        Self {
+            step: bytes.len().clamp(1, BUFFER),
+            total: Some(bytes.len() as u64),
+            digest: None,
+            ..Self::new(bytes)
+        }
+    }
+}
+
 impl<R: Read> Input<R> {
     pub(crate) fn new(source: R) -> Self {
-        let digest = Digest::new(CrcAlgorithm::Crc64Redis);
-        Self { source, buffer: Vec::new(), at: 0, summed: 0, passed: 0, digest }
+        let digest = Some(Digest::new(CrcAlgorithm::Crc64Redis));
+        Self { source, buffer: Vec::new(), at: 0, summed: 0, passed: 0, step: BUFFER, total: None, digest }
     }
 
     pub(crate) fn offset(&self) -> u64 {
@@ -67,22 +84,31 @@ impl<R: Read> Input<R> {
         &self.buffer[self.at..]
     }
 
-    /// The checksum of everything read.
+    /// The checksum of everything read; 0 for one that is not summed.
     pub(crate) fn checksum(&mut self) -> u64 {
         self.sum();
-        self.digest.finalize()
+        self.digest.as_ref().map_or(0, Digest::finalize)
     }
 
     fn sum(&mut self) {
-        self.digest.update(&self.buffer[self.summed..self.at]);
+        if let Some(digest) = &mut self.digest {
+            digest.update(&self.buffer[self.summed..self.at]);
+        }
         self.summed = self.at;
+    }
+
+    /// For how many of `count` elements room may be made that have at least `least` bytes each: not for more than can come,
+    /// nor, where that is not known, for more than `unknown`.
+    pub(crate) fn room(&self, count: u64, least: u64, unknown: u64) -> usize {
+        let can_come = self.total.map_or(unknown, |total| (total - self.offset()) / least);
+        count.min(can_come) as usize
     }
 
     /// Reads another buffer behind the last byte; all of the present one must have been read.
     fn refill(&mut self) -> Result<()> {
         self.sum();
         self.passed += self.at as u64;
-        self.buffer.resize(BUFFER, 0);
+        self.buffer.resize(self.step, 0);
         (self.at, self.summed) = (0, 0);
         let count = loop {
             match self.source.read(&mut self.buffer) {
@@ -108,6 +134,10 @@ impl<R: Read> Input<R> {
     }
 
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        if let Some(&bytes) = self.unread().first_chunk() {
+            self.at += N;
+            return Ok(bytes);
+        }
         let mut out = [0; N];
         for byte in &mut out {
             *byte = self.byte()?;

@@ -46,8 +46,7 @@ impl Compressor {
             };
             put_literals(out, &input[literals..at]);
             let most = MAX_COPY.min(input.len() - at);
-            let equal = input[at + 3..at + most].iter().zip(&input[from + 3..]).take_while(|(a, b)| a == b);
-            let len = 3 + equal.count();
+            let len = 3 + equal_bytes(&input[at + 3..at + most], &input[from + 3..]);
             put_copy(out, at - from - 1, len);
             at += len;
             literals = at;
@@ -78,6 +77,19 @@ impl Compressor {
         self.base = len + 1;
         Some(0)
     }
+}
+
+/// How many bytes are equal at the begin, at most all of `a`; `b` is longer.
+fn equal_bytes(a: &[u8], b: &[u8]) -> usize {
+    let words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
+    for (at, (a, b)) in words.enumerate() {
+        let differs = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        if differs != 0 {
+            return 8 * at + differs.trailing_zeros() as usize / 8;
+        }
+    }
+    let whole = a.len() / 8 * 8;
+    whole + a[whole..].iter().zip(&b[whole..]).take_while(|(a, b)| a == b).count()
 }
 
 fn put_literals(out: &mut Vec<u8>, literals: &[u8]) {
@@ -128,9 +140,11 @@ pub fn decompress(input: &[u8], len: usize) -> Option<Vec<u8>> {
         if out.len() + count > len {
             return None;
         }
-        for i in from..from + count {
-            let byte = out[i];
-            out.push(byte);
+        // What is copied may be longer than its distance: then it is the begin of itself, and doubles each time.
+        while count > 0 {
+            let run = count.min(out.len() - from);
+            out.extend_from_within(from..from + run);
+            count -= run;
         }
     }
     (out.len() == len).then_some(out)

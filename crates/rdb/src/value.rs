@@ -6,6 +6,7 @@ use std::io::Read;
 use ds::intset::Intset;
 use ds::list::{Chunk, Fill, List};
 use ds::listpack::{FlatPack, Listpack, LpValue};
+use ds::num::IntText;
 use ds::stream::Stream;
 use ds::vector::VectorSet;
 use ds::zset::{Inserted, Zset, packed};
@@ -14,6 +15,10 @@ use crate::input::{Input, Result};
 use crate::types;
 use crate::ziplist::{ziplist_to_listpack, zipmap_to_listpack};
 use crate::{Dialect, ErrorKind, Version};
+
+/// For telling whether strings of one value are all different.
+type FastState = foldhash::fast::RandomState;
+type FastSet<T> = HashSet<T, FastState>;
 
 /// Room made for elements before any has arrived.
 const FIRST_CAPACITY: u64 = 1024;
@@ -183,13 +188,22 @@ fn unique<R: Read>(
     width: usize,
 ) -> Result<FlatPack> {
     let pack = filled(input, read)?.into_flat();
-    let mut seen = HashSet::new();
-    if !pack.len().is_multiple_of(width)
-        || !pack.iter().step_by(width).all(|value| seen.insert(value.to_vec()))
-    {
+    if !pack.len().is_multiple_of(width) || !all_differ(&pack, width) {
         return input.corrupt("integrity check failed: duplicate or odd elements in a packed set or hash");
     }
     Ok(pack)
+}
+
+/// Whether each `width`-th element is another string. Equal hashes are rare enough to look at all strings then.
+fn all_differ(pack: &FlatPack, width: usize) -> bool {
+    let mut hashes: Vec<u64> = Vec::with_capacity(pack.len() / width);
+    for element in pack.iter().step_by(width) {
+        hashes.push(ds::hash::of(element.text(&mut IntText::new())));
+    }
+    hashes.sort_unstable();
+    let mut strings = FastSet::default();
+    hashes.windows(2).all(|pair| pair[0] != pair[1])
+        || pack.iter().step_by(width).all(|element| strings.insert(element.to_vec()))
 }
 
 fn plain_list<R: Read>(input: &mut Input<R>) -> Result<List> {
@@ -231,7 +245,7 @@ fn plain_set<R: Read>(input: &mut Input<R>) -> Result<SetValue> {
     if count <= FIRST_CAPACITY {
         return Ok(SetValue::Members(members(input, count)?));
     }
-    let mut set = ds::fields::Fields::with_room(FIRST_CAPACITY as usize);
+    let mut set = ds::fields::Fields::with_room(input.room(count, 4, FIRST_CAPACITY));
     for _ in 0..count {
         if !set.add(&input.string()?) {
             return input.corrupt("duplicate set members");
@@ -245,7 +259,7 @@ fn members<R: Read>(input: &mut Input<R>, count: u64) -> Result<Vec<Vec<u8>>> {
     for _ in 0..count {
         members.push(input.string()?);
     }
-    let mut seen = HashSet::with_capacity(members.len());
+    let mut seen = FastSet::with_capacity_and_hasher(members.len(), FastState::default());
     if !members.iter().all(|member| seen.insert(member)) {
         return input.corrupt("duplicate set members");
     }
@@ -297,7 +311,7 @@ fn expiry<R: Read>(input: &mut Input<R>, least: i64, bias: u64) -> Result<Option
 }
 
 fn no_duplicates<R: Read>(input: &Input<R>, fields: Vec<Field>) -> Result<Vec<Field>> {
-    let mut seen = HashSet::with_capacity(fields.len());
+    let mut seen = FastSet::with_capacity_and_hasher(fields.len(), FastState::default());
     if !fields.iter().all(|field| seen.insert(&field.name)) {
         return input.corrupt("duplicate hash fields");
     }
@@ -320,9 +334,13 @@ fn triples<R: Read>(input: &mut Input<R>) -> Result<Vec<Field>> {
     Ok(fields)
 }
 
+/// Bytes of the shortest member of a sorted set with its score, but for those of old files.
+const LEAST_MEMBER: u64 = 9;
+
 fn zset<R: Read>(input: &mut Input<R>, score: impl Fn(&mut Input<R>) -> Result<f64>) -> Result<Zset> {
-    let mut zset = Zset::new();
-    for _ in 0..count(input)? {
+    let count = count(input)?;
+    let mut zset = Zset::with_room(input.room(count, LEAST_MEMBER, FIRST_CAPACITY));
+    for _ in 0..count {
         let name = input.string()?;
         let score = score(input)?;
         if score.is_nan() || zset.insert(&name, score) != Inserted::Added {

@@ -8,8 +8,8 @@ unsafe extern "C" {
     fn strcoll_l(a: *const c_char, b: *const c_char, locale: libc::locale_t) -> c_int;
 }
 
-/// An order of texts.
-pub struct Collation(libc::locale_t);
+/// An order of texts. `None` is the one of C, which is that of the bytes.
+pub struct Collation(Option<libc::locale_t>);
 
 // SAFETY: a locale is not changed between `newlocale` and `freelocale`; any thread may compare by it.
 unsafe impl Send for Collation {}
@@ -19,26 +19,43 @@ unsafe impl Sync for Collation {}
 impl Collation {
     /// The order of a locale; "" is that of the environment. None if the system does not have it.
     pub fn new(name: &str) -> Option<Collation> {
+        if matches!(&*resolved(name), "C" | "POSIX") {
+            return Some(Collation(None));
+        }
         let name = CString::new(name).ok()?;
         // SAFETY: the name is a C string, and a null base asks for a new locale.
         let locale = unsafe { libc::newlocale(libc::LC_COLLATE_MASK, name.as_ptr(), std::ptr::null_mut()) };
         // One that was not made must not be freed.
-        if locale.is_null() { None } else { Some(Collation(locale)) }
+        if locale.is_null() { None } else { Some(Collation(Some(locale))) }
     }
 
     /// Compares up to the first zero byte; texts that the locale holds for equal, by their bytes.
     pub fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
+        let Some(locale) = self.0 else { return a.cmp(b) };
         let (first, second) = (terminated(a), terminated(b));
         // SAFETY: both are C strings, and the locale lives as long as `self`.
-        let order = unsafe { strcoll_l(c_str(&first).as_ptr(), c_str(&second).as_ptr(), self.0) };
+        let order = unsafe { strcoll_l(c_str(&first).as_ptr(), c_str(&second).as_ptr(), locale) };
         order.cmp(&0).then_with(|| a.cmp(b))
     }
 }
 
 impl Drop for Collation {
     fn drop(&mut self) {
-        // SAFETY: it came from `newlocale`, and nobody has it any more.
-        unsafe { libc::freelocale(self.0) };
+        if let Some(locale) = self.0 {
+            // SAFETY: it came from `newlocale`, and nobody has it any more.
+            unsafe { libc::freelocale(locale) };
+        }
+    }
+}
+
+/// The name of a locale, with that of the environment for "", as `newlocale` finds it.
+fn resolved(name: &str) -> String {
+    let variables = ["LC_ALL", "LC_COLLATE", "LANG"].into_iter();
+    let of_environment =
+        || variables.filter_map(|name| std::env::var(name).ok()).find(|value| !value.is_empty());
+    match name {
+        "" => of_environment().unwrap_or_else(|| String::from("C")),
+        name => name.to_owned(),
     }
 }
 

@@ -131,7 +131,17 @@ pub fn local_time(unix_s: u64) -> LocalTime {
 
 /// Fills `bytes` from the system's generator of secrets.
 pub fn random_bytes(bytes: &mut [u8]) -> io::Result<()> {
-    io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, bytes)
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        // SAFETY: the kernel writes at most so many bytes to a buffer that has them.
+        let count = unsafe { libc::getrandom(rest.as_mut_ptr().cast(), rest.len(), 0) };
+        match usize::try_from(count) {
+            Ok(count) => rest = &mut rest[count..],
+            Err(_) if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return Err(io::Error::last_os_error()),
+        }
+    }
+    Ok(())
 }
 
 /// Sets the mask of permissions of new files; answers the old one.

@@ -17,6 +17,7 @@ mod procstat;
 mod rounds;
 mod scenarios;
 mod sides;
+mod sweep;
 mod table;
 mod template;
 mod workloads;
@@ -34,7 +35,8 @@ cargo xtask bench [WORKLOAD|SCENARIO...] [options]
   --only russet,valkey  sides to run                  --replica     with a replica attached
   --args 'a b'          further arguments for all     --ours-args 'a b'
   --write               put the table into docs/performance.md
-scenarios: memory snapshot startup sync aof idle delete-half";
+scenarios: memory snapshot startup sync aof idle delete-half sweep
+  sweep: every command, ours above the better peer first   --ops hscan,info   those with such a request";
 
 /// `cargo xtask bench`
 pub fn run(argv: Vec<String>) -> Result<()> {
@@ -58,6 +60,7 @@ pub fn run(argv: Vec<String>) -> Result<()> {
             "sync" => scenarios::sync(&options)?,
             "aof" => scenarios::aof(&options)?,
             "idle" => scenarios::idle(&options)?,
+            "sweep" => sweep::run(&options)?,
             "delete-half" => memory::delete_half(&options)?,
             name => match workloads::find(name) {
                 Some(workload) => rows.push(workload),

@@ -30,6 +30,8 @@ pub struct Options {
     pub ours: Option<PathBuf>,
     /// Sides to run; all when empty.
     pub only: Vec<String>,
+    /// Operations of the sweep: those with one of these in their request; all when empty.
+    pub ops: Vec<String>,
     pub replica: bool,
     pub args: String,
     pub ours_args: String,
@@ -55,6 +57,7 @@ impl Options {
             servers: args.values("--server")?.iter().map(|text| named(text)).collect(),
             ours: args.path("--ours")?,
             only: args.list("--only", &[])?,
+            ops: args.list("--ops", &[])?,
             replica: args.flag("--replica"),
             args: args.value("--args")?.unwrap_or_default(),
             ours_args: args.value("--ours-args")?.unwrap_or_default(),

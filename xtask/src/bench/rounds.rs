@@ -1,7 +1,7 @@
 //! Workloads in turns: every side runs a round, then every side the next, and medians are compared.
 //!
 //! Invariant: a side that answers a workload with errors is shown with the error, not with numbers.
-//! Callers: `bench::run`.
+//! Callers: `bench::run`; `sweep` measures as it does.
 
 use anyhow::Result;
 use testkit::client::encode;
@@ -26,9 +26,10 @@ struct Running {
 }
 
 /// One round of one side.
-struct Measured {
-    outcome: Outcome,
-    cpu_us: f64,
+pub struct Measured {
+    pub outcome: Outcome,
+    /// The server's CPU time per request, microseconds.
+    pub cpu_us: f64,
     resident_bytes: u64,
 }
 
@@ -151,7 +152,7 @@ fn in_turns(
                 seed: options.seed + round as u64,
                 counter: 0,
             };
-            match measure(&side.server, &load) {
+            match measure(&side.server, &load, || false) {
                 Ok(measured) if round > 0 => rounds[index].push(measured),
                 Ok(_) => {}
                 Err(error) => broken[index] = Some(format!("{error:#}")),
@@ -161,9 +162,10 @@ fn in_turns(
     Ok(rounds.iter().zip(broken).map(|(r, b)| summarize(r, b)).collect())
 }
 
-fn measure(server: &Server, load: &Load<'_>) -> Result<Measured> {
+/// Runs a load and asks the kernel what it took the server.
+pub fn measure(server: &Server, load: &Load<'_>, stop: impl FnMut() -> bool) -> Result<Measured> {
     let before = procstat::cpu_nanos(server.pid());
-    let outcome = load::run(load, || false)?;
+    let outcome = load::run(load, stop)?;
     let cpu = procstat::cpu_nanos(server.pid()).saturating_sub(before);
     let cpu_us = cpu as f64 / 1e3 / outcome.requests.max(1) as f64;
     Ok(Measured { outcome, cpu_us, resident_bytes: procstat::resident_bytes(server.pid()) })

@@ -1,9 +1,10 @@
 //! Requests with holes: bytes that are built once, and digits that change per request.
 //!
 //! Text of a template: words with `{k}` (a random key number), `{k/10}` (a tenth as many keys), `{100}` (a
-//! random number below 100), `{s}` and `{s/10}` (counting up), `{v}` (the value). A number is always 12
+//! random number below 100), `{s}` and `{s/10}` (counting up), `{=}` (the number before), `{v}` (the value). A number is always 12
 //! digits, so that a request never changes its length and filling it is only writing digits.
-//! A `;` separates commands of one request; `~` inside a word stands for a blank. Callers: `load`, `workloads`.
+//! A `;` separates commands of one request; `~` inside a longer word stands for a blank. Callers: `load`, `workloads`,
+//! `sweep`.
 
 use anyhow::{Context, Result};
 use testkit::client::encode;
@@ -15,6 +16,7 @@ const DIGITS: usize = 12;
 enum Number {
     Random { below: u64 },
     Counter { divide: u64 },
+    Same,
 }
 
 /// Where numbers go, and which.
@@ -31,18 +33,25 @@ pub struct Template {
 impl Template {
     /// Parses `text` for `keys` keys and values of `value_bytes`.
     pub fn parse(text: &str, keys: u64, value_bytes: usize) -> Result<Template> {
+        // Not all equal bytes: compressible values would flatter a server that compresses.
+        let value: Vec<u8> = (0..value_bytes).map(|i| b'a' + (i * 7 % 26) as u8).collect();
+        Template::with_value(text, keys, &value)
+    }
+
+    /// Parses `text` for `keys` keys, with `value` where it says `{v}`.
+    pub fn with_value(text: &str, keys: u64, value: &[u8]) -> Result<Template> {
         let mut template = Template { bytes: Vec::new(), holes: Vec::new(), replies: 0 };
         for command in text.split(';') {
-            template.add(command.trim(), keys, value_bytes)?;
+            template.add(command.trim(), keys, value)?;
         }
         Ok(template)
     }
 
-    fn add(&mut self, command: &str, keys: u64, value_bytes: usize) -> Result<()> {
+    fn add(&mut self, command: &str, keys: u64, value: &[u8]) -> Result<()> {
         let mut args: Vec<Vec<u8>> = Vec::new();
         let mut numbers = Vec::new();
         for word in command.split_whitespace() {
-            let (arg, found) = expand(word, keys, value_bytes).with_context(|| format!("in {command:?}"))?;
+            let (arg, found) = expand(word, keys, value).with_context(|| format!("in {command:?}"))?;
             numbers.extend(found.into_iter().map(|(at, number)| (args.len(), at, number)));
             args.push(arg);
         }
@@ -73,11 +82,14 @@ impl Template {
     /// Writes the numbers of the next request into `request`, a copy of `bytes`.
     #[inline]
     pub fn fill(&self, request: &mut [u8], rng: &mut Rng, counter: u64) {
+        let mut last = 0;
         for &(at, number) in &self.holes {
             let mut left = match number {
                 Number::Random { below } => rng.below(below),
                 Number::Counter { divide } => counter / divide,
+                Number::Same => last,
             };
+            last = left;
             for digit in request[at..at + DIGITS].iter_mut().rev() {
                 *digit = b'0' + (left % 10) as u8;
                 left /= 10;
@@ -87,7 +99,7 @@ impl Template {
 }
 
 /// One word with its holes filled by zeros, and where they are.
-fn expand(word: &str, keys: u64, value_bytes: usize) -> Result<(Vec<u8>, Holes)> {
+fn expand(word: &str, keys: u64, value: &[u8]) -> Result<(Vec<u8>, Holes)> {
     let mut out = Vec::new();
     let mut holes = Vec::new();
     let mut rest = word;
@@ -95,8 +107,7 @@ fn expand(word: &str, keys: u64, value_bytes: usize) -> Result<(Vec<u8>, Holes)>
         let (name, tail) = after.split_once('}').context("a { without }")?;
         out.extend(blanks(before));
         if name == "v" {
-            // Not all equal bytes: compressible values would flatter a server that compresses.
-            out.extend((0..value_bytes).map(|i| b'a' + (i * 7 % 26) as u8));
+            out.extend_from_slice(value);
         } else {
             holes.push((out.len(), number(name, keys)?));
             out.extend_from_slice(&[b'0'; DIGITS]);
@@ -108,7 +119,8 @@ fn expand(word: &str, keys: u64, value_bytes: usize) -> Result<(Vec<u8>, Holes)>
 }
 
 fn blanks(text: &str) -> impl Iterator<Item = u8> + '_ {
-    text.bytes().map(|b| if b == b'~' { b' ' } else { b })
+    let alone = text.len() == 1;
+    text.bytes().map(move |b| if b == b'~' && !alone { b' ' } else { b })
 }
 
 fn number(name: &str, keys: u64) -> Result<Number> {
@@ -119,6 +131,7 @@ fn number(name: &str, keys: u64) -> Result<Number> {
     Ok(match base {
         "k" => Number::Random { below: (keys / divide).max(1) },
         "s" => Number::Counter { divide: divide.max(1) },
+        "=" => Number::Same,
         text => Number::Random { below: text.parse().with_context(|| format!("the hole {{{text}}}"))? },
     })
 }
@@ -140,13 +153,14 @@ mod tests {
 
     #[test]
     fn random_numbers_stay_below() {
-        let template = Template::parse("GET {k/10}", 50, 1).expect("template");
+        let template = Template::parse("MGET {k/10} {=}", 50, 1).expect("template");
         let mut request = template.bytes().to_vec();
         let mut rng = Rng::new(3);
         for _ in 0..100 {
             template.fill(&mut request, &mut rng, 0);
-            let text = String::from_utf8_lossy(&request[request.len() - 14..request.len() - 2]).into_owned();
-            assert!(text.parse::<u64>().expect("digits") < 5);
+            let text = String::from_utf8_lossy(&request).into_owned();
+            let numbers: Vec<u64> = text.split("\r\n").filter_map(|arg| arg.parse().ok()).collect();
+            assert!(numbers[0] < 5 && numbers[1] == numbers[0], "{text}");
         }
     }
 

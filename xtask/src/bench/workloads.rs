@@ -31,7 +31,7 @@ pub struct Workload {
     pub listeners: usize,
 }
 
-const fn fill(template: &'static str, divide: u64) -> Fill {
+pub const fn fill(template: &'static str, divide: u64) -> Fill {
     Fill { template, divide }
 }
 

@@ -140,8 +140,9 @@ fn genpass(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let mut bytes = vec![0; digits.div_ceil(2)];
     sys::os::random_bytes(&mut bytes)
         .map_err(|_| CommandError::fixed("ERR the system gives no random numbers"))?;
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    out.bulk(&text.as_bytes()[..digits]);
+    let digit = |half: u8| b"0123456789abcdef"[usize::from(half)];
+    let text: Vec<u8> = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
+    out.bulk(&text[..digits]);
     Ok(())
 }
 

@@ -103,19 +103,15 @@ pub(super) fn graph(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result
 
 /// LATENCY HISTOGRAM [command ...]: unknown commands are passed over; a container stands for its subcommands.
 pub(super) fn histogram(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    let wanted = |name: &str| {
-        argv.len() == 2
-            || argv[2..].iter().any(|word| {
-                let container = name.split('|').next().unwrap_or(name);
-                word.eq_ignore_ascii_case(name.as_bytes()) || word.eq_ignore_ascii_case(container.as_bytes())
-            })
+    let mut wanted: Vec<usize> = match &argv[2..] {
+        [] => (0..table().rows().len()).collect(),
+        words => words.iter().flat_map(|word| with_subcommands(word)).collect(),
     };
-    let rows: Vec<_> = table()
-        .rows()
-        .iter()
-        .enumerate()
-        .filter(|(_, known)| wanted(known.full_name))
-        .map(|(id, known)| (known.full_name, distribution(cx.server, id)))
+    wanted.sort_unstable();
+    wanted.dedup();
+    let rows: Vec<_> = wanted
+        .into_iter()
+        .map(|id| (table().rows()[id].full_name, distribution(cx.server, id)))
         .filter(|(_, times)| times.total() > 0)
         .collect();
     out.map(rows.len());
@@ -133,6 +129,23 @@ pub(super) fn histogram(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Re
         }
     }
     Ok(())
+}
+
+/// The ids of a command and of its subcommands, or of the subcommand in `container|name`; none for what is no command.
+fn with_subcommands(word: &[u8]) -> std::ops::Range<usize> {
+    let mut parts = word.splitn(2, |&byte| byte == b'|');
+    let found = parts.next().and_then(|name| table().find(name));
+    match (found, parts.next()) {
+        (Some(command), None) => {
+            let id = usize::from(command.id);
+            id..id + 1 + command.row.subs.len()
+        }
+        (Some(command), Some(name)) => {
+            let sub = table().find_sub(command, name).map(|sub| usize::from(sub.id));
+            sub.map_or(0..0, |id| id..id + 1)
+        }
+        (None, _) => 0..0,
+    }
 }
 
 pub(super) fn doctor(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {

@@ -1,5 +1,7 @@
 //! COMMAND: what this server knows about its commands. Rendering is in `introspect`.
 
+use std::sync::OnceLock;
+
 use config::Family;
 use resp::writer::Writer;
 
@@ -28,34 +30,43 @@ const fn sub(name: &'static str, arity: i16, run: crate::cx::Handler) -> Row {
     Row::new(name, arity, EVERYWHERE, acl::CONNECTION, &[], run).plan(Plan::Connection)
 }
 
-fn rows() -> Vec<&'static Row> {
-    table().commands().collect()
+fn rows() -> &'static [&'static Row] {
+    static ROWS: OnceLock<Vec<&Row>> = OnceLock::new();
+    ROWS.get_or_init(|| table().commands().collect())
 }
 
+/// Many clients ask for everything when they begin, so it is rendered once for each protocol.
 fn all(cx: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
-    introspect::info::<_, &[u8]>(&rows(), &[], cx.server.config.family(), out);
+    let rendered = &cx.server.rendered_commands[usize::from(out.resp3)];
+    out.raw(rendered.get_or_init(|| {
+        let mut all = Writer::new(out.resp3);
+        introspect::info::<_, &[u8]>(rows(), &[], cx.server.config.family(), &mut all);
+        let mut bytes = all.take_bytes();
+        bytes.shrink_to_fit();
+        bytes
+    }));
     Ok(())
 }
 
 fn count(_: &mut Cx<'_>, _: &[&[u8]], out: &mut Writer) -> Result {
-    introspect::count(&rows(), out);
+    introspect::count(rows(), out);
     Ok(())
 }
 
 fn info(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    introspect::info(&rows(), &argv[2..], cx.server.config.family(), out);
+    introspect::info(rows(), &argv[2..], cx.server.config.family(), out);
     Ok(())
 }
 
 fn docs(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
-    introspect::docs(&rows(), &argv[2..], cx.server.config.family(), out);
+    introspect::docs(rows(), &argv[2..], cx.server.config.family(), out);
     Ok(())
 }
 
 fn list(_: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let filter = Filter::parse(&argv[2..]).ok_or(SYNTAX)?;
     let matches = |pattern: &[u8], name: &[u8]| ds::glob::glob_match(pattern, name, true);
-    introspect::list(&rows(), filter, matches, out);
+    introspect::list(rows(), filter, matches, out);
     Ok(())
 }
 
@@ -68,7 +79,7 @@ fn getkeysandflags(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
 }
 
 fn keys(argv: &[&[u8]], flags: Option<Family>, out: &mut Writer) -> Result {
-    introspect::getkeys(&rows(), &argv[2..], flags, out)
+    introspect::getkeys(rows(), &argv[2..], flags, out)
         .map_err(|text| CommandError::new(format!("ERR {text}")))
 }
 

@@ -22,8 +22,8 @@ fn lazy(cx: &Cx<'_>, argv: &[&[u8]]) -> Result<bool> {
 }
 
 /// Empties a database. Answers how many keys there were.
-fn empty(cx: &mut Cx<'_>, db: usize, lazy: bool) -> usize {
-    tell_watchers(cx, db, None);
+fn empty(cx: &mut Cx<'_>, db: usize, attended: &[u16], lazy: bool) -> usize {
+    tell_watchers(cx, db, None, attended);
     let tables = cx.access.take_database(db);
     let keys = tables.iter().map(|table| table.len()).sum::<usize>();
     let garbage = cx.server.keyspace.hand_to_snapshot(tables);
@@ -35,13 +35,14 @@ fn empty(cx: &mut Cx<'_>, db: usize, lazy: bool) -> usize {
         }
         _ => drop(garbage),
     }
-    wake_waiting(cx, db);
+    wake_waiting(cx, db, attended);
     keys
 }
 
 pub(super) fn flushdb(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let lazy = lazy(cx, argv)?;
-    let keys = empty(cx, cx.db, lazy);
+    let attended = cx.access.attended();
+    let keys = empty(cx, cx.db, &attended, lazy);
     // One more, so that it is propagated even when there was nothing.
     cx.effects.dirty += keys as u64 + 1;
     out.ok();
@@ -50,7 +51,9 @@ pub(super) fn flushdb(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
 
 pub(super) fn flushall(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let lazy = lazy(cx, argv)?;
-    let keys: usize = (0..cx.server.keyspace.databases()).map(|db| empty(cx, db, lazy)).sum();
+    let attended = cx.access.attended();
+    let databases = 0..cx.server.keyspace.databases();
+    let keys: usize = databases.map(|db| empty(cx, db, &attended, lazy)).sum();
     let cancelled = cx.server.persistence.cancel();
     if cx.server.config.saves_by_itself() && save_nothing(cx, cancelled) {
         cx.propagate(argv);
@@ -86,11 +89,12 @@ pub(super) fn swapdb(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
     let known = |db: i32| usize::try_from(db).ok().filter(|&db| db < cx.server.keyspace.databases());
     let (Some(first), Some(second)) = (known(first), known(second)) else { return Err(DB_OUT_OF_RANGE) };
     if first != second {
-        tell_watchers(cx, first, Some(second));
-        tell_watchers(cx, second, Some(first));
+        let attended = cx.access.attended();
+        tell_watchers(cx, first, Some(second), &attended);
+        tell_watchers(cx, second, Some(first), &attended);
         cx.access.swap_databases(first, second);
-        wake_waiting(cx, first);
-        wake_waiting(cx, second);
+        wake_waiting(cx, first, &attended);
+        wake_waiting(cx, second, &attended);
     }
     cx.effects.dirty += 1;
     out.ok();
@@ -98,9 +102,9 @@ pub(super) fn swapdb(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resul
 }
 
 /// Tells those who watch keys of a database that keys of another one, or none, are about to take their places.
-fn tell_watchers(cx: &mut Cx<'_>, db: usize, other: Option<usize>) {
+fn tell_watchers(cx: &mut Cx<'_>, db: usize, other: Option<usize>, attended: &[u16]) {
     let now_ms = cx.now_ms;
-    for shard in 0..keyspace::SHARDS as u16 {
+    for &shard in attended {
         let shard = cx.access.shard(shard);
         for key in shard.watches.keys(db) {
             let hash = ds::hash::of(&key);
@@ -116,12 +120,9 @@ fn tell_watchers(cx: &mut Cx<'_>, db: usize, other: Option<usize>) {
 }
 
 /// Keys that somebody waits for in this database may have come or gone.
-fn wake_waiting(cx: &mut Cx<'_>, db: usize) {
-    for shard in 0..keyspace::SHARDS as u16 {
+fn wake_waiting(cx: &mut Cx<'_>, db: usize, attended: &[u16]) {
+    for &shard in attended {
         let shard = cx.access.shard(shard);
-        if shard.queues.is_empty() {
-            continue;
-        }
         cx.effects.ready.extend(shard.queues.keys(db).into_iter().map(|key| (db, key.into_vec())));
     }
 }

@@ -10,7 +10,7 @@ use resp::writer::Writer;
 
 use crate::args::{Args, cursor};
 use crate::cx::Cx;
-use crate::element_scan::other_option;
+use crate::element_scan::{Found, other_option};
 use crate::error::{CommandError, Result, SYNTAX};
 
 /// What SCAN looks for.
@@ -87,35 +87,31 @@ pub(super) fn scan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result 
             return Err(other_option(&mut args, cx.family()));
         }
     }
-    let (db, clock_ms, mut found, mut expired) = (cx.db, cx.field_clock(), Vec::new(), Vec::new());
+    let (db, clock_ms, mut found, mut expired) = (cx.db, cx.field_clock(), Found::default(), Vec::new());
     let next = cx.access.scan(db, from, usize::try_from(count).unwrap_or(usize::MAX), |entry| {
         if filter.passes(entry) {
-            let list = if is_live(entry, clock_ms) { &mut found } else { &mut expired };
-            list.push(entry.key().to_vec());
+            if is_live(entry, clock_ms) {
+                found.push(entry.key());
+            } else {
+                expired.push(entry.key().to_vec());
+            }
         }
     });
     expire_all(cx, expired);
-    out.array(2);
-    out.bulk(next.to_string().as_bytes());
-    reply_keys(&found, out);
+    found.reply_with(next, out);
     Ok(())
-}
-
-fn reply_keys(keys: &[Vec<u8>], out: &mut Writer) {
-    out.array(keys.len());
-    keys.iter().for_each(|key| out.bulk(key));
 }
 
 pub(super) fn keys(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let filter = Filter { pattern: Some(argv[1]), kind: None };
-    let (db, clock_ms, mut found) = (cx.db, cx.field_clock(), Vec::new());
+    let (db, clock_ms, mut found) = (cx.db, cx.field_clock(), Found::default());
     for shard in 0..keyspace::SHARDS as u16 {
         cx.access.look(shard, |shard| {
             let entries = shard.iter(db).filter(|&entry| filter.passes(entry) && is_live(entry, clock_ms));
-            found.extend(entries.map(|entry| entry.key().to_vec()));
+            entries.for_each(|entry| found.push(entry.key()));
         });
     }
-    reply_keys(&found, out);
+    found.reply(out);
     Ok(())
 }
 

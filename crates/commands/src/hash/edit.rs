@@ -68,7 +68,7 @@ impl Editor<'_> {
         if limits.allow(fields, longest) {
             Editor::Packed(FlatPack::new().into(), Form::Pairs)
         } else {
-            Editor::Own(Box::default())
+            Editor::Own(Box::new(Fields::with_room(fields)))
         }
     }
 

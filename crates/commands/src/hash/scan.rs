@@ -8,14 +8,14 @@ use resp::writer::Writer;
 use super::view::{Stored, find, is_live};
 use crate::args::cursor;
 use crate::cx::Cx;
-use crate::element_scan::{Options, reply_head};
+use crate::element_scan::{Found, Options};
 use crate::error::Result;
 
 /// HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]
 pub(super) fn hscan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let (cursor, family) = (cursor(argv[2])?, cx.family());
     let Some(view) = find(cx, argv[1])? else {
-        reply_head(0, 0, out);
+        Found::default().reply_with(0, out);
         return Ok(());
     };
     let mut values = true;
@@ -24,12 +24,15 @@ pub(super) fn hscan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result
         values &= !taken;
         taken
     })?;
-    let mut found = Vec::new();
+    let mut found = Found::default();
     let mut take = |field: PackedField<'_>| {
         let mut scratch = IntText::new();
         let name = field.name.text(&mut scratch);
         if options.allow(name) {
-            found.push((name.to_vec(), if values { field.value.to_vec() } else { Vec::new() }));
+            found.push(name);
+            if values {
+                found.push(field.value.text(&mut IntText::new()));
+            }
         }
     };
     let next = match view.stored {
@@ -48,12 +51,6 @@ pub(super) fn hscan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result
             })
         }),
     };
-    reply_head(next, if values { 2 * found.len() } else { found.len() }, out);
-    for (name, value) in &found {
-        out.bulk(name);
-        if values {
-            out.bulk(value);
-        }
-    }
+    found.reply_with(next, out);
     Ok(())
 }

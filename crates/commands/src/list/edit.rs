@@ -41,7 +41,7 @@ pub(super) fn linsert(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Resu
     let (mut index, mut found) = (0, false);
     let wanted = LpValue::from_bytes(pivot);
     list.visit(0, true, |value| {
-        found = value == wanted || value.eq_bytes(pivot);
+        found = value.is(wanted, pivot);
         index += usize::from(!found);
         !found
     });

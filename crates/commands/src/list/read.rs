@@ -110,7 +110,7 @@ impl Search {
         let first = if self.forward { 0 } else { len - 1 };
         let wanted = ds::listpack::LpValue::from_bytes(element);
         list.visit(first, self.forward, |value| {
-            if value == wanted || value.eq_bytes(element) {
+            if value.is(wanted, element) {
                 if skip > 0 {
                     skip -= 1;
                 } else {

@@ -51,6 +51,9 @@ impl Limits {
     }
 }
 
+/// Members for which room is made before they have come.
+const MOST_ROOM: usize = 2048;
+
 /// A set that is being changed.
 pub(crate) enum Editor<'a> {
     Ints(Intset),
@@ -68,7 +71,8 @@ impl Editor<'_> {
         } else if expected <= limits.entries {
             Editor::Packed(FlatPack::new().into())
         } else {
-            Editor::Own(Box::new(Fields::with_room(expected)))
+            // What is expected is an upper bound in most cases.
+            Editor::Own(Box::new(Fields::with_room(expected.min(MOST_ROOM))))
         }
     }
 

@@ -7,22 +7,22 @@ use resp::writer::Writer;
 use super::view::{SetRef, find};
 use crate::args::cursor;
 use crate::cx::Cx;
-use crate::element_scan::{Options, reply_head};
+use crate::element_scan::{Found, Options};
 use crate::error::Result;
 
 pub(super) fn sscan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let (cursor, family) = (cursor(argv[2])?, cx.family());
     let Some(set) = find(cx, argv[1])? else {
-        reply_head(0, 0, out);
+        Found::default().reply_with(0, out);
         return Ok(());
     };
     let options = Options::parse(argv, family, |_| false)?;
-    let mut members = Vec::new();
+    let mut members = Found::default();
     let mut take = |member: LpValue<'_>| {
         let mut scratch = IntText::new();
         let name = member.text(&mut scratch);
         if options.allow(name) {
-            members.push(name.to_vec());
+            members.push(name);
         }
     };
     let next = match set {
@@ -37,7 +37,6 @@ pub(super) fn sscan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result
             0
         }
     };
-    reply_head(next, members.len(), out);
-    members.iter().for_each(|name| out.bulk(name));
+    members.reply_with(next, out);
     Ok(())
 }

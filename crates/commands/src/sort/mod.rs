@@ -55,6 +55,11 @@ fn run(cx: &mut Cx<'_>, key: &[u8], mut query: Query<'_>, out: &mut Writer) -> R
         _ => by_number(cx, &loaded.elements, &query, loaded.window)?,
     };
     let (from, to) = loaded.window;
+    if query.gets.is_empty() && query.store.is_none() {
+        out.array(to - from);
+        order[from..to].iter().for_each(|&index| out.bulk(loaded.elements.get(index)));
+        return Ok(());
+    }
     let results = get(cx, &loaded.elements, &order[from..to], &query);
     match query.store {
         Some(destination) => store(cx, destination, &results, out),
@@ -92,6 +97,10 @@ fn sort_window<T>(
 
 /// The number that a text is, as a weight. Redis takes what is out of range for the nearest number, and nothing for 0.
 fn number(text: &[u8], family: Family) -> Result<f64> {
+    if let Some(number) = ds::num::parse_i64(text) {
+        // Rounded as the text would be.
+        return Ok(number as f64);
+    }
     let number = match family {
         Family::Redis if text.is_empty() => Some(0.0),
         Family::Redis => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()),

@@ -7,13 +7,13 @@ use resp::writer::Writer;
 use super::view::{View, find};
 use crate::args::cursor;
 use crate::cx::Cx;
-use crate::element_scan::{Options, reply_head};
+use crate::element_scan::{Found, Options};
 use crate::error::Result;
 
 pub(super) fn zscan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result {
     let (cursor, family) = (cursor(argv[2])?, cx.family());
     let Some(view) = find(cx, argv[1])? else {
-        reply_head(0, 0, out);
+        Found::default().reply_with(0, out);
         return Ok(());
     };
     let mut scores = true;
@@ -22,12 +22,18 @@ pub(super) fn zscan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result
         scores &= !taken;
         taken
     })?;
-    let mut members = Vec::new();
+    let (mut members, mut text) = (Found::default(), Vec::new());
     let mut take = |name: LpValue<'_>, score: f64| {
         let mut scratch = IntText::new();
         let name = name.text(&mut scratch);
         if options.allow(name) {
-            members.push((name.to_vec(), score));
+            members.push(name);
+            if scores {
+                // ZSCAN gives scores as strings in RESP3 too.
+                text.clear();
+                ds::num::format_f64(score, &mut text);
+                members.push(&text);
+            }
         }
     };
     let next = match view {
@@ -42,15 +48,6 @@ pub(super) fn zscan(cx: &mut Cx<'_>, argv: &[&[u8]], out: &mut Writer) -> Result
             })
         }),
     };
-    reply_head(next, if scores { 2 * members.len() } else { members.len() }, out);
-    for (name, score) in &members {
-        out.bulk(name);
-        if scores {
-            // ZSCAN gives scores as strings in RESP3 too.
-            let mut text = Vec::new();
-            ds::num::format_f64(*score, &mut text);
-            out.bulk(&text);
-        }
-    }
+    members.reply_with(next, out);
     Ok(())
 }

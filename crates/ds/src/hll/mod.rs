@@ -165,8 +165,14 @@ pub fn absorb<R: Room>(
         dense::store(registers, &mut value.bytes_mut()[HEADER_BYTES..]);
         return Ok(());
     }
-    for (index, &rank) in registers.iter().enumerate().filter(|&(_, &rank)| rank > 0) {
-        raise(value, index, rank, most_sparse_bytes)?;
+    // Nearly all are zero.
+    for (word, ranks) in registers.as_chunks::<8>().0.iter().enumerate() {
+        if u64::from_ne_bytes(*ranks) == 0 {
+            continue;
+        }
+        for (at, &rank) in ranks.iter().enumerate().filter(|&(_, &rank)| rank > 0) {
+            raise(value, 8 * word + at, rank, most_sparse_bytes)?;
+        }
     }
     Ok(())
 }

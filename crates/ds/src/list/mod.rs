@@ -392,8 +392,11 @@ fn hits(chunk: &Chunk, element: &[u8], limit: usize, from_back: bool) -> Vec<usi
         Chunk::Plain(plain) => Vec::from_iter((**plain == *element).then_some(0)),
         Chunk::Packed(pack) => {
             let wanted = LpValue::from_bytes(element);
-            let equal = |value: LpValue<'_>| value == wanted || value.eq_bytes(element);
-            pack.iter().enumerate().filter(|(_, value)| equal(*value)).map(|(index, _)| index).collect()
+            pack.iter()
+                .enumerate()
+                .filter(|(_, value)| value.is(wanted, element))
+                .map(|(index, _)| index)
+                .collect()
         }
     };
     if from_back {

@@ -90,6 +90,16 @@ impl<'a> LpValue<'a> {
         }
     }
 
+    /// Whether the element is the string `bytes`, which is stored as `wanted` (see [`LpValue::from_bytes`]).
+    #[inline]
+    pub fn is(&self, wanted: LpValue<'_>, bytes: &[u8]) -> bool {
+        match self {
+            LpValue::Int(_) => *self == wanted,
+            // Foreign listpacks may hold a number as text.
+            LpValue::Str(s) => *s == bytes,
+        }
+    }
+
     /// Whether the element is this string.
     pub fn eq_bytes(&self, bytes: &[u8]) -> bool {
         match self {

@@ -17,9 +17,9 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// A directory of depth 0.
-    pub fn single(segment: SegmentRef) -> Directory {
-        Directory { depth: 0, words: smallvec::smallvec![AtomicU64::new(segment.word())] }
+    /// A directory of a depth, whose words each have the segment that `segment` makes for them.
+    pub fn filled(depth: u32, segment: impl Fn() -> SegmentRef) -> Directory {
+        Directory { depth, words: (0..1 << depth).map(|_| AtomicU64::new(segment().word())).collect() }
     }
 
     /// The same mapping, one bit deeper.

@@ -164,12 +164,16 @@ impl<I: Item> Table<I> {
         table
     }
 
-    /// A table that takes so many items without growing, or, if they are too many for one segment, with the fewest steps.
+    /// A table that takes so many items without growing, but for a segment or two that gets more than its share. It is about
+    /// as full then as one that has grown.
     pub fn with_room(items: usize) -> Self {
         let mut table = Table::default();
         if items > 0 {
-            let class = SegmentRef::class_for(items).unwrap_or(CLASSES.len() - 1);
-            table.set_directory(Directory::single(SegmentRef::allocate(class, Reach::ALL, false)));
+            let share = |depth: &u32| SegmentRef::class_for(items.div_ceil(1 << depth));
+            let depth = (0..I::MAX_DEPTH).find(|depth| share(depth).is_some()).unwrap_or(I::MAX_DEPTH);
+            let class = share(&depth).unwrap_or(CLASSES.len() - 1);
+            let reach = Reach { depth, origin: depth };
+            table.set_directory(Directory::filled(depth, || SegmentRef::allocate(class, reach, false)));
         }
         table
     }
@@ -249,7 +253,7 @@ impl<I: Item> Table<I> {
         self.save_home(hash);
         let pointer = item.into_raw();
         if self.directory.is_none() {
-            self.set_directory(Directory::single(SegmentRef::allocate(0, Reach::ALL, self.mark)));
+            self.set_directory(Directory::filled(0, || SegmentRef::allocate(0, Reach::ALL, self.mark)));
         }
         self.set_len(self.len + 1);
         loop {

@@ -6,6 +6,7 @@
 
 use std::ptr::NonNull;
 
+use super::line::Line;
 use super::segment::{CLASSES, Place, STORED_BITS, SegmentRef};
 use super::{Item, MOST_DEPTH, Table};
 
@@ -75,16 +76,30 @@ impl<I: Item> Table<I> {
         let segment = self.directory()?.segment(hash);
         let bits = segment.bits_of(hash);
         let home = segment.home(bits);
+        // Most walks come to the next line at once.
+        segment.prefetch_items(home + 1);
         // A position inside a unit of the stored bits appears only after a merge; the hash itself then decides.
         let exact = hash << (segment.reach().origin + STORED_BITS) != 0;
-        for at in segment.places_of(home) {
-            let line = &segment.lines()[at.line];
+        let lines = segment.lines();
+        let mut show = |line: &Line, slot, stored: u32| {
             // SAFETY: a live item of this table, which is borrowed.
-            let item = unsafe { I::borrow(line.word(at.slot).pointer()) };
-            let stored = line.bits(at.slot);
+            let item = unsafe { I::borrow(line.word(slot).pointer()) };
             let before = stored < bits || (exact && stored == bits && I::hash(I::key(item)) < hash);
             if !before {
                 visit(item);
+            }
+        };
+        let own = &lines[home];
+        own.taken().for_each(|slot| show(own, slot, own.bits(slot)));
+        if own.is_full() {
+            for stash in segment.stash_of(home) {
+                let line = &lines[stash];
+                for slot in line.taken() {
+                    let stored = line.bits(slot);
+                    if segment.home(stored) == home {
+                        show(line, slot, stored);
+                    }
+                }
             }
         }
         if let Some(overflow) = self.overflow() {

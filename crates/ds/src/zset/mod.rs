@@ -119,6 +119,11 @@ impl Zset {
         Self::default()
     }
 
+    /// An empty zset to which so many members will be added.
+    pub fn with_room(members: usize) -> Self {
+        Zset { tree: Tree::default(), index: Table::with_room(members), pins: Mutex::default() }
+    }
+
     /// A zset of members that are in order, each once.
     pub fn from_sorted<'a>(members: impl ExactSizeIterator<Item = (&'a [u8], f64)>) -> Self {
         let mut index = Table::with_room(members.len());
@@ -299,7 +304,7 @@ impl Drop for Zset {
 impl Clone for Zset {
     /// A deep copy with its own members (COPY).
     fn clone(&self) -> Self {
-        self.iter().collect()
+        Zset::from_sorted(self.iter())
     }
 }
 
@@ -367,8 +372,18 @@ pub struct Iter<'a> {
     at: usize,
 }
 
+impl ExactSizeIterator for Iter<'_> {
+    fn len(&self) -> usize {
+        self.tree.len().saturating_sub(self.rank) + self.leaf.len() - self.at
+    }
+}
+
 impl<'a> Iterator for Iter<'a> {
     type Item = (&'a [u8], f64);
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.len(), Some(self.len()))
+    }
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.at == self.leaf.len() {

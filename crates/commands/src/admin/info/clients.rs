@@ -13,6 +13,8 @@ struct Tally {
     connected: usize,
     pubsub: usize,
     watching: usize,
+    /// Whether anybody watches keys, killed or not.
+    any_watches: bool,
     most_input: u64,
     most_output: u64,
 }
@@ -22,6 +24,7 @@ fn tally(cx: &Cx<'_>) -> Tally {
     let mut tally = Tally::default();
     for client in cx.server.clients.all() {
         let details = client.details();
+        tally.any_watches |= details.watched > 0;
         if client.is_killed() || matches!(details.kind, ClientType::Replica | ClientType::Primary) {
             continue;
         }
@@ -47,8 +50,9 @@ fn keys(cx: &mut Cx<'_>) -> (usize, usize, usize) {
 
 pub(super) fn clients(cx: &mut Cx<'_>, text: &mut Text) {
     let tally = tally(cx);
-    let (awaited, for_deletion, watched) = keys(cx);
     let server = cx.server;
+    let anybody = tally.any_watches || server.blocked_clients.load(Relaxed) > 0;
+    let (awaited, for_deletion, watched) = if anybody { keys(cx) } else { (0, 0, 0) };
     text.field("connected_clients", tally.connected);
     text.field("cluster_connections", 0);
     text.field("maxclients", server.config.int(Directive::Maxclients));

@@ -81,25 +81,13 @@ pub(super) fn keyspace(cx: &mut Cx<'_>, text: &mut Text) {
         Family::Redis => "subexpiry",
         Family::Valkey => "keys_with_volatile_items",
     };
-    let now_ms = cx.now_ms;
-    let mut counts = vec![(0usize, 0usize, 0usize, 0u128); cx.server.keyspace.databases()];
-    cx.each_shard(|shard| {
-        for db in shard.present() {
-            let (keys, expires, volatile, left_ms) = &mut counts[db];
-            *keys += shard.len(db);
-            *expires += shard.expires(db);
-            *volatile += shard.with_volatile_fields(db);
-            *left_ms += shard.ttl_sum_ms(db, now_ms);
-        }
-    });
-    for (db, (keys, expires, volatile, left_ms)) in
-        counts.into_iter().enumerate().filter(|(_, count)| count.0 > 0)
-    {
-        let average = left_ms.checked_div(expires as u128).unwrap_or(0);
+    for (db, numbers) in crate::estimates::databases(cx) {
+        let (keys, average, volatile) = (numbers.keys, numbers.average_ms, numbers.volatile);
+        let (expires, hashes) = (volatile.keys, volatile.hashes);
         text.field(
             &format!("db{db}"),
             // Tools take no more than four items.
-            format_args!("keys={keys},expires={expires},avg_ttl={average},{word}={volatile}"),
+            format_args!("keys={keys},expires={expires},avg_ttl={average},{word}={hashes}"),
         );
     }
 }

@@ -48,17 +48,9 @@ impl Usage {
             replicas += used.backlog.beyond();
             used.backlog.allocated - used.backlog.beyond()
         };
-        let databases = cx.server.keyspace.databases();
-        let mut tables = vec![(0, 0); databases];
-        cx.each_shard(|shard| {
-            for db in shard.present() {
-                let (keys, bytes) = &mut tables[db];
-                *keys += shard.len(db);
-                *bytes += shard.index_bytes(db) as u64;
-            }
-        });
-        let tables = tables.into_iter().enumerate();
         let footprint = samples.footprint(cx.now_ms);
+        let databases = crate::estimates::databases(cx).into_iter();
+        let tables = databases.map(|(db, numbers)| (db, numbers.keys, numbers.index_bytes)).collect();
         Usage {
             used: used.allocated,
             not_counted: used.not_counted,
@@ -71,10 +63,7 @@ impl Usage {
             replicas,
             stream: used.backlog.allocated,
             clients,
-            tables: tables
-                .filter(|(_, (keys, _))| *keys > 0)
-                .map(|(db, (keys, bytes))| (db, keys, bytes))
-                .collect(),
+            tables,
             heap: footprint.heap,
         }
     }
