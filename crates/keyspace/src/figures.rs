@@ -128,6 +128,12 @@ mod tests {
             access().shard(shard_of(hash)).find_mut(db, hash, b"key", 1).expect("there").remove();
             access().shard(shard_of(hash)).trim(db);
             assert_eq!(keyspace.len(db), 0);
+            access().shard(shard_of(hash)).insert(db, hash, entry(Some(5000)), 1);
+            let mut held = access();
+            held.shard(shard_of(hash)).find_mut(db, hash, b"key", 1).expect("there").remove();
+            held.shard(shard_of(hash)).trim(db);
+            drop(held);
+            assert_eq!(keyspace.volatile(db), Volatile::default(), "what goes with its table counts no more");
         }
     }
 

@@ -300,6 +300,8 @@ impl Shard {
         if db != 0 && at.table.is_empty() {
             self.others.retain(|(number, _)| *number != db);
             self.others.shrink_to_fit();
+            // It is not among those any more that are told when the shard is let go.
+            self.figures.publish(db, self.index, Volatile::default());
             self.figures.dropped(db);
             self.due_stale = true;
         }
