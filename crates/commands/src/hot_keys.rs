@@ -141,12 +141,7 @@ impl HotKeys {
     /// Ends the session; false if none goes on.
     pub fn stop(&self, now_ms: u64) -> bool {
         self.end_if_due(now_ms);
-        let mut session = lock(&self.session);
-        let was_active = self.active.swap(false, Relaxed);
-        if let Some(session) = session.as_mut().filter(|_| was_active) {
-            session.ended = Some((now_ms, since(session.cpu_then)));
-        }
-        was_active
+        self.end(now_ms)
     }
 
     /// Forgets a session that has ended; false if one goes on.
@@ -163,14 +158,19 @@ impl HotKeys {
 
     fn end_if_due(&self, now_ms: u64) {
         let ends_ms = self.ends_ms.load(Relaxed);
-        if now_ms < ends_ms {
-            return;
+        if now_ms >= ends_ms {
+            self.end(ends_ms);
         }
+    }
+
+    /// Ends the session as of a time; false if none goes on.
+    fn end(&self, at_ms: u64) -> bool {
         let mut session = lock(&self.session);
         let was_active = self.active.swap(false, Relaxed);
         if let Some(session) = session.as_mut().filter(|_| was_active) {
-            session.ended = Some((ends_ms, since(session.cpu_then)));
+            session.ended = Some((at_ms, since(session.cpu_then)));
         }
+        was_active
     }
 
     /// Counts a command that has just ended for the keys that it named.
@@ -198,6 +198,14 @@ impl HotKeys {
         }
         drop(part);
         self.end_if_due(now_ms);
+    }
+
+    /// Whether the session goes on, and the microseconds of all commands with keys; None without a session. For INFO, which
+    /// need not add up all keys.
+    pub fn progress(&self, now_ms: u64) -> Option<(bool, u64)> {
+        self.end_if_due(now_ms);
+        let session = (*lock(&self.session))?;
+        Some((session.ended.is_none(), self.parts.iter().map(|part| lock(part).all_us).sum()))
     }
 
     /// What the session has counted until now; None without one.
@@ -306,6 +314,7 @@ mod tests {
         record(&hot, 1, &[], 1000, 1000);
         let report = hot.report(9).expect("a session");
         assert_eq!((report.all_us, report.all_bytes, report.counted_bytes), (26, 508, 507));
+        assert_eq!(hot.progress(9), Some((true, 26)));
         assert_eq!(named(&report.by_time), [("a", 13), ("b", 6)]);
         assert_eq!(named(&report.by_bytes), [("b", 200), ("c", 200)]);
         assert_eq!((report.active, report.started_ms, report.duration_ms), (true, 2, 7));

@@ -94,6 +94,11 @@ impl Keyspace {
         self.figures.volatile(db)
     }
 
+    /// Shards with keys that somebody may wait for or watch, told without any lock.
+    pub fn attended(&self) -> impl Iterator<Item = u16> {
+        self.figures.attended()
+    }
+
     /// The gate at which this keyspace's users enter.
     pub fn gate(&self) -> &Gate {
         &self.gate

@@ -13,8 +13,6 @@ struct Tally {
     connected: usize,
     pubsub: usize,
     watching: usize,
-    /// Whether anybody watches keys, killed or not.
-    any_watches: bool,
     most_input: u64,
     most_output: u64,
 }
@@ -24,7 +22,6 @@ fn tally(cx: &Cx<'_>) -> Tally {
     let mut tally = Tally::default();
     for client in cx.server.clients.all() {
         let details = client.details();
-        tally.any_watches |= details.watched > 0;
         if client.is_killed() || matches!(details.kind, ClientType::Replica | ClientType::Primary) {
             continue;
         }
@@ -40,19 +37,20 @@ fn tally(cx: &Cx<'_>) -> Tally {
 /// Keys that clients wait for, those of them whose deletion ends a wait, and keys that they watch.
 fn keys(cx: &mut Cx<'_>) -> (usize, usize, usize) {
     let (mut awaited, mut for_deletion, mut watched) = (0, 0, 0);
-    cx.each_shard(|shard| {
-        awaited += shard.queues.len();
-        for_deletion += shard.queues.for_deletion();
-        watched += shard.watches.len();
-    });
+    for shard in cx.server.keyspace.attended() {
+        cx.access.look(shard, |shard| {
+            awaited += shard.queues.len();
+            for_deletion += shard.queues.for_deletion();
+            watched += shard.watches.len();
+        });
+    }
     (awaited, for_deletion, watched)
 }
 
 pub(super) fn clients(cx: &mut Cx<'_>, text: &mut Text) {
     let tally = tally(cx);
+    let (awaited, for_deletion, watched) = keys(cx);
     let server = cx.server;
-    let anybody = tally.any_watches || server.blocked_clients.load(Relaxed) > 0;
-    let (awaited, for_deletion, watched) = if anybody { keys(cx) } else { (0, 0, 0) };
     text.field("connected_clients", tally.connected);
     text.field("cluster_connections", 0);
     text.field("maxclients", server.config.int(Directive::Maxclients));

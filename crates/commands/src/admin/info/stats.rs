@@ -24,10 +24,10 @@ const NEVER: &[&str] = &[
 
 /// The session of HOTKEYS, if there is one.
 pub(super) fn hot_keys(cx: &mut Cx<'_>, text: &mut Text) {
-    let Some(report) = cx.server.hot_keys.report(cx.now_ms) else { return };
-    text.field("hotkeys-tracking-active", u8::from(report.active));
+    let Some((active, all_us)) = cx.server.hot_keys.progress(cx.now_ms) else { return };
+    text.field("hotkeys-tracking-active", u8::from(active));
     // Seconds, as the real server's figure appears to be.
-    text.field("hotkeys-cmd-cpu-time", report.all_us / 1_000_000);
+    text.field("hotkeys-cmd-cpu-time", all_us / 1_000_000);
 }
 
 pub(super) fn stats(cx: &mut Cx<'_>, text: &mut Text) {
